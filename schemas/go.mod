@@ -1,0 +1,3 @@
+module reprotect.example/schemas
+
+go 1.26

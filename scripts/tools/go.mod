@@ -1,0 +1,3 @@
+module reprotect.example/scripts/tools
+
+go 1.26
