@@ -83,9 +83,9 @@ type Machine struct {
 	Host         string        `yaml:"host"`
 	Datastore    string        `yaml:"datastore"`
 	DiskGB       []int64       `yaml:"diskGB"`
-	Group        string        `yaml:"group"`   // replication group
-	Deleted      bool          `yaml:"deleted"` // the on-premises VM is gone: alternate location (S35)
-	Agent        time.Duration `yaml:"agent"`   // overrides Times.Agent; negative: registered already
+	Group        string        `yaml:"group"`    // replication group
+	Deleted      bool          `yaml:"deleted"`  // the on-premises VM is gone: alternate location (S35)
+	Agent        time.Duration `yaml:"agent"`    // overrides Times.Agent; negative: registered already
 	FailWith     string        `yaml:"failWith"` // code with which the next reprotect job fails
 }
 
