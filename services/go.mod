@@ -64,4 +64,10 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	pgregory.net/rapid v1.3.0 // indirect
+	reprotect.example/events v0.0.0
+	reprotect.example/schemas v0.0.0
 )
+
+replace reprotect.example/schemas => ../schemas
+
+replace reprotect.example/events => ../events

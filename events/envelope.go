@@ -1,0 +1,176 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// MaxSize is the most that an encoded event may take, in bytes: what Service Bus Standard carries (256 KB),
+// less room for headers. It holds on every bus, so that a site can change its bus.
+const MaxSize = 248 << 10
+
+// Header holds the CloudEvents attributes of an event (contract.md section 2).
+type Header struct {
+	ID         string    `json:"id"`
+	Source     string    `json:"source"`
+	Type       string    `json:"type"`
+	Subject    string    `json:"subject,omitempty"` // the case
+	Time       time.Time `json:"time,omitzero"`
+	DataSchema string    `json:"dataschema,omitempty"`
+
+	Site        string `json:"site,omitempty"`
+	Case        string `json:"case,omitempty"`
+	Step        string `json:"step,omitempty"`
+	Request     string `json:"request,omitempty"`   // id of the request
+	Causation   string `json:"causation,omitempty"` // id of the event that this one answers
+	Position    int    `json:"position,omitempty"`  // rises along a case; numbers the reports
+	TraceParent string `json:"traceparent,omitempty"`
+}
+
+// Event is an event with its data read.
+type Event[T any] struct {
+	Header
+	Data T
+}
+
+type wire struct {
+	SpecVersion     string `json:"specversion"`
+	DataContentType string `json:"datacontenttype,omitempty"`
+	Header
+	Data       json.RawMessage `json:"data,omitempty"`
+	DataBase64 []byte          `json:"data_base64,omitempty"`
+}
+
+// Encode writes an event as structured CloudEvents JSON. It fails on an event that Decode would refuse for its
+// size.
+func Encode[T any](e Event[T]) ([]byte, error) {
+	raw, err := json.Marshal(struct {
+		SpecVersion     string `json:"specversion"`
+		DataContentType string `json:"datacontenttype"`
+		Header
+		Data T `json:"data"`
+	}{"1.0", "application/json", e.Header, e.Data})
+	if err != nil {
+		return nil, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	if len(raw) > MaxSize {
+		return nil, fmt.Errorf("event %s: %d bytes are over the limit of %d", e.ID, len(raw), MaxSize)
+	}
+	return raw, nil
+}
+
+// Invalid says what is wrong with an event, place by place.
+type Invalid struct{ Problems []Problem }
+
+func (e *Invalid) Error() string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = strings.TrimPrefix(p.Place+": ", ": ") + p.Message
+	}
+	return strings.Join(lines, "; ")
+}
+
+func invalid(code, place, format string, args ...any) *Invalid {
+	return &Invalid{[]Problem{{Code: code, Place: place, Message: fmt.Sprintf(format, args...)}}}
+}
+
+// Parse reads the envelope of a structured event and leaves the data as it is. Attributes that CloudEvents
+// allows and this version does not know are passed over. Errors are *Invalid.
+func Parse(raw []byte) (Event[json.RawMessage], error) {
+	var e Event[json.RawMessage]
+	if len(raw) > MaxSize {
+		return e, invalid("event.too-large", "", "%d bytes are over the limit of %d: ask for fewer machines at once", len(raw), MaxSize)
+	}
+	var w wire
+	if err := json.Unmarshal(raw, &w); err != nil {
+		return e, explain(envelopeSchema, raw, err)
+	}
+	e.Header = w.Header
+	switch {
+	case w.SpecVersion != "1.0":
+		return e, invalid("event.specversion", "/specversion", "is %q, must be \"1.0\"", w.SpecVersion)
+	case w.DataContentType != "" && !isJSON(w.DataContentType):
+		return e, invalid("event.content-type", "/datacontenttype", "is %q, must be application/json", w.DataContentType)
+	case w.ID == "":
+		return e, invalid("event.incomplete", "/id", "is missing")
+	case w.Source == "":
+		return e, invalid("event.incomplete", "/source", "is missing")
+	case w.Type == "":
+		return e, invalid("event.incomplete", "/type", "is missing")
+	case w.Data != nil && w.DataBase64 != nil:
+		return e, invalid("event.data", "/data", "data and data_base64 exclude each other")
+	}
+	e.Data = w.Data
+	if w.DataBase64 != nil {
+		e.Data = w.DataBase64
+	}
+	return e, nil
+}
+
+// As reads the data of a parsed event strictly: an unknown field or a wrong type is an error (*Invalid).
+func As[T any](t Type[T], e Event[json.RawMessage]) (Event[T], error) {
+	typed := Event[T]{Header: e.Header}
+	if e.Type != t.CloudType() {
+		return typed, invalid("event.type", "/type", "is %q, expected %q here", e.Type, t.CloudType())
+	}
+	if e.DataSchema != "" && e.DataSchema != t.Schema() {
+		return typed, invalid("event.dataschema", "/dataschema", "is %q, must be %q", e.DataSchema, t.Schema())
+	}
+	if err := strict(e.Data, &typed.Data); err != nil {
+		return typed, explain(t.Kind, e.Data, err)
+	}
+	return typed, nil
+}
+
+// Decode reads an event of a known type strictly. Errors are *Invalid.
+func Decode[T any](t Type[T], raw []byte) (Event[T], error) {
+	e, err := Parse(raw)
+	if err != nil {
+		return Event[T]{Header: e.Header}, err
+	}
+	return As(t, e)
+}
+
+// Read reads the data of any known kind of event strictly; the result's Data holds the Go type of its kind.
+func Read(raw []byte) (Event[any], error) {
+	e, err := Parse(raw)
+	if err != nil {
+		return Event[any]{Header: e.Header}, err
+	}
+	for _, r := range registry {
+		if r.kind.CloudType() == e.Type {
+			data, err := r.read(e.Data)
+			if err != nil {
+				err = explain(r.kind, e.Data, err)
+			}
+			return Event[any]{Header: e.Header, Data: data}, err
+		}
+	}
+	return Event[any]{Header: e.Header}, invalid("event.type", "/type", "%q is not known to this version", e.Type)
+}
+
+func strict(raw json.RawMessage, into any) error {
+	if len(raw) == 0 {
+		return errors.New("data is missing")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+func isJSON(contentType string) bool {
+	t, _, _ := strings.Cut(contentType, ";")
+	t = strings.ToLower(strings.TrimSpace(t))
+	return t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
+}

@@ -1,0 +1,254 @@
+package events
+
+import "time"
+
+// Case is the case so far. Every outcome carries it, so that the next service needs no older event.
+type Case struct {
+	Machines    []Machine         `json:"machines"`
+	Together    bool              `json:"together,omitempty"`
+	Plan        string            `json:"plan,omitempty"`
+	Group       string            `json:"group,omitempty"` // replication group (S37)
+	DryRun      bool              `json:"dryRun,omitempty"`
+	Reason      string            `json:"reason,omitempty"`
+	RequestedBy string            `json:"requestedBy,omitempty"`
+	RequestedAt time.Time         `json:"requestedAt,omitzero"`
+	Attest      map[string]string `json:"attest,omitempty"`
+	Waive       map[string]string `json:"waive,omitempty"`
+	RetryOf     string            `json:"retryOf,omitempty"`
+	CheckedAt   time.Time         `json:"checkedAt,omitzero"` // of the facts that the checks saw last
+}
+
+// Names lists the machines of the case.
+func (c Case) Names() []string {
+	names := make([]string, len(c.Machines))
+	for i, m := range c.Machines {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Machine is one machine of a case, with every choice made as far as the case has come.
+type Machine struct {
+	Name         string `json:"name"`
+	Item         string `json:"item"`         // ARM id of the replicated item when the case was made
+	Architecture string `json:"architecture"` // classic or modernized
+	OS           string `json:"os,omitempty"` // windows or linux
+	Choice
+	Location     string    `json:"location,omitempty"` // original or alternate (S35, S36), once placed
+	FailedOverAt time.Time `json:"failedOverAt,omitzero"`
+	Job          string    `json:"job,omitempty"` // Site Recovery job, once started
+}
+
+// Accepted: the request became this case.
+type Accepted struct {
+	Case Case `json:"case"`
+}
+
+// Refused: the request could not become cases. Nothing was begun.
+type Refused struct {
+	Problems []Problem `json:"problems"`
+	Original string    `json:"original,omitempty"` // the first 4 KB of what was sent
+}
+
+// Problem names one thing that is wrong: where, what, and what to do.
+type Problem struct {
+	Code    string `json:"code"`
+	Place   string `json:"place,omitempty"` // JSON pointer into the event, or the name of a machine
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// Validated: every check was made and nothing blocks.
+type Validated struct {
+	Case     Case      `json:"case"`
+	Findings []Finding `json:"findings"`
+}
+
+// Finding is what one check found (contract.md section 4).
+type Finding struct {
+	Check     string `json:"check"`
+	Machine   string `json:"machine,omitempty"`
+	Status    string `json:"status"` // pass, warn, fail, unknown, skipped, waived
+	Level     string `json:"level"`  // block, warn, info
+	Evidence  string `json:"evidence,omitempty"`
+	Remedy    string `json:"remedy,omitempty"`
+	Reference string `json:"reference,omitempty"`
+	Blocks    bool   `json:"blocks,omitempty"` // this finding stops the case
+}
+
+// Rejected: a precondition blocks, or no datastore fits. Nothing was changed.
+type Rejected struct {
+	Case       Case        `json:"case"`
+	Findings   []Finding   `json:"findings,omitempty"`
+	Placements []Placement `json:"placements,omitempty"`
+	Problems   []Problem   `json:"problems"`
+}
+
+// Placed: a datastore is chosen for each machine.
+type Placed struct {
+	Case       Case        `json:"case"`
+	Placements []Placement `json:"placements"`
+}
+
+// Placement is the datastore of a machine, and what became of the others.
+type Placement struct {
+	Machine    string             `json:"machine"`
+	Datastore  string             `json:"datastore,omitempty"` // empty: none fits
+	Location   string             `json:"location,omitempty"`  // original or alternate
+	Why        string             `json:"why,omitempty"`
+	Considered []DatastoreVerdict `json:"considered,omitempty"`
+}
+
+// DatastoreVerdict says whether a datastore can take the machine, and why not.
+type DatastoreVerdict struct {
+	Name      string `json:"name"`
+	Type      string `json:"type,omitempty"`
+	Accepted  bool   `json:"accepted"`
+	FreeBytes int64  `json:"freeBytes,omitempty"`
+	Warning   string `json:"warning,omitempty"`
+	Reason    string `json:"reason,omitempty"` // why refused
+	Remedy    string `json:"remedy,omitempty"`
+}
+
+// Registered: the agents of all machines of the case are back (S33, M4).
+type Registered struct {
+	Case   Case    `json:"case"`
+	Agents []Agent `json:"agents"`
+}
+
+// Agent is the mobility agent of a machine.
+type Agent struct {
+	Machine   string    `json:"machine"`
+	Version   string    `json:"version,omitempty"`
+	Heartbeat time.Time `json:"heartbeat,omitzero"`
+}
+
+// Started: each machine has a Site Recovery job.
+type Started struct {
+	Case Case  `json:"case"`
+	Jobs []Job `json:"jobs"`
+}
+
+// Job is a Site Recovery job of a machine.
+type Job struct {
+	Machine string `json:"machine"`
+	Job     string `json:"job,omitempty"`     // empty: protected already, nothing to do
+	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
+}
+
+// Rehearsed: end of a dry run. This is what would have been submitted; nothing was.
+type Rehearsed struct {
+	Case  Case      `json:"case"`
+	Would []Machine `json:"would"`
+}
+
+// Completed: every machine of the case is protected (S40).
+type Completed struct {
+	Case     Case             `json:"case"`
+	Machines []ProtectedState `json:"machines"`
+}
+
+// ProtectedState is a machine that replicates from Azure to on-premises and may fail back (S41).
+type ProtectedState struct {
+	Machine  string    `json:"machine"`
+	Item     string    `json:"item"` // a new one on classic
+	Since    time.Time `json:"since,omitzero"`
+	Location string    `json:"location,omitempty"`
+}
+
+// Failed: the step could not be done.
+type Failed struct {
+	Code     string         `json:"code"`
+	Message  string         `json:"message"`
+	Words    string         `json:"words,omitempty"` // Azure's or vCenter's own
+	Remedy   string         `json:"remedy"`
+	Machines []MachineState `json:"machines,omitempty"` // what is left half done
+	Case     *Case          `json:"case,omitempty"`
+}
+
+// MachineState says where one machine stands when a case ends before all are protected.
+type MachineState struct {
+	Machine string `json:"machine"`
+	State   string `json:"state"` // not-started, running, replicating, protected, failed, cancelled
+	Job     string `json:"job,omitempty"`
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// Cancelled: the case ended on demand.
+type Cancelled struct {
+	Case     Case           `json:"case"`
+	Reason   string         `json:"reason,omitempty"`
+	Machines []MachineState `json:"machines,omitempty"`
+}
+
+// Cancelling: the service that holds the case ends it at its next move.
+type Cancelling struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// Waiting: the case stands still for a reason that may pass by itself.
+type Waiting struct {
+	For      string    `json:"for"` // agent, retention-drive, disk-slot, throttle, azure, vcenter, …
+	Machines []string  `json:"machines,omitempty"`
+	Message  string    `json:"message"`
+	Code     string    `json:"code,omitempty"`
+	Remedy   string    `json:"remedy,omitempty"`
+	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero"` // after that the case fails; absent: it waits on
+	NextLook time.Time `json:"nextLook"`
+}
+
+// Progressed: something moved.
+type Progressed struct {
+	Percent  int               `json:"percent"` // of the whole case, 0 to 100
+	Machines []MachineProgress `json:"machines"`
+}
+
+// MachineProgress is where one machine stands on its way.
+type MachineProgress struct {
+	Machine     string    `json:"machine"`
+	State       string    `json:"state"` // as in MachineState
+	Task        string    `json:"task,omitempty"`
+	Percent     int       `json:"percent"`
+	Replication *int      `json:"replication,omitempty"` // percent of the initial replication, where Azure says
+	Bytes       int64     `json:"bytes,omitempty"`
+	ETA         time.Time `json:"eta,omitzero"` // absent when there is no basis for one
+}
+
+// Violated: something happened after the start that must not (S13, S23, S30, S39, S2).
+type Violated struct {
+	Code      string `json:"code"`
+	Machine   string `json:"machine,omitempty"`
+	What      string `json:"what"`
+	Endangers string `json:"endangers"`
+	Do        string `json:"do"`
+}
+
+// Levels of a notification.
+const (
+	LevelInfo     = "info"
+	LevelWarning  = "warning"
+	LevelCritical = "critical"
+)
+
+// Note is the data of a notification: ready to post in a chat.
+type Note struct {
+	Level    string   `json:"level"` // info, warning, critical
+	Title    string   `json:"title"`
+	Text     string   `json:"text"`
+	Machines []string `json:"machines,omitempty"`
+	Fact     string   `json:"fact"` // id of the event that it tells of
+	Kind     string   `json:"kind"` // name of that event: completed, failed, …
+}
+
+// Dead is a message that a service gave up.
+type Dead struct {
+	Service  string            `json:"service"`
+	Reason   string            `json:"reason"` // malformed, rejected, attempts-exhausted
+	Error    string            `json:"error"`
+	Attempts int               `json:"attempts"`
+	Subject  string            `json:"subject"`
+	Headers  map[string]string `json:"headers,omitempty"`
+	Original []byte            `json:"original"` // the message's body as it came
+}
