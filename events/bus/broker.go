@@ -1,0 +1,104 @@
+// Package bus carries events between services: at least once, with one outcome per step of a case.
+//
+// A service is a set of handlers (On, OnCommand). Run delivers messages to them: decode, handle, publish, settle,
+// in that order, so that a crash anywhere repeats work and never loses it. What a broker must do stands in
+// Broker; the adapters are in the folders below, and bustest holds every one of them to it.
+package bus
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// Message is what is published.
+type Message struct {
+	Subject string
+	// ID is the event's id. A broker drops a second message of one id as far back as it remembers.
+	ID string
+	// Once is a subject filter. When a message stands under it already, Publish stores nothing and returns
+	// ErrDecided. Of many who race, exactly one wins. Empty: no such demand.
+	Once    string
+	Headers map[string]string
+	Data    []byte
+}
+
+// Received is a message as the broker delivers it.
+type Received struct {
+	Message
+	Sequence  uint64    // in the event log; rises, with gaps
+	Published time.Time // when the broker stored it
+	Attempt   int       // 1 at the first delivery
+	Woken     bool      // comes from Wake, not from the event log
+}
+
+// Broker is what the product needs of a message bus.
+//
+// All methods may be called at once from many goroutines. They return when the broker has stored what they ask
+// for. While the broker cannot be reached they fail; the caller tries again.
+type Broker interface {
+	// Publish stores a message in the event log.
+	Publish(ctx context.Context, m Message) error
+	// Wake delivers m to the service once, not before at. A later call with the same key replaces it. It survives
+	// a restart of everything.
+	Wake(ctx context.Context, service, key string, at time.Time, m Message) error
+	// Consume attaches to the service's durable subscription, in which the broker keeps what the service has not
+	// settled. Several processes may attach at once and share the messages.
+	Consume(ctx context.Context, c Consumer) (Source, error)
+}
+
+// Consumer describes the durable subscription of a service.
+type Consumer struct {
+	Service string
+	Filters []string      // subject filters, NATS syntax
+	AckWait time.Duration // a delivery that is neither settled nor extended for so long is delivered again
+	Pending int           // deliveries under way at most
+}
+
+// Source hands out deliveries.
+type Source interface {
+	// Next blocks until there is a delivery; it fails when ctx ends or the source is closed for good.
+	Next(ctx context.Context) (Delivery, error)
+	// Close stops handing out; deliveries under way may still be settled.
+	Close()
+}
+
+// Delivery is a message under way. One of Settle, Retry and Bury ends it.
+type Delivery interface {
+	Received() Received
+	Settle(ctx context.Context) error
+	// Retry hands the message back, to be delivered again after the pause.
+	Retry(ctx context.Context, after time.Duration) error
+	// Bury gives the message up: the dead letter is stored first.
+	Bury(ctx context.Context, dead Message) error
+	// Extend says that the handler still works on it.
+	Extend(ctx context.Context) error
+}
+
+var (
+	// ErrDecided: the step has its outcome already. Settle and go on.
+	ErrDecided = errors.New("decided already")
+	// ErrClosed: the connection to the broker was closed for good.
+	ErrClosed = errors.New("bus is closed")
+	// ErrNotPermitted: the broker refuses this account the operation.
+	ErrNotPermitted = errors.New("not permitted by the bus")
+)
+
+// Match says whether a subject fits a filter: * stands for one token, > for the rest.
+func Match(filter, subject string) bool {
+	for {
+		f, restF, moreF := strings.Cut(filter, ".")
+		s, restS, moreS := strings.Cut(subject, ".")
+		if f == ">" {
+			return true
+		}
+		if f != "*" && f != s {
+			return false
+		}
+		if !moreF || !moreS {
+			return moreF == moreS
+		}
+		filter, subject = restF, restS
+	}
+}

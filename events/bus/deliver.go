@@ -1,0 +1,371 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"reprotect.example/events"
+)
+
+// Options of Run. The zero value is fit for production.
+type Options struct {
+	Now         func() time.Time
+	Jitter      func() float64 // 0 ≤ x < 1
+	Log         *zap.Logger
+	AckWait     time.Duration // 30 s
+	Concurrency int           // handlers at once; 64
+	MaxAttempts int           // deliveries of one message before it is given up; 10
+	Grace       time.Duration // for handlers under way when ctx ends; 20 s
+	// Observe is told of each message when it is done with: "done", "waiting", "retried", "buried".
+	Observe func(service, kind, how string, took time.Duration)
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.AckWait == 0 {
+		o.AckWait = 30 * time.Second
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 64
+	}
+	if o.MaxAttempts == 0 {
+		o.MaxAttempts = 10
+	}
+	if o.Grace == 0 {
+		o.Grace = 20 * time.Second
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, string, time.Duration) {}
+	}
+	return o
+}
+
+// Backoff is the pause before another delivery: half a second doubling to half a minute, of which a random half
+// is taken off, so that those who failed together do not return together.
+func Backoff(attempt int, jitter float64) time.Duration {
+	const first, most = 500 * time.Millisecond, 30 * time.Second
+	pause := float64(first) * math.Pow(2, float64(min(attempt-1, 10)))
+	return time.Duration(min(pause, float64(most)) * (1 - jitter/2))
+}
+
+// Run delivers messages to the service's handlers until ctx ends; then it takes no more, lets those under way
+// finish within the grace, and returns nil. It fails only when the subscription cannot be made or the
+// connection is closed for good.
+func Run(ctx context.Context, b Broker, s Service, o Options) error {
+	o = o.withDefaults()
+	consumer := s.Consumer()
+	consumer.AckWait, consumer.Pending = o.AckWait, 4*o.Concurrency
+	source, err := b.Consume(ctx, consumer)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("%s: subscribe: %w", s.Name, err)
+	}
+	defer source.Close()
+
+	// Handlers outlive ctx by the grace.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var handlers sync.WaitGroup
+	slots := make(chan struct{}, o.Concurrency)
+	l := &loop{broker: b, service: s, o: o, underway: underway{since: map[Delivery]time.Time{}}}
+	var beating sync.WaitGroup
+	beating.Go(func() { l.heartbeat(working) })
+	defer beating.Wait()
+	defer stop()
+	for {
+		select { // a place first, so that no delivery grows old without a handler
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+		}
+		delivery, err := source.Next(ctx)
+		if err != nil {
+			break
+		}
+		handlers.Go(func() {
+			defer func() { <-slots }()
+			l.process(working, delivery)
+		})
+	}
+	source.Close()
+	if ctx.Err() == nil { // closed under us: nothing can be published or settled any more
+		stop()
+		handlers.Wait()
+		return fmt.Errorf("%s: %w", s.Name, ErrClosed)
+	}
+	timer := time.AfterFunc(o.Grace, stop)
+	defer timer.Stop()
+	handlers.Wait()
+	return nil
+}
+
+type loop struct {
+	broker  Broker
+	service Service
+	o       Options
+
+	underway underway
+}
+
+// process takes one delivery to its end. An error on the way leaves the message unsettled; the broker delivers
+// it again.
+func (l *loop) process(ctx context.Context, d Delivery) {
+	begun := l.o.Now()
+	l.underway.add(d, begun)
+	defer l.underway.remove(d)
+	in := unwrap(d.Received())
+	log := l.o.Log.With(zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Uint64("sequence", in.Sequence))
+	kind, how, err := l.answer(ctx, d, in, log)
+	if err != nil && ctx.Err() == nil {
+		log.Warn("message not settled, it will come again", zap.Error(err))
+	}
+	l.o.Observe(l.service.Name, kind, how, l.o.Now().Sub(begun))
+}
+
+func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
+	route, ok := l.service.route(in.Subject)
+	if !ok {
+		return "", "buried", l.bury(ctx, d, in, "unroutable", errors.New("no handler for this subject"))
+	}
+	header, result, failure := call(ctx, route, in)
+	kind = route.kind.Name
+	if header.ID == "" {
+		header.ID = CommandID(in.Received)
+	}
+	if failure == nil {
+		how, err = l.finish(ctx, d, in, route, header, result)
+		return kind, how, err
+	}
+	if ctx.Err() != nil {
+		return kind, "retried", nil // drained: whoever comes next takes it up
+	}
+
+	var broken *malformed
+	var rejection *Rejection
+	reason := ""
+	switch {
+	case errors.As(failure, &broken):
+		reason = "malformed"
+	case errors.As(failure, &rejection):
+		reason = "rejected"
+	case in.Attempt >= l.o.MaxAttempts:
+		reason = "attempts-exhausted"
+	}
+	if reason == "" {
+		pause := Backoff(in.Attempt, l.o.Jitter())
+		log.Warn("handler failed, will try again", zap.Int("attempt", in.Attempt), zap.Duration("after", pause), zap.Error(failure))
+		return kind, "retried", d.Retry(ctx, pause)
+	}
+	log.Error("message given up", zap.String("reason", reason), zap.Int("attempt", in.Attempt), zap.Error(failure))
+	if reason != "malformed" {
+		if err := l.publish(ctx, in, header, route.giveUp(header, in, failure)); err != nil {
+			return kind, "retried", err
+		}
+	}
+	return kind, "buried", l.bury(ctx, d, in, reason, failure)
+}
+
+// call runs the handler; a panic in it is an error like any other.
+func call(ctx context.Context, route Route, in incoming) (h events.Header, r Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("handler panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return route.handle(ctx, in)
+}
+
+// finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles.
+func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route, h events.Header, r Result) (string, error) {
+	if err := l.publish(ctx, in, h, r.Publish); err != nil {
+		return "retried", errors.Join(err, d.Retry(ctx, Backoff(in.Attempt, l.o.Jitter())))
+	}
+	if r.After <= 0 {
+		return "done", d.Settle(ctx)
+	}
+	key := events.Token(h.ID) + "." + route.step
+	if h.Case != "" {
+		key = h.Case + "." + route.step
+	}
+	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish)}
+	if err := l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), wrap(in, wait)); err != nil {
+		return "retried", fmt.Errorf("schedule wake-up: %w", err)
+	}
+	return "waiting", d.Settle(ctx)
+}
+
+// position numbers what is published for a case; it goes on where the last wake-up left it.
+func position(in incoming, h events.Header) int { return max(in.wait.Position, h.Position) }
+
+func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
+	for i, draft := range drafts {
+		m, err := l.message(draft, h, position(in, h)+i+1)
+		if err != nil {
+			return err
+		}
+		if err := l.broker.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
+			return fmt.Errorf("publish %s: %w", m.ID, err)
+		}
+	}
+	return nil
+}
+
+// message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
+func (l *loop) message(d Draft, answered events.Header, position int) (Message, error) {
+	h := events.Header{
+		Site: answered.Site, Case: answered.Case, Request: answered.Request,
+		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: l.o.Now().UTC(),
+		Step: d.step, Causation: answered.ID, Position: position, TraceParent: answered.TraceParent,
+	}
+	if d.caseID != "" {
+		h.Site, h.Case, h.Request = d.site, d.caseID, d.request
+	}
+	h.Subject = h.Case
+	h.Source = "/reprotect/" + h.Site + "/" + l.service.Name
+	m := Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
+	switch {
+	case d.kind.Role == events.Notification:
+		h.ID = h.Case + "/notification/" + strings.ReplaceAll(strings.TrimPrefix(answered.ID, h.Case+"/"), "/", "-")
+		m.Subject = events.NotificationSubject(h.Site, d.level)
+	case d.kind.Decides():
+		h.ID = h.Case + "/" + d.step
+		m.Once = events.OutcomeFilter(h.Site, h.Case, d.step)
+	default:
+		h.ID = h.Case + "/" + d.step + "/" + strconv.Itoa(position)
+	}
+	m.ID = h.ID
+	var err error
+	m.Data, err = events.Encode(events.Event[any]{Header: h, Data: d.data})
+	return m, err
+}
+
+func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string, cause error) error {
+	data := events.Dead{
+		Service: l.service.Name, Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
+		Subject: in.Subject, Headers: in.Headers, Original: in.Data,
+	}
+	if over := len(data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
+		data.Original = data.Original[:events.MaxSize/2]
+		data.Error += fmt.Sprintf(" (the last %d bytes of the original are cut)", over)
+	}
+	id := fmt.Sprintf("%s/%d/%d", l.service.durable(), in.Sequence, in.Attempt)
+	h := events.Header{
+		ID: id, Source: "/reprotect/" + l.service.Name,
+		Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: l.o.Now().UTC(),
+	}
+	raw, err := events.Encode(events.Event[events.Dead]{Header: h, Data: data})
+	if err != nil {
+		return err
+	}
+	return d.Bury(ctx, Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
+}
+
+// underway holds the deliveries whose handlers run, so that one ticker can keep them all alive.
+type underway struct {
+	mu    sync.Mutex
+	since map[Delivery]time.Time
+}
+
+func (u *underway) add(d Delivery, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.since[d] = now
+}
+
+func (u *underway) remove(d Delivery) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.since, d)
+}
+
+// before lists the deliveries that are under way since before t.
+func (u *underway) before(t time.Time) []Delivery {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var old []Delivery
+	for d, since := range u.since {
+		if !since.After(t) {
+			old = append(old, d)
+		}
+	}
+	return old
+}
+
+// heartbeat tells the broker that handlers still work, well within AckWait, until ctx ends.
+func (l *loop) heartbeat(ctx context.Context) {
+	pause := l.o.AckWait / 4
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, d := range l.underway.before(l.o.Now().Add(-pause)) {
+				if err := d.Extend(ctx); err != nil && ctx.Err() == nil {
+					l.o.Log.Warn("delivery not extended, it may come again", zap.String("service", l.service.Name), zap.Error(err))
+				}
+			}
+		}
+	}
+}
+
+// A wake-up is the message itself, with what it needs to be itself again in headers.
+const (
+	headerWait    = "Reprotect-Wait"
+	headerSubject = "Reprotect-Subject"
+	headerID      = "Reprotect-Id"
+	headerOrigin  = "Reprotect-Sequence"
+	headerTime    = "Reprotect-Time"
+)
+
+func wrap(in incoming, wait Wait) Message {
+	headers := map[string]string{}
+	for k, v := range in.Headers {
+		headers[k] = v
+	}
+	state, _ := json.Marshal(wait) // two ints and a string: cannot fail
+	headers[headerWait] = string(state)
+	headers[headerSubject] = in.Subject
+	headers[headerID] = in.ID
+	headers[headerOrigin] = strconv.FormatUint(in.Sequence, 10)
+	headers[headerTime] = in.Published.UTC().Format(time.RFC3339Nano)
+	return Message{Headers: headers, Data: in.Data}
+}
+
+func unwrap(r Received) incoming {
+	in := incoming{Received: r}
+	if !r.Woken || json.Unmarshal([]byte(r.Headers[headerWait]), &in.wait) != nil {
+		return in
+	}
+	in.Headers = map[string]string{}
+	for k, v := range r.Headers {
+		in.Headers[k] = v
+	}
+	in.Subject, in.ID = r.Headers[headerSubject], r.Headers[headerID]
+	in.Sequence, _ = strconv.ParseUint(r.Headers[headerOrigin], 10, 64)
+	in.Published, _ = time.Parse(time.RFC3339Nano, r.Headers[headerTime])
+	for _, name := range []string{headerWait, headerSubject, headerID, headerOrigin, headerTime} {
+		delete(in.Headers, name)
+	}
+	return in
+}

@@ -1,0 +1,201 @@
+// Package memory is a bus in this process, for tests and simulations. It keeps time with the time package, so that
+// under testing/synctest it runs in virtual time, and it makes the mistakes of a real bus on demand, from a seed:
+// lost settlements, duplicates, reordering, and processes that die between any two of its calls.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Faults are probabilities, 0 to 1, of what goes wrong at each occasion.
+type Faults struct {
+	Seed      uint64
+	LostAck   float64 // a settlement is reported as done and forgotten
+	Duplicate float64 // a message is delivered twice
+	Reorder   float64 // a later message is delivered before an earlier one
+	Crash     float64 // the connection dies before or after a call takes effect
+}
+
+// Bus is the broker with everything it stores.
+type Bus struct {
+	mu        sync.Mutex
+	log       []bus.Received
+	seen      map[string]time.Time // ids, for the window in which they are remembered
+	consumers map[string]*consumer
+	timers    map[string]*time.Timer // wake-ups by service and key
+	faults    Faults
+	random    *rand.Rand
+}
+
+// window is how long ids are remembered: as short as JetStream's default, so that tests do not lean on it.
+const window = 2 * time.Minute
+
+// New makes an empty bus.
+func New(f Faults) *Bus {
+	return &Bus{
+		seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
+		faults: f, random: rand.New(rand.NewPCG(f.Seed, 0)),
+	}
+}
+
+// Log returns everything that was published, dead letters included, in order.
+func (b *Bus) Log() []bus.Received {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.log)
+}
+
+// Calm ends all faults from now on.
+func (b *Bus) Calm() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = Faults{}
+}
+
+// Connect opens a connection, as a process would.
+func (b *Bus) Connect() *Conn {
+	return &Conn{bus: b, dead: make(chan struct{})}
+}
+
+// Conn is one process's connection. It implements bus.Broker.
+type Conn struct {
+	bus  *Bus
+	dead chan struct{}
+	once sync.Once
+}
+
+// Kill cuts the connection: no call of this process takes effect any more. What it had not settled is
+// delivered again after its AckWait.
+func (c *Conn) Kill() { c.once.Do(func() { close(c.dead) }) }
+
+// Dead is closed when the connection was cut.
+func (c *Conn) Dead() <-chan struct{} { return c.dead }
+
+func (c *Conn) alive() error {
+	select {
+	case <-c.dead:
+		return bus.ErrClosed
+	default:
+		return nil
+	}
+}
+
+// do runs one call of the process under the bus's lock; the process may die before or after it.
+func (c *Conn) do(call func() error) error {
+	c.bus.mu.Lock()
+	defer c.bus.mu.Unlock()
+	if err := c.alive(); err != nil {
+		return err
+	}
+	if c.bus.chance(c.bus.faults.Crash) {
+		c.Kill()
+		return bus.ErrClosed
+	}
+	err := call()
+	if c.bus.chance(c.bus.faults.Crash) {
+		c.Kill()
+		return bus.ErrClosed
+	}
+	return err
+}
+
+func (b *Bus) chance(p float64) bool { return p > 0 && b.random.Float64() < p }
+
+// Publish implements bus.Broker.
+func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.do(func() error { return c.bus.store(m) })
+}
+
+func (b *Bus) store(m bus.Message) error {
+	if len(m.Data) > events.MaxSize+8<<10 {
+		return fmt.Errorf("message %s: %d bytes are over the limit", m.ID, len(m.Data))
+	}
+	now := time.Now()
+	if at, ok := b.seen[m.ID]; ok && m.ID != "" && now.Sub(at) < window {
+		if m.Once != "" {
+			return bus.ErrDecided
+		}
+		return nil
+	}
+	if m.Once != "" && slices.ContainsFunc(b.log, func(r bus.Received) bool { return bus.Match(m.Once, r.Subject) }) {
+		return bus.ErrDecided
+	}
+	if m.ID != "" {
+		b.seen[m.ID] = now
+	}
+	m.Data = slices.Clone(m.Data)
+	r := bus.Received{Message: m, Sequence: uint64(len(b.log) + 1), Published: now}
+	b.log = append(b.log, r)
+	for _, q := range b.consumers {
+		if q.wants(m.Subject) {
+			q.put(r)
+		}
+	}
+	return nil
+}
+
+// Wake implements bus.Broker.
+func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bus.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.do(func() error {
+		b := c.bus
+		name := service + "/" + key
+		if old := b.timers[name]; old != nil {
+			old.Stop()
+		}
+		var timer *time.Timer
+		timer = time.AfterFunc(max(time.Until(at), 0), func() {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if b.timers[name] != timer {
+				return // replaced while it fired
+			}
+			delete(b.timers, name)
+			b.consumer(service).put(bus.Received{Message: m, Published: time.Now(), Woken: true})
+		})
+		b.timers[name] = timer
+		return nil
+	})
+}
+
+// Consume implements bus.Broker.
+func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c.bus.mu.Lock()
+	defer c.bus.mu.Unlock()
+	if err := c.alive(); err != nil {
+		return nil, err
+	}
+	q := c.bus.consumer(spec.Service)
+	q.spec = spec
+	for ; q.upTo < len(c.bus.log); q.upTo++ { // what came before the subscription was made
+		if r := c.bus.log[q.upTo]; q.wants(r.Subject) {
+			q.put(r)
+		}
+	}
+	return &source{conn: c, queue: q, closed: make(chan struct{})}, nil
+}
+
+func (b *Bus) consumer(service string) *consumer {
+	q := b.consumers[service]
+	if q == nil {
+		q = &consumer{bus: b, news: make(chan struct{}, 1)}
+		b.consumers[service] = q
+	}
+	return q
+}

@@ -1,0 +1,302 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+)
+
+// Event is an event as a handler sees it.
+type Event[T any] struct {
+	events.Event[T]
+	Wait     Wait
+	Attempt  int       // 1 at the first delivery
+	Received time.Time // when the broker stored it, or the event's own time
+}
+
+// Wait is what a handler that asked to be woken left for itself.
+type Wait struct {
+	Looks    int    `json:"looks"`          // wake-ups so far
+	Note     string `json:"note,omitempty"` // from Result.Note
+	Position int    `json:"position"`       // of the last event published for the case
+}
+
+// Handler answers one event. It must bear being called twice with the same event.
+type Handler[T any] func(ctx context.Context, e Event[T]) (Result, error)
+
+// Result is what a handler wants done.
+type Result struct {
+	Publish []Draft       // published first, then the message is settled
+	After   time.Duration // > 0: not finished, wake me later; waiting is never a failure
+	Note    string        // comes back in Wait.Note at the next wake-up; a few hundred bytes at most
+}
+
+// Rejection is an error that no retry will mend.
+type Rejection struct {
+	Code, Message, Remedy string
+	Words                 string // the other side's own
+}
+
+func (r *Rejection) Error() string { return r.Message }
+
+// Reject gives a message up now: it becomes a dead letter and a failed fact.
+func Reject(code, message, remedy string) error {
+	return &Rejection{Code: code, Message: message, Remedy: remedy}
+}
+
+// Draft is an event to be published; Run fills in the rest of the envelope from the event that it answers.
+type Draft struct {
+	kind    events.Kind
+	step    string
+	site    string
+	caseID  string
+	request string
+	level   string
+	data    any
+}
+
+// Fact drafts an event of the pipeline. Step may be empty where the kind has one of its own.
+func Fact[T any](t events.Type[T], step string, data T) Draft {
+	if step == "" {
+		step = t.Step
+	}
+	return Draft{kind: t.Kind, step: step, data: data}
+}
+
+// Notify drafts a notification.
+func Notify(n events.Note) Draft {
+	return Draft{kind: events.TypeNotification.Kind, step: "notification", level: n.Level, data: n}
+}
+
+// For puts the draft into another case than that of the event it answers.
+func (d Draft) For(site, caseID, request string) Draft {
+	d.site, d.caseID, d.request = site, caseID, request
+	return d
+}
+
+// Kind says what is drafted, Case and Data for whom and what.
+func (d Draft) Kind() events.Kind { return d.kind }
+
+// Step is the step that the draft belongs to.
+func (d Draft) Step() string { return d.step }
+
+// Case is the case that the draft was made For; empty: that of the event it answers.
+func (d Draft) Case() string { return d.caseID }
+
+// Data is the payload.
+func (d Draft) Data() any { return d.data }
+
+// Service is a set of routes under one name, which is also the name of its durable subscription.
+type Service struct {
+	Name   string
+	Routes []Route
+	// Sites restricts the service to some sites; empty: all.
+	Sites []string
+}
+
+// Route leads one kind of event to its handler.
+type Route struct {
+	filters func(sites []string) []string
+	kind    events.Kind
+	step    string // whose outcome the handler decides
+	handle  func(ctx context.Context, in incoming) (events.Header, Result, error)
+	// giveUp drafts what tells the world that this message was given up.
+	giveUp func(h events.Header, in incoming, cause error) []Draft
+}
+
+// incoming is a message with the wrapping of a wake-up taken off.
+type incoming struct {
+	Received
+	wait Wait
+}
+
+// On leads facts of a kind to a handler that decides the given step. When such a fact is given up, the step
+// ends as failed.
+func On[T any](t events.Type[T], step string, h Handler[T]) Route {
+	return Route{
+		kind: t.Kind, step: step,
+		filters: factFilters(t.Kind),
+		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
+			e, err := events.Decode(t, in.Data)
+			if err == nil {
+				err = fits(e.Header, in.Subject)
+			}
+			if err != nil {
+				return e.Header, Result{}, &malformed{err}
+			}
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in)})
+			return e.Header, result, err
+		},
+		giveUp: func(h events.Header, in incoming, cause error) []Draft {
+			if step == "" {
+				return nil
+			}
+			return []Draft{Fact(events.TypeFailed, step, failure(in, cause))}
+		},
+	}
+}
+
+// OnAny leads every fact of the event log to one handler, data unread.
+func OnAny(h Handler[json.RawMessage]) Route {
+	return Route{
+		filters: func(sites []string) []string { return perSite(sites, "*.*.*") },
+		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
+			e, err := events.Parse(in.Data)
+			if err == nil {
+				err = fits(e.Header, in.Subject)
+			}
+			if err != nil {
+				return e.Header, Result{}, &malformed{err}
+			}
+			result, err := h(ctx, Event[json.RawMessage]{e, in.wait, in.Attempt, at(e.Header, in)})
+			return e.Header, result, err
+		},
+		giveUp: func(events.Header, incoming, error) []Draft { return nil },
+	}
+}
+
+// OnCommand leads a command to a handler. Whatever makes the command impossible becomes what refuse drafts.
+func OnCommand[T any](t events.Type[T], h Handler[T], refuse func(e events.Header, original []byte, err error) Draft) Route {
+	return Route{
+		kind: t.Kind, step: events.StepRequest,
+		filters: func([]string) []string { return []string{events.CommandSubject(t.Kind)} },
+		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
+			e, err := events.ParseCommand(t, in.Data, in.Headers, CommandID(in.Received))
+			if err != nil {
+				return e.Header, Result{Publish: []Draft{refuse(e.Header, in.Data, err)}}, nil
+			}
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in)})
+			return e.Header, result, err
+		},
+		giveUp: func(h events.Header, in incoming, cause error) []Draft { return []Draft{refuse(h, in.Data, cause)} },
+	}
+}
+
+// OnUnknownCommand refuses what ops publish under a command that no other route of the service knows. Put it last.
+func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) Draft) Route {
+	return Route{
+		filters: func([]string) []string { return []string{events.SubjectCommands + ".>"} },
+		handle: func(_ context.Context, in incoming) (events.Header, Result, error) {
+			h := events.Header{ID: CommandID(in.Received)}
+			err := &Rejection{
+				Code: "command.unknown", Message: fmt.Sprintf("nothing answers commands on %s", in.Subject),
+				Remedy: "Publish on " + events.CommandSubject(events.TypeRequest.Kind) + ".",
+			}
+			return h, Result{Publish: []Draft{refuse(h, in.Data, err)}}, nil
+		},
+		giveUp: func(events.Header, incoming, error) []Draft { return nil },
+	}
+}
+
+// CommandID is the id of a command that came bare: the one that the publisher gave the message, else the
+// sequence in the event log.
+func CommandID(r Received) string {
+	if r.ID != "" {
+		return r.ID
+	}
+	return fmt.Sprintf("r%d", r.Sequence)
+}
+
+// malformed marks an event that cannot be read; a retry would not help.
+type malformed struct{ error }
+
+func (m *malformed) Unwrap() error { return m.error }
+
+func factFilters(k events.Kind) func(sites []string) []string {
+	step := k.Step
+	if step == "" {
+		step = "*"
+	}
+	return func(sites []string) []string { return perSite(sites, "*."+step+"."+k.Name) }
+}
+
+func perSite(sites []string, rest string) []string {
+	if len(sites) == 0 {
+		sites = []string{"*"}
+	}
+	var filters []string
+	for _, site := range sites {
+		filters = append(filters, events.SubjectFacts+"."+site+"."+rest)
+	}
+	return filters
+}
+
+// Consumer is the durable subscription that the service needs.
+func (s Service) Consumer() Consumer {
+	var filters []string
+	for _, r := range s.Routes {
+		filters = append(filters, r.filters(s.Sites)...)
+	}
+	slices.Sort(filters)
+	filters = slices.Compact(filters)
+	// Brokers refuse filters that overlap: one that another covers goes.
+	filters = slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
+		return slices.ContainsFunc(filters, func(g string) bool { return g != f && Match(g, f) })
+	})
+	return Consumer{Service: s.durable(), Filters: filters}
+}
+
+func (s Service) durable() string {
+	return strings.Join(append([]string{s.Name}, s.Sites...), "-")
+}
+
+func (s Service) route(subject string) (Route, bool) {
+	i := slices.IndexFunc(s.Routes, func(r Route) bool {
+		return slices.ContainsFunc(r.filters(s.Sites), func(f string) bool { return Match(f, subject) })
+	})
+	if i < 0 {
+		return Route{}, false
+	}
+	return s.Routes[i], true
+}
+
+// fits holds an event's attributes against the subject on which it came: an event on the wrong subject is
+// refused, whatever it says of itself.
+func fits(h events.Header, subject string) error {
+	site, caseID, step, name, ok := events.SplitFact(subject)
+	kind, known := events.KindOf(h.Type)
+	switch {
+	case !ok:
+		return fmt.Errorf("subject %s is not that of a fact", subject)
+	case !known:
+		return fmt.Errorf("type %q is not known to this version", h.Type)
+	case kind.Name != name || h.Site != site || h.Case != caseID || h.Step != step:
+		return fmt.Errorf("event %s says it is %s of %s/%s/%s, but stands on %s", h.ID, kind.Name, h.Site, h.Case, h.Step, subject)
+	}
+	return nil
+}
+
+func at(h events.Header, in incoming) time.Time {
+	if !h.Time.IsZero() {
+		return h.Time
+	}
+	return in.Published
+}
+
+// failure words the end of a step whose message was given up, with the case as far as it can be read.
+func failure(in incoming, cause error) events.Failed {
+	f := events.Failed{
+		Code:    "internal",
+		Message: cause.Error(),
+		Remedy:  "The message and the error stand among the dead letters. When the cause is mended, retry the case.",
+	}
+	var rejection *Rejection
+	if errors.As(cause, &rejection) {
+		f.Code, f.Message, f.Words, f.Remedy = rejection.Code, rejection.Message, rejection.Words, rejection.Remedy
+	}
+	var body struct {
+		Data struct {
+			Case *events.Case `json:"case"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(in.Data, &body) == nil {
+		f.Case = body.Data.Case
+	}
+	return f
+}
