@@ -17,7 +17,7 @@ type Message struct {
 	Subject string
 	// ID is the event's id. A broker drops a second message of one id as far back as it remembers.
 	ID string
-	// Once is a subject filter. When a message stands under it already, Publish stores nothing and returns
+	// Once is a subject filter that ends in its only wildcard, ".*". When a message stands under it already, Publish stores nothing and returns
 	// ErrDecided. Of many who race, exactly one wins. Empty: no such demand.
 	Once    string
 	Headers map[string]string

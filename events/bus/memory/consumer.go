@@ -13,7 +13,6 @@ import (
 type consumer struct {
 	bus   *Bus
 	spec  bus.Consumer
-	upTo  int // messages of the log that were looked at when the subscription was made
 	queue []*entry
 	news  chan struct{} // holds a token while there may be something to deliver
 }
@@ -31,9 +30,6 @@ func (q *consumer) wants(subject string) bool {
 
 func (q *consumer) put(r bus.Received) {
 	q.queue = append(q.queue, &entry{r: r})
-	if !r.Woken {
-		q.upTo = max(q.upTo, int(r.Sequence))
-	}
 	if q.bus.chance(q.bus.faults.Duplicate) {
 		q.queue = append(q.queue, &entry{r: r})
 	}

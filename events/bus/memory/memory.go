@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type Faults struct {
 type Bus struct {
 	mu        sync.Mutex
 	log       []bus.Received
+	stands    map[string]bool      // "a.b.*" for every subject "a.b.c" in the log
 	seen      map[string]time.Time // ids, for the window in which they are remembered
 	consumers map[string]*consumer
 	timers    map[string]*time.Timer // wake-ups by service and key
@@ -41,7 +43,7 @@ const window = 2 * time.Minute
 // New makes an empty bus.
 func New(f Faults) *Bus {
 	return &Bus{
-		seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
+		stands: map[string]bool{}, seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
 		faults: f, random: rand.New(rand.NewPCG(f.Seed, 0)),
 	}
 }
@@ -118,6 +120,9 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 }
 
 func (b *Bus) store(m bus.Message) error {
+	if m.Once != "" && (!strings.HasSuffix(m.Once, ".*") || strings.Count(m.Once, "*") > 1) {
+		return fmt.Errorf("message %s: the filter %s must end in its only wildcard", m.ID, m.Once)
+	}
 	if len(m.Data) > events.MaxSize+8<<10 {
 		return fmt.Errorf("message %s: %d bytes are over the limit", m.ID, len(m.Data))
 	}
@@ -128,7 +133,7 @@ func (b *Bus) store(m bus.Message) error {
 		}
 		return nil
 	}
-	if m.Once != "" && slices.ContainsFunc(b.log, func(r bus.Received) bool { return bus.Match(m.Once, r.Subject) }) {
+	if m.Once != "" && b.stands[m.Once] {
 		return bus.ErrDecided
 	}
 	if m.ID != "" {
@@ -137,6 +142,7 @@ func (b *Bus) store(m bus.Message) error {
 	m.Data = slices.Clone(m.Data)
 	r := bus.Received{Message: m, Sequence: uint64(len(b.log) + 1), Published: now}
 	b.log = append(b.log, r)
+	b.stands[m.Subject[:strings.LastIndexByte(m.Subject, '.')+1]+"*"] = true
 	for _, q := range b.consumers {
 		if q.wants(m.Subject) {
 			q.put(r)
@@ -182,10 +188,13 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 		return nil, err
 	}
 	q := c.bus.consumer(spec.Service)
+	fresh := len(q.spec.Filters) == 0
 	q.spec = spec
-	for ; q.upTo < len(c.bus.log); q.upTo++ { // what came before the subscription was made
-		if r := c.bus.log[q.upTo]; q.wants(r.Subject) {
-			q.put(r)
+	if fresh { // it gets what came before it was made
+		for _, r := range c.bus.log {
+			if q.wants(r.Subject) {
+				q.put(r)
+			}
 		}
 	}
 	return &source{conn: c, queue: q, closed: make(chan struct{})}, nil

@@ -1,0 +1,484 @@
+// Package bustest is the contract suite of the bus: what every adapter must do, and what the delivery loop does
+// on top of it. An adapter's own test calls Run with a harness.
+package bustest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Harness makes buses for the suite.
+type Harness struct {
+	// Bubble runs a test; memory runs it in virtual time. Default: as it is.
+	Bubble func(t *testing.T, f func(t *testing.T))
+	// New makes an empty bus with the subscriptions of these consumers and returns how to connect to it.
+	New func(t *testing.T, consumers ...bus.Consumer) Bus
+	// AckWait that the suite uses: long enough for a slow machine, short enough to wait for.
+	AckWait time.Duration
+	// Early is how much too early a wake-up or a retry may come.
+	Early time.Duration
+	// Cannot lists the tests that the adapter declares it cannot pass, with the reason.
+	Cannot map[string]string
+}
+
+// Bus is one bus under test.
+type Bus struct {
+	// Connect opens a connection as a new process would; cut closes it without any farewell.
+	Connect func(t *testing.T) (b bus.Broker, cut func())
+	// Log reads everything that stands in the event log and among the dead letters.
+	Log func(t *testing.T) []bus.Received
+}
+
+type test struct {
+	name string
+	run  func(t *testing.T, h Harness)
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	if h.Bubble == nil {
+		h.Bubble = func(t *testing.T, f func(t *testing.T)) { f(t) }
+	}
+	for _, tt := range slices.Concat(brokerTests, loopTests) {
+		t.Run(tt.name, func(t *testing.T) {
+			if reason, ok := h.Cannot[tt.name]; ok {
+				t.Skip("declared: " + reason)
+			}
+			h.Bubble(t, func(t *testing.T) { tt.run(t, h) })
+		})
+	}
+}
+
+// Names lists the tests of the suite, so that a document about adapters can be held against it.
+func Names() []string {
+	var names []string
+	for _, tt := range slices.Concat(brokerTests, loopTests) {
+		names = append(names, tt.name)
+	}
+	return names
+}
+
+var brokerTests = []test{
+	{"delivers what was published, as it was", deliversAsPublished},
+	{"delivers only what the filters match", filters},
+	{"keeps messages for a subscription that is away", keeps},
+	{"delivers what came before the process connected, in order", inOrder},
+	{"shares the messages among the instances of a service", shares},
+	{"delivers every message to every service", fansOut},
+	{"delivers again what was not settled in time", redelivers},
+	{"does not deliver again what was settled", settles},
+	{"waits for a delivery that is extended", extends},
+	{"delivers again after a retry, not before the pause", retries},
+	{"drops a second message of one id", dedupes},
+	{"lets one outcome of many racers win", oneOutcome},
+	{"fences steps and cases apart", fencesApart},
+	{"wakes a service, not before the time", wakes},
+	{"replaces a wake-up of the same key", replacesWake},
+	{"keeps a wake-up for a process that comes later", wakeOutlives},
+	{"shows no wake-up in the event log", wakeHidden},
+	{"keeps a dead letter and gives the message up", buries},
+}
+
+func consumer(h Harness, service string, filters ...string) bus.Consumer {
+	if len(filters) == 0 {
+		filters = []string{"reprotect.event.*.*.request.accepted"}
+	}
+	return bus.Consumer{Service: service, Filters: filters, AckWait: h.AckWait, Pending: 64}
+}
+
+func message(caseID, step, name string) bus.Message {
+	return bus.Message{
+		Subject: events.FactSubject("tokyo", caseID, step, name),
+		ID:      caseID + "/" + step,
+		Once:    events.OutcomeFilter("tokyo", caseID, step),
+		Headers: map[string]string{"ce-test": "yes"},
+		Data:    []byte(`{"case":"` + caseID + `"}`),
+	}
+}
+
+// patience bounds every wait of the suite.
+func patience(t *testing.T, h Harness) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*h.AckWait+20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func publish(t *testing.T, ctx context.Context, b bus.Broker, messages ...bus.Message) {
+	t.Helper()
+	for _, m := range messages {
+		if err := b.Publish(ctx, m); err != nil {
+			t.Fatalf("publish %s: %v", m.Subject, err)
+		}
+	}
+}
+
+func consume(t *testing.T, ctx context.Context, b bus.Broker, c bus.Consumer) bus.Source {
+	t.Helper()
+	s, err := b.Consume(ctx, c)
+	if err != nil {
+		t.Fatalf("consume as %s: %v", c.Service, err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func next(t *testing.T, ctx context.Context, s bus.Source) bus.Delivery {
+	t.Helper()
+	d, err := s.Next(ctx)
+	if err != nil {
+		t.Fatalf("no delivery: %v", err)
+	}
+	return d
+}
+
+func settle(t *testing.T, ctx context.Context, d bus.Delivery) {
+	t.Helper()
+	if err := d.Settle(ctx); err != nil {
+		t.Fatalf("settle: %v", err)
+	}
+}
+
+// silent fails when there is a delivery within the time.
+func silent(t *testing.T, ctx context.Context, s bus.Source, d time.Duration) {
+	t.Helper()
+	short, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if got, err := s.Next(short); err == nil {
+		t.Fatalf("delivered again: %s, attempt %d", got.Received().Subject, got.Received().Attempt)
+	}
+}
+
+func deliversAsPublished(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	sent := message("a", "request", "accepted")
+	publish(t, ctx, conn, sent)
+	r := next(t, ctx, consume(t, ctx, conn, c)).Received()
+	if r.Subject != sent.Subject || r.ID != sent.ID || string(r.Data) != string(sent.Data) || r.Headers["ce-test"] != "yes" {
+		t.Errorf("got %+v, sent %+v", r, sent)
+	}
+	if r.Attempt != 1 || r.Sequence == 0 || r.Published.IsZero() || r.Woken {
+		t.Errorf("attempt %d, sequence %d, published %v, woken %v", r.Attempt, r.Sequence, r.Published, r.Woken)
+	}
+}
+
+func filters(t *testing.T, h Harness) {
+	c := consumer(h, "executor", "reprotect.event.*.*.submission.started", "reprotect.command.>")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"), message("a", "submission", "rejected"),
+		bus.Message{Subject: "reprotect.command.request", Data: []byte("{}")}, message("b", "submission", "started"))
+	s := consume(t, ctx, conn, c)
+	for _, want := range []string{"reprotect.command.request", "reprotect.event.tokyo.b.submission.started"} {
+		d := next(t, ctx, s)
+		if got := d.Received().Subject; got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+		settle(t, ctx, d)
+	}
+}
+
+func keeps(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	first, cut := b.Connect(t)
+	s := consume(t, ctx, first, c)
+	publish(t, ctx, first, message("a", "request", "accepted"))
+	settle(t, ctx, next(t, ctx, s))
+	cut()
+	second, _ := b.Connect(t)
+	publish(t, ctx, second, message("b", "request", "accepted"))
+	third, _ := b.Connect(t)
+	if got := next(t, ctx, consume(t, ctx, third, c)).Received().Subject; got != "reprotect.event.tokyo.b.request.accepted" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func inOrder(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	for i := range 20 {
+		publish(t, ctx, conn, message(fmt.Sprint("c", i), "request", "accepted"))
+	}
+	s := consume(t, ctx, conn, c)
+	var last uint64
+	for i := range 20 {
+		d := next(t, ctx, s)
+		r := d.Received()
+		if r.ID != fmt.Sprintf("c%d/request", i) || r.Sequence <= last {
+			t.Fatalf("delivery %d is %s, sequence %d after %d", i, r.ID, r.Sequence, last)
+		}
+		last = r.Sequence
+		settle(t, ctx, d)
+	}
+}
+
+func shares(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	var mu sync.Mutex
+	seen := map[string]int{}
+	all := make(chan struct{})
+	const n = 40
+	running, stop := context.WithCancel(ctx)
+	var instances sync.WaitGroup
+	for range 2 {
+		conn, _ := b.Connect(t)
+		s := consume(t, ctx, conn, c)
+		instances.Go(func() {
+			for {
+				d, err := s.Next(running)
+				if err != nil {
+					return
+				}
+				if err := d.Settle(ctx); err != nil {
+					t.Errorf("settle: %v", err)
+				}
+				mu.Lock()
+				seen[d.Received().ID]++
+				if len(seen) == n {
+					close(all)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	conn, _ := b.Connect(t)
+	for i := range n {
+		publish(t, ctx, conn, message(fmt.Sprint("c", i), "request", "accepted"))
+	}
+	select {
+	case <-all:
+	case <-ctx.Done():
+		t.Errorf("only %d of %d messages came", len(seen), n)
+	}
+	stop()
+	instances.Wait()
+	for id, times := range seen {
+		if times != 1 {
+			t.Errorf("%s was delivered %d times", id, times)
+		}
+	}
+}
+
+func fansOut(t *testing.T, h Harness) {
+	one, two := consumer(h, "validator"), consumer(h, "notifier", "reprotect.event.*.*.*.*")
+	b, ctx := h.New(t, one, two), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	for _, c := range []bus.Consumer{one, two} {
+		if got := next(t, ctx, consume(t, ctx, conn, c)).Received().ID; got != "a/request" {
+			t.Errorf("%s got %s", c.Service, got)
+		}
+	}
+}
+
+func redelivers(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, cut := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	next(t, ctx, consume(t, ctx, conn, c))
+	cut()
+	again, _ := b.Connect(t)
+	r := next(t, ctx, consume(t, ctx, again, c)).Received()
+	if r.ID != "a/request" || r.Attempt != 2 {
+		t.Errorf("got %s, attempt %d", r.ID, r.Attempt)
+	}
+}
+
+func settles(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	s := consume(t, ctx, conn, c)
+	settle(t, ctx, next(t, ctx, s))
+	silent(t, ctx, s, 2*h.AckWait)
+}
+
+func extends(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	s := consume(t, ctx, conn, c)
+	d := next(t, ctx, s)
+	for range 6 {
+		silent(t, ctx, s, h.AckWait/2)
+		if err := d.Extend(ctx); err != nil {
+			t.Fatalf("extend: %v", err)
+		}
+	}
+	settle(t, ctx, d)
+	silent(t, ctx, s, 2*h.AckWait)
+}
+
+func retries(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	s := consume(t, ctx, conn, c)
+	pause := h.AckWait/2 + h.Early
+	before := time.Now()
+	if err := next(t, ctx, s).Retry(ctx, pause); err != nil {
+		t.Fatalf("retry: %v", err)
+	}
+	r := next(t, ctx, s).Received()
+	if r.Attempt != 2 || time.Since(before) < pause-h.Early {
+		t.Errorf("attempt %d after %v, asked for a pause of %v", r.Attempt, time.Since(before), pause)
+	}
+}
+
+func dedupes(t *testing.T, h Harness) {
+	c := consumer(h, "validator", "reprotect.event.*.*.progress.*")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	m := bus.Message{Subject: events.FactSubject("tokyo", "a", "progress", "waiting"), ID: "a/progress/3", Data: []byte("{}")}
+	publish(t, ctx, conn, m, m)
+	s := consume(t, ctx, conn, c)
+	settle(t, ctx, next(t, ctx, s))
+	silent(t, ctx, s, h.AckWait)
+}
+
+func oneOutcome(t *testing.T, h Harness) {
+	b, ctx := h.New(t), patience(t, h)
+	const steps, racers = 20, 8
+	for step := range steps {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := 0
+		for racer := range racers {
+			conn, _ := b.Connect(t)
+			m := message(fmt.Sprint("case", step), "validation", []string{"validated", "rejected", "failed"}[racer%3])
+			wg.Go(func() {
+				err := conn.Publish(ctx, m)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won++
+				case !errors.Is(err, bus.ErrDecided):
+					t.Errorf("racer: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if won != 1 {
+			t.Errorf("step %d: %d racers won", step, won)
+		}
+	}
+	if n := len(b.Log(t)); n != steps {
+		t.Errorf("%d messages stand in the log, want %d", n, steps)
+	}
+}
+
+func fencesApart(t *testing.T, h Harness) {
+	b, ctx := h.New(t), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "validation", "validated"), message("a", "placement", "placed"),
+		message("b", "validation", "rejected"), message("aa", "validation", "validated"))
+	for _, m := range []bus.Message{message("a", "validation", "rejected"), message("b", "validation", "rejected")} {
+		if err := conn.Publish(ctx, m); !errors.Is(err, bus.ErrDecided) {
+			t.Errorf("%s: got %v, want ErrDecided", m.Subject, err)
+		}
+	}
+}
+
+func wake(t *testing.T, ctx context.Context, b bus.Broker, key string, at time.Time, data string) {
+	t.Helper()
+	m := bus.Message{Headers: map[string]string{"Reprotect-Test": "kept"}, Data: []byte(data)}
+	if err := b.Wake(ctx, "validator", key, at, m); err != nil {
+		t.Fatalf("wake: %v", err)
+	}
+}
+
+func wakes(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	s := consume(t, ctx, conn, c)
+	at := time.Now().Add(h.AckWait)
+	wake(t, ctx, conn, "a.registration", at, "look")
+	d := next(t, ctx, s)
+	r := d.Received()
+	if early := time.Until(at); early > h.Early {
+		t.Errorf("%v too early", early)
+	}
+	if !r.Woken || string(r.Data) != "look" || r.Headers["Reprotect-Test"] != "kept" {
+		t.Errorf("got %+v", r)
+	}
+	settle(t, ctx, d)
+	silent(t, ctx, s, 2*h.AckWait)
+}
+
+func replacesWake(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	s := consume(t, ctx, conn, c)
+	now := time.Now()
+	wake(t, ctx, conn, "a.registration", now.Add(h.AckWait), "old")
+	wake(t, ctx, conn, "a.registration", now.Add(3*h.AckWait/2), "new")
+	wake(t, ctx, conn, "b.registration", now.Add(h.AckWait/2), "other")
+	for _, want := range []string{"other", "new"} {
+		d := next(t, ctx, s)
+		if got := string(d.Received().Data); got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		settle(t, ctx, d)
+	}
+	silent(t, ctx, s, h.AckWait)
+}
+
+func wakeOutlives(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, cut := b.Connect(t)
+	wake(t, ctx, conn, "a.registration", time.Now().Add(h.AckWait/2), "look")
+	cut()
+	again, _ := b.Connect(t)
+	if got := string(next(t, ctx, consume(t, ctx, again, c)).Received().Data); got != "look" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func wakeHidden(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	s := consume(t, ctx, conn, c)
+	wake(t, ctx, conn, "a.registration", time.Now().Add(h.AckWait/4), "look")
+	settle(t, ctx, next(t, ctx, s))
+	if log := b.Log(t); len(log) != 0 {
+		t.Errorf("the event log shows %d messages: %s …", len(log), log[0].Subject)
+	}
+}
+
+func buries(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	publish(t, ctx, conn, message("a", "request", "accepted"))
+	s := consume(t, ctx, conn, c)
+	dead := bus.Message{Subject: events.DeadSubject("validator"), ID: "validator/1/1", Data: []byte(`{"why":"test"}`)}
+	if err := next(t, ctx, s).Bury(ctx, dead); err != nil {
+		t.Fatalf("bury: %v", err)
+	}
+	silent(t, ctx, s, 2*h.AckWait)
+	log := b.Log(t)
+	if i := slices.IndexFunc(log, func(r bus.Received) bool { return r.Subject == dead.Subject }); i < 0 || string(log[i].Data) != string(dead.Data) {
+		t.Errorf("no dead letter among %d messages", len(log))
+	}
+}

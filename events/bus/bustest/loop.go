@@ -1,0 +1,407 @@
+package bustest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+var loopTests = []test{
+	{"loop: publishes the answer, then settles", loopAnswers},
+	{"loop: a handler that fails is tried again, then given up with a dead letter and a failed fact", loopGivesUp},
+	{"loop: a rejection is given up at once", loopRejects},
+	{"loop: a panic is an error like any other", loopPanics},
+	{"loop: an event that cannot be read becomes a dead letter and the next passes", loopMalformed},
+	{"loop: an event on the wrong subject becomes a dead letter", loopWrongSubject},
+	{"loop: a command that cannot be read is refused and the next passes", loopRefuses},
+	{"loop: a handler that waits is woken with what it left", loopWaits},
+	{"loop: a second outcome is dropped and the message settled", loopDecided},
+	{"loop: a long handler keeps its message", loopHeartbeat},
+	{"loop: drains, letting a handler finish", loopDrains},
+	{"loop: a process that dies between publish and settle repeats without effect", loopRepeats},
+}
+
+// serve runs a service until the test ends or stop is called; stop waits for it.
+func serve(t *testing.T, h Harness, b bus.Broker, s bus.Service, o bus.Options) (stop func()) {
+	t.Helper()
+	o.AckWait = h.AckWait
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- bus.Run(ctx, b, s, o) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, bus.ErrClosed) {
+			t.Errorf("run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func accepted(caseID string) events.Event[events.Accepted] {
+	return events.Event[events.Accepted]{
+		Header: events.Header{
+			ID: caseID + "/request", Source: "/reprotect/tokyo/validator", Type: events.TypeAccepted.CloudType(),
+			Subject: caseID, Site: "tokyo", Case: caseID, Step: events.StepRequest, Request: "r1", Position: 1,
+			Time: time.Now().UTC(),
+		},
+		Data: events.Accepted{Case: events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/1", Architecture: "classic"}}}},
+	}
+}
+
+func publishAccepted(t *testing.T, ctx context.Context, b bus.Broker, caseID string) {
+	t.Helper()
+	raw, err := events.Encode(accepted(caseID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message(caseID, "request", "accepted")
+	m.Data, m.Headers = raw, nil
+	publish(t, ctx, b, m)
+}
+
+// await polls the log until pick finds what it looks for.
+func await(t *testing.T, ctx context.Context, b Bus, what string, pick func(bus.Received) bool) bus.Received {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if i := slices.IndexFunc(b.Log(t), pick); i >= 0 {
+			return b.Log(t)[i]
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s did not come", what)
+		}
+	}
+}
+
+func on(subject string) func(bus.Received) bool {
+	return func(r bus.Received) bool { return r.Subject == subject }
+}
+
+type validation = bus.Handler[events.Accepted]
+
+func service(h validation) bus.Service {
+	return bus.Service{Name: "validator", Routes: []bus.Route{bus.On(events.TypeAccepted, events.StepValidation, h)}}
+}
+
+func validate(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+}
+
+func setUp(t *testing.T, h Harness, s bus.Service) (Bus, bus.Broker, context.Context) {
+	t.Helper()
+	c := s.Consumer()
+	c.AckWait, c.Pending = h.AckWait, 256
+	b := h.New(t, c)
+	conn, _ := b.Connect(t)
+	return b, conn, patience(t, h)
+}
+
+func loopAnswers(t *testing.T, h Harness) {
+	s := service(validate)
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	r := await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	e, err := events.Decode(events.TypeValidated, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := events.Header{
+		ID: "a/validation", Source: "/reprotect/tokyo/validator", Type: "io.reprotect.validated.v1", Subject: "a",
+		DataSchema: "urn:reprotect:schema:validated:v1", Site: "tokyo", Case: "a", Step: "validation", Request: "r1",
+		Causation: "a/request", Position: 2, Time: e.Time,
+	}
+	if e.Header != want {
+		t.Errorf("got  %+v\nwant %+v", e.Header, want)
+	}
+}
+
+func deadLetter(t *testing.T, ctx context.Context, b Bus) events.Dead {
+	t.Helper()
+	r := await(t, ctx, b, "the dead letter", on("reprotect.dead.validator"))
+	e, err := events.Decode(events.TypeDead, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Data
+}
+
+func failedFact(t *testing.T, ctx context.Context, b Bus) events.Failed {
+	t.Helper()
+	r := await(t, ctx, b, "the failed fact", on("reprotect.event.tokyo.a.validation.failed"))
+	e, err := events.Decode(events.TypeFailed, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Data.Case == nil || len(e.Data.Case.Machines) != 1 {
+		t.Errorf("the failed fact does not carry the case: %+v", e.Data)
+	}
+	return e.Data
+}
+
+func loopGivesUp(t *testing.T, h Harness) {
+	var calls atomic.Int32
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		calls.Add(1)
+		return bus.Result{}, errors.New("disk on fire")
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{MaxAttempts: 3})
+	publishAccepted(t, ctx, conn, "a")
+	if dead := deadLetter(t, ctx, b); dead.Reason != "attempts-exhausted" || dead.Attempts != 3 || !strings.Contains(dead.Error, "disk on fire") {
+		t.Errorf("dead letter %+v", dead)
+	}
+	if f := failedFact(t, ctx, b); f.Code != "internal" || f.Remedy == "" {
+		t.Errorf("failed fact %+v", f)
+	}
+	if n := calls.Load(); n != 3 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func loopRejects(t *testing.T, h Harness) {
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		return bus.Result{}, bus.Reject("8061", "no way", "mount it")
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	if f := failedFact(t, ctx, b); f.Code != "8061" || f.Message != "no way" || f.Remedy != "mount it" {
+		t.Errorf("failed fact %+v", f)
+	}
+	if dead := deadLetter(t, ctx, b); dead.Reason != "rejected" || dead.Attempts != 1 {
+		t.Errorf("dead letter %+v", dead)
+	}
+}
+
+func loopPanics(t *testing.T, h Harness) {
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) { panic("boom") })
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{MaxAttempts: 2})
+	publishAccepted(t, ctx, conn, "a")
+	if dead := deadLetter(t, ctx, b); !strings.Contains(dead.Error, "boom") {
+		t.Errorf("dead letter %+v", dead)
+	}
+}
+
+func loopMalformed(t *testing.T, h Harness) {
+	s := service(validate)
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	m := message("bad", "request", "accepted")
+	m.Data = []byte(`{"specversion":"1.0","id":"bad/request","source":"/x","type":"io.reprotect.accepted.v9","site":"tokyo","case":"bad","step":"request","data":{}}`)
+	publish(t, ctx, conn, m)
+	publishAccepted(t, ctx, conn, "good")
+	if dead := deadLetter(t, ctx, b); dead.Reason != "malformed" || string(dead.Original) != string(m.Data) || dead.Subject != m.Subject {
+		t.Errorf("dead letter %+v", dead)
+	}
+	await(t, ctx, b, "the next", on("reprotect.event.tokyo.good.validation.validated"))
+}
+
+func loopWrongSubject(t *testing.T, h Harness) {
+	s := service(validate)
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	raw, err := events.Encode(accepted("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message("b", "request", "accepted") // says it is of case a
+	m.Data = raw
+	publish(t, ctx, conn, m)
+	if dead := deadLetter(t, ctx, b); dead.Reason != "malformed" || !strings.Contains(dead.Error, "stands on") {
+		t.Errorf("dead letter %+v", dead)
+	}
+}
+
+func loopRefuses(t *testing.T, h Harness) {
+	refuse := func(e events.Header, original []byte, err error) bus.Draft {
+		return bus.Fact(events.TypeRefused, "", events.Refused{
+			Problems: []events.Problem{{Code: "x", Message: err.Error()}}, Original: string(original),
+		}).For("tokyo", events.Token(e.ID), e.ID)
+	}
+	s := bus.Service{Name: "validator", Routes: []bus.Route{
+		bus.OnCommand(events.TypeRequest, func(_ context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+			c := events.Case{Machines: []events.Machine{{Name: e.Data.Machines[0].Name, Item: "/items/1", Architecture: "classic"}}}
+			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", "good", e.ID)}}, nil
+		}, refuse),
+		bus.OnUnknownCommand(refuse),
+	}}
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publish(t, ctx, conn,
+		bus.Message{Subject: "reprotect.command.request", ID: "one", Data: []byte("{")},
+		bus.Message{Subject: "reprotect.command.explode", ID: "two", Data: []byte(`{}`)},
+		bus.Message{Subject: "reprotect.command.request", ID: "three", Data: []byte(`{"machines":[{"name":"web01"}]}`)})
+	await(t, ctx, b, "the refusal of no JSON", on("reprotect.event.tokyo.one.request.refused"))
+	await(t, ctx, b, "the refusal of an unknown command", on("reprotect.event.tokyo.two.request.refused"))
+	r := await(t, ctx, b, "the good one", on("reprotect.event.tokyo.good.request.accepted"))
+	if e, err := events.Decode(events.TypeAccepted, r.Data); err != nil || e.Request != "three" {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func loopWaits(t *testing.T, h Harness) {
+	var mu sync.Mutex
+	var looks []bus.Wait
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		looks = append(looks, e.Wait)
+		if e.Wait.Looks < 2 {
+			waiting := bus.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
+			return bus.Result{Publish: []bus.Draft{waiting}, After: h.AckWait / 4, Note: strings.Repeat("n", e.Wait.Looks+1)}, nil
+		}
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	r := await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	if e, err := events.Decode(events.TypeValidated, r.Data); err != nil || e.Position != 4 {
+		t.Errorf("position %d, %v", e.Position, err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	want := []bus.Wait{{}, {Looks: 1, Note: "n", Position: 2}, {Looks: 2, Note: "nn", Position: 3}}
+	if !slices.Equal(looks, want) {
+		t.Errorf("looks %+v, want %+v", looks, want)
+	}
+	var ids []string
+	for _, r := range b.Log(t) {
+		if strings.Contains(r.Subject, ".progress.") {
+			ids = append(ids, r.ID)
+		}
+	}
+	if !slices.Equal(ids, []string{"a/progress/2", "a/progress/3"}) {
+		t.Errorf("reports %v", ids)
+	}
+}
+
+func loopDecided(t *testing.T, h Harness) {
+	var calls atomic.Int32
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		calls.Add(1)
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	publish(t, ctx, conn, message("a", "validation", "rejected"))
+	publishAccepted(t, ctx, conn, "a")
+	publishAccepted(t, ctx, conn, "b")
+	serve(t, h, conn, s, bus.Options{Concurrency: 1})
+	await(t, ctx, b, "the next case", on("reprotect.event.tokyo.b.validation.validated"))
+	for _, r := range b.Log(t) {
+		if r.Subject == "reprotect.event.tokyo.a.validation.validated" {
+			t.Error("a second outcome was stored")
+		}
+	}
+	if n := calls.Load(); n != 2 {
+		t.Errorf("%d calls: the message of the decided step was not settled", n)
+	}
+}
+
+func loopHeartbeat(t *testing.T, h Harness) {
+	var calls atomic.Int32
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		calls.Add(1)
+		select { // three times as long as the broker would wait
+		case <-time.After(3 * h.AckWait):
+		case <-ctx.Done():
+		}
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func loopDrains(t *testing.T, h Harness) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		close(begun)
+		<-release
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	stop := serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	<-begun
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		t.Error("run ended under a handler")
+	case <-time.After(h.AckWait / 4):
+	}
+	close(release)
+	<-stopped
+	if !slices.ContainsFunc(b.Log(t), on("reprotect.event.tokyo.a.validation.validated")) {
+		t.Error("the handler's answer is lost")
+	}
+	other, _ := b.Connect(t)
+	c := s.Consumer()
+	c.AckWait = h.AckWait
+	silent(t, ctx, consume(t, ctx, other, c), 2*h.AckWait)
+}
+
+// dying is a broker whose process is cut off right after it published.
+type dying struct {
+	bus.Broker
+	cut func()
+}
+
+func (d dying) Publish(ctx context.Context, m bus.Message) error {
+	err := d.Broker.Publish(ctx, m)
+	d.cut()
+	return err
+}
+
+func loopRepeats(t *testing.T, h Harness) {
+	answered := make(chan string, 8)
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		answered <- e.Case
+		return validate(ctx, e)
+	})
+	b, _, ctx := setUp(t, h, s)
+	first, cut := b.Connect(t)
+	serve(t, h, dying{first, cut}, s, bus.Options{})
+	pub, _ := b.Connect(t)
+	publishAccepted(t, ctx, pub, "a")
+	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	second, _ := b.Connect(t)
+	serve(t, h, second, s, bus.Options{})
+	for range 2 {
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			t.Fatal("the message was not delivered again")
+		}
+	}
+	outcomes := 0
+	for _, r := range b.Log(t) {
+		var e struct{ Step string }
+		if json.Unmarshal(r.Data, &e) == nil && e.Step == "validation" {
+			outcomes++
+		}
+	}
+	if outcomes != 1 {
+		t.Errorf("%d outcomes", outcomes)
+	}
+}
