@@ -1,0 +1,183 @@
+// Package asr is the vault as the product sees it: Site Recovery's classic and modernized VMware protection
+// behind one door, as plain facts.
+//
+// It is the only importer of the Site Recovery SDK, which it uses unmodified (API version 2025-01-01). Nothing
+// differs between a lab and production but Options.Endpoint, Options.CAFile and the credential. Every error is
+// a *facts.Fault that says what happened to which machine or vault and what to do; none holds a secret.
+//
+// What the service says was learned from the SDK's source and from recorded traffic; where a field is not what
+// its name suggests, the conversion says so.
+package asr
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
+	"go.uber.org/zap"
+
+	"reprotect.example/services/facts"
+)
+
+// Options of a client. Subscription, ResourceGroup, Vault and Credential are required.
+type Options struct {
+	Subscription, ResourceGroup, Vault string
+	Credential                         azcore.TokenCredential
+
+	Endpoint string // https address of Azure Resource Manager; "" is the cloud's own
+	Cloud    string // public (or ""), usgov, china
+	CAFile   string // PEM file of certificate authorities to trust beside the system's; "" is the system's only
+
+	// Look is the pace at which the vault is read, 30 s when zero. Fabrics, policies, mappings, vCenters and
+	// plans change rarely: they are read at most every ten looks.
+	Look time.Duration
+
+	Now func() time.Time // nil: time.Now
+	Log *zap.Logger      // nil: none
+}
+
+// Counters count requests to Azure since the client was made, every try for itself.
+type Counters struct {
+	Reads, Writes, Throttled int64
+}
+
+// Client reads one vault and submits to it. All methods may be called at the same time.
+type Client struct {
+	options Options
+	login   *login
+
+	read  *sr.ClientFactory // tries again as the SDK does, but not after 429: see gate
+	write *sr.ClientFactory // tries once: a submission that is sent twice starts two jobs
+
+	reads, writes, throttled atomic.Int64
+
+	looks looks
+	kept  keptParts
+}
+
+var clouds = map[string]cloud.Configuration{
+	"": cloud.AzurePublic, "public": cloud.AzurePublic, "usgov": cloud.AzureGovernment, "china": cloud.AzureChina,
+}
+
+// readable are the answers after which the SDK asks again by itself.
+var readable = []int{http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+	http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+
+// New makes a client; it asks Azure nothing. Errors name the option that is wrong.
+func New(o Options) (*Client, error) { return newClient(o, policy.RetryOptions{}) }
+
+func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
+	for _, required := range []struct{ name, value string }{
+		{"subscription", o.Subscription}, {"resource group", o.ResourceGroup}, {"vault name", o.Vault},
+	} {
+		if required.value == "" {
+			return nil, wrongOption("the "+required.name+" is missing", "name the vault's subscription, resource group and name in the site's config", nil)
+		}
+	}
+	if o.Credential == nil {
+		return nil, wrongOption("no credential was given", "make one with Credential", nil)
+	}
+	if o.Look <= 0 {
+		o.Look = 30 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	configuration, err := o.configuration()
+	if err != nil {
+		return nil, err
+	}
+	transport, err := o.transport()
+	if err != nil {
+		return nil, err
+	}
+
+	c := &Client{options: o, login: &login{credential: o.Credential}}
+	factory := func(requests *atomic.Int64, retry policy.RetryOptions) (*sr.ClientFactory, error) {
+		return sr.NewClientFactory(o.Subscription, c.login, &arm.ClientOptions{
+			ClientOptions: policy.ClientOptions{
+				Cloud: configuration, Retry: retry, Transport: transport,
+				Telemetry:        policy.TelemetryOptions{ApplicationID: "reprotect"},
+				PerCallPolicies:  []policy.Policy{&gate{now: o.Now}},
+				PerRetryPolicies: []policy.Policy{&counter{requests: requests, throttled: &c.throttled}},
+			},
+			DisableRPRegistration: true, // needs a permission that the product's role has not
+		})
+	}
+	retry.ShouldRetry = askAgain
+	if c.read, err = factory(&c.reads, retry); err != nil {
+		return nil, wrongOption(err.Error(), "check the vault's settings", err)
+	}
+	if c.write, err = factory(&c.writes, policy.RetryOptions{MaxRetries: -1}); err != nil {
+		return nil, wrongOption(err.Error(), "check the vault's settings", err)
+	}
+	return c, nil
+}
+
+// Counters returns how much was asked so far.
+func (c *Client) Counters() Counters {
+	return Counters{Reads: c.reads.Load(), Writes: c.writes.Load(), Throttled: c.throttled.Load()}
+}
+
+func (c *Client) vaultID() string {
+	return "/subscriptions/" + c.options.Subscription + "/resourceGroups/" + c.options.ResourceGroup +
+		"/providers/Microsoft.RecoveryServices/vaults/" + c.options.Vault
+}
+
+func (o Options) configuration() (cloud.Configuration, error) {
+	configuration, ok := clouds[strings.ToLower(o.Cloud)]
+	if !ok {
+		return configuration, wrongOption(fmt.Sprintf("the cloud %q is unknown", o.Cloud), "use public, usgov or china", nil)
+	}
+	if o.Endpoint == "" {
+		return configuration, nil
+	}
+	if u, err := url.Parse(o.Endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
+		return configuration, wrongOption("the endpoint is not an https address", "give it as https://host:port; a token is never sent over plain http", nil)
+	}
+	configuration.Services = maps.Clone(configuration.Services)
+	manager := configuration.Services[cloud.ResourceManager]
+	manager.Endpoint = strings.TrimRight(o.Endpoint, "/")
+	configuration.Services[cloud.ResourceManager] = manager
+	return configuration, nil
+}
+
+// transport is nil, which means the SDK's own, unless further authorities are to be trusted.
+func (o Options) transport() (policy.Transporter, error) {
+	if o.CAFile == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(o.CAFile)
+	if err != nil {
+		return nil, wrongOption("the CA file cannot be read: "+err.Error(), "name a readable PEM file", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, wrongOption(fmt.Sprintf("the CA file %s holds no certificate", o.CAFile), "name a PEM file of certificate authorities", nil)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: transport}, nil
+}
+
+func wrongOption(what, remedy string, err error) error {
+	return &facts.Fault{Class: facts.Permanent, Code: CodeOptions, What: "the Site Recovery client cannot be set up: " + what, Remedy: remedy, Err: err}
+}

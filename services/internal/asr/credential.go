@@ -1,0 +1,85 @@
+package asr
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"reprotect.example/services/facts"
+)
+
+// Credential returns what authorizes requests. With an empty tokenFile it is the SDK's default chain
+// (environment, workload identity, managed identity, Azure CLI and others), which takes the sign-in address of
+// national clouds from AZURE_AUTHORITY_HOST. Otherwise the token is the content of the file, read anew within a
+// second of its change.
+func Credential(tokenFile string) (azcore.TokenCredential, error) {
+	if tokenFile != "" {
+		return fileCredential(tokenFile), nil
+	}
+	chain, err := azidentity.NewDefaultAzureCredential(nil)
+	if err != nil {
+		return nil, loginFault("no Azure credential can be made", scrub(err.Error(), ""))
+	}
+	return chain, nil
+}
+
+type fileCredential string
+
+func (f fileCredential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	content, err := os.ReadFile(string(f))
+	if err != nil {
+		return azcore.AccessToken{}, f.fault("cannot be read: " + err.Error())
+	}
+	token := strings.TrimSpace(string(content))
+	if token == "" || strings.ContainsAny(token, " \t\r\n") {
+		return azcore.AccessToken{}, f.fault("does not hold one token and nothing else")
+	}
+	return azcore.AccessToken{Token: token, ExpiresOn: time.Now().Add(time.Second)}, nil
+}
+
+func (f fileCredential) fault(what string) error {
+	return &facts.Fault{Class: facts.Operator, Code: CodeLogin, What: "the token file " + string(f) + " " + what,
+		Remedy: "write the token into the file that azure.tokenFile names, or leave tokenFile out to use the default credentials"}
+}
+
+// login gives every failure to get a token the same form, and knows the token so that it can be struck out of
+// anything that is shown.
+type login struct {
+	credential azcore.TokenCredential
+	token      atomic.Pointer[string]
+}
+
+func (l *login) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := l.credential.GetToken(ctx, o)
+	if err == nil {
+		l.token.Store(&t.Token)
+		return t, nil
+	}
+	if ctx.Err() != nil {
+		return t, ctx.Err()
+	}
+	var fault *facts.Fault
+	if errors.As(err, &fault) {
+		return t, fault
+	}
+	return t, loginFault("no token for Azure was granted", scrub(err.Error(), l.secret()))
+}
+
+func loginFault(what, words string) error {
+	class, remedy := Explain(CodeLogin, "")
+	return &facts.Fault{Class: class, Code: CodeLogin, What: what, Words: words, Remedy: remedy}
+}
+
+func (l *login) secret() string {
+	if t := l.token.Load(); t != nil {
+		return *t
+	}
+	return ""
+}
