@@ -1,0 +1,81 @@
+package asrsim
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// movedGroup is where a moved Azure VM lies.
+func (s *Server) movedGroup() string { return s.sc.ResourceGroup + "-moved" }
+
+// compute answers for the Azure VMs of the machines (Microsoft.Compute/virtualMachines): a list and a get, with
+// as much as shows that a VM is there and runs.
+func (s *Server) compute(rq *request, method, group string, segments []string) reply {
+	s.counts["compute"]++
+	if method != http.MethodGet {
+		return armError(http.StatusMethodNotAllowed, "MethodNotAllowed",
+			"The resource does not support the method '"+method+"'.").with("Allow", http.MethodGet)
+	}
+	switch {
+	case len(segments) == 0:
+		all := []object{}
+		for _, m := range s.machines {
+			if s.azureVMIn(m, group) {
+				all = append(all, s.azureVMView(m, group))
+			}
+		}
+		return ok(object{"value": all})
+	case len(segments) == 1 || len(segments) == 2 && strings.EqualFold(segments[1], "instanceView"):
+		m, found := s.byName[strings.ToLower(segments[0])]
+		if !found || !s.azureVMIn(m, group) {
+			return armError(http.StatusNotFound, "ResourceNotFound", fmt.Sprintf(
+				"The Resource 'Microsoft.Compute/virtualMachines/%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+				segments[0], group))
+		}
+		if len(segments) == 2 {
+			return ok(instanceView(m))
+		}
+		view := s.azureVMView(m, group)
+		if strings.EqualFold(rq.query.Get("$expand"), "instanceView") {
+			view["properties"].(object)["instanceView"] = instanceView(m)
+		}
+		return ok(view)
+	}
+	return armError(http.StatusNotFound, "InvalidResourceType", "The resource type is not known in the namespace 'Microsoft.Compute'.")
+}
+
+// azureVMIn says whether the machine's Azure VM lies in that resource group.
+func (s *Server) azureVMIn(m *machine, group string) bool {
+	switch m.azureVM {
+	case azureDeleted:
+		return false
+	case azureMoved:
+		return strings.EqualFold(group, s.movedGroup())
+	}
+	return strings.EqualFold(group, s.sc.ResourceGroup)
+}
+
+func (s *Server) azureVMView(m *machine, group string) object {
+	return object{
+		"id": "/subscriptions/" + s.sc.Subscription + "/resourceGroups/" + group +
+			"/providers/Microsoft.Compute/virtualMachines/" + m.spec.Name,
+		"name": m.spec.Name, "type": "Microsoft.Compute/virtualMachines", "location": azureLocation,
+		"properties": object{
+			"vmId": s.sc.UUID("azurevm", m.spec.Name), "provisioningState": "Succeeded",
+			"hardwareProfile": object{"vmSize": "Standard_F4s_v2"},
+			"storageProfile":  object{"osDisk": object{"osType": title(m.spec.OS), "createOption": "Attach"}},
+		},
+	}
+}
+
+func instanceView(m *machine) object {
+	power, words := "PowerState/running", "VM running"
+	if m.azureVM == azureStopped {
+		power, words = "PowerState/stopped", "VM stopped"
+	}
+	return object{"statuses": []any{
+		object{"code": "ProvisioningState/succeeded", "level": "Info", "displayStatus": "Provisioning succeeded"},
+		object{"code": power, "level": "Info", "displayStatus": words},
+	}}
+}

@@ -1,0 +1,208 @@
+package asrsim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// RegisterAgent lets the agent of a machine register now (S33).
+func (s *Server) RegisterAgent(machine string) error {
+	return s.onMachine(machine, func(m *machineNow) { m.agentHeld, m.agentDue = false, m.now })
+}
+
+// HoldAgent keeps the agent of a machine from registering, until RegisterAgent; one that has registered is
+// unregistered.
+func (s *Server) HoldAgent(machine string) error {
+	return s.onMachine(machine, func(m *machineNow) { m.agentHeld = true })
+}
+
+// FailNext makes the next reprotect job of a machine fail with that code. Called again, the one after fails too.
+func (s *Server) FailNext(machine, code string) error {
+	return s.onMachine(machine, func(m *machineNow) { m.failNext = append(m.failNext, code) })
+}
+
+// RefuseNext makes the next valid reprotect request for a machine be refused with 400 and that code.
+func (s *Server) RefuseNext(machine, code string) error {
+	return s.onMachine(machine, func(m *machineNow) { m.refuseNext = append(m.refuseNext, code) })
+}
+
+// WarnNext makes the operation of the next reprotect carry an error that means nothing, as some do (28175,
+// 310024, 28061, 45031).
+func (s *Server) WarnNext(machine, code string) error {
+	return s.onMachine(machine, func(m *machineNow) { m.warnNext = append(m.warnNext, code) })
+}
+
+// SetAzureVM changes the Azure VM of a machine: running, stopped, deleted or moved (to the resource group of
+// the vault with "-moved" behind). Unless it runs in its place a reprotect fails with 78093: what the service
+// says of a VM that is gone or was moved (S2) is not published.
+func (s *Server) SetAzureVM(machine, state string) error {
+	states := []string{azureRunning, azureStopped, azureDeleted, azureMoved}
+	if !slices.Contains(states, state) {
+		return fmt.Errorf("machine %q: Azure VM state %q is not one of %s", machine, state, strings.Join(states, ", "))
+	}
+	return s.onMachine(machine, func(m *machineNow) { m.azureVM, m.azureSince = state, m.now })
+}
+
+// StopHeartbeat silences a configuration, process or master target server or an appliance: its last heartbeat
+// was an hour ago, so that every check for a recent one sees it at once, and its health is Critical.
+func (s *Server) StopHeartbeat(server string) error {
+	return s.onComponent(server, "", func(c *component, now time.Time) { c.silent = now.Add(-time.Hour) })
+}
+
+// StartHeartbeat undoes StopHeartbeat.
+func (s *Server) StartHeartbeat(server string) error {
+	return s.onComponent(server, "", func(c *component, _ time.Time) { c.silent = time.Time{} })
+}
+
+// SetHealth sets the health of an appliance: Normal, Warning or Critical.
+func (s *Server) SetHealth(name, health string) error {
+	levels := []string{"Normal", "Warning", "Critical"}
+	if !slices.Contains(levels, health) {
+		return fmt.Errorf("appliance %q: health %q is not one of %s", name, health, strings.Join(levels, ", "))
+	}
+	return s.onComponent(name, appliance, func(c *component, _ time.Time) { c.health = health })
+}
+
+// RemoveRetention takes the retention drive from a master target.
+func (s *Server) RemoveRetention(mt string) error {
+	return s.onComponent(mt, masterTarget, func(c *component, _ time.Time) { c.noRetention = true })
+}
+
+// AddRetention gives it back. It shows after fifteen simulated minutes, or when the configuration server has
+// been refreshed (S25).
+func (s *Server) AddRetention(mt string) error {
+	return s.onComponent(mt, masterTarget, func(c *component, now time.Time) {
+		if c.noRetention {
+			c.noRetention, c.retentionFrom = false, now.Add(s.sc.Real(15*time.Minute))
+		}
+	})
+}
+
+// Throttle answers the next n requests with 429 and that Retry-After, in whole seconds, rounded up.
+func (s *Server) Throttle(n int, retryAfter time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate.throttled, s.gate.retryAfter = n, retryAfter
+}
+
+// Down answers every request with 503, or no longer.
+func (s *Server) Down(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate.down = down
+}
+
+// Unauthorize answers every request with 401, as if the token had expired, or no longer.
+func (s *Server) Unauthorize(unauthorized bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate.unauthorized = unauthorized
+}
+
+// Action is a control by name, for command lines.
+type Action struct {
+	Name, Args, Help string
+	// Do checks the arguments and acts; an error says what is wrong and changes nothing.
+	Do func(args []string) error
+}
+
+// Actions lists the controls in the order in which a person would read them.
+func (s *Server) Actions() []Action {
+	onOff := func(set func(bool)) func([]string) error {
+		return func(args []string) error {
+			switch args[0] {
+			case "on":
+				set(true)
+			case "off":
+				set(false)
+			default:
+				return fmt.Errorf("%q is neither on nor off", args[0])
+			}
+			return nil
+		}
+	}
+	one := func(do func(string) error) func([]string) error {
+		return func(args []string) error { return do(args[0]) }
+	}
+	two := func(do func(a, b string) error) func([]string) error {
+		return func(args []string) error { return do(args[0], args[1]) }
+	}
+	actions := []Action{
+		{"register-agent", "MACHINE", "let the machine's agent register now", one(s.RegisterAgent)},
+		{"hold-agent", "MACHINE", "keep the machine's agent from registering until register-agent", one(s.HoldAgent)},
+		{"fail-next", "MACHINE CODE", "make the machine's next reprotect job fail with the code", two(s.FailNext)},
+		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", two(s.RefuseNext)},
+		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", two(s.WarnNext)},
+		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", two(s.SetAzureVM)},
+		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", one(s.StopHeartbeat)},
+		{"start-heartbeat", "SERVER", "let it send heartbeats again", one(s.StartHeartbeat)},
+		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", two(s.SetHealth)},
+		{"remove-retention", "MASTERTARGET", "take the retention drive away", one(s.RemoveRetention)},
+		{"add-retention", "MASTERTARGET", "give the retention drive back: visible after 15 minutes or a refresh", one(s.AddRetention)},
+		{"throttle", "REQUESTS RETRYAFTER", "answer the next requests with 429, e.g. throttle 5 10s", two(s.throttle)},
+		{"azure-down", "on|off", "answer every request with 503", onOff(s.Down)},
+		{"azure-unauthorized", "on|off", "answer every request with 401", onOff(s.Unauthorize)},
+	}
+	for i, a := range actions {
+		do, want := a.Do, len(strings.Fields(a.Args))
+		actions[i].Do = func(args []string) error {
+			if len(args) != want {
+				return fmt.Errorf("%s wants %s, got %d arguments", a.Name, a.Args, len(args))
+			}
+			if err := do(args); err != nil {
+				return fmt.Errorf("%s: %w", a.Name, err)
+			}
+			return nil
+		}
+	}
+	return actions
+}
+
+func (s *Server) throttle(requests, retryAfter string) error {
+	n, err := strconv.Atoi(requests)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q is not a number of requests", requests)
+	}
+	d, err := time.ParseDuration(retryAfter)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is not a duration such as 10s", retryAfter)
+	}
+	s.Throttle(n, d)
+	return nil
+}
+
+// machineNow is a machine under the lock, at a time.
+type machineNow struct {
+	*machine
+	now time.Time
+}
+
+func (s *Server) onMachine(name string, change func(*machineNow)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	change(&machineNow{m, s.now()})
+	return nil
+}
+
+// onComponent changes a server of that kind; of any kind when kind is "".
+func (s *Server) onComponent(name, kind string, change func(*component, time.Time)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, found := s.components[strings.ToLower(name)]
+	if !found || kind != "" && c.kind != kind {
+		what := kind
+		if what == "" {
+			what = "server"
+		}
+		return fmt.Errorf("%s %q: the scenario has none of that name", what, name)
+	}
+	change(c, s.now())
+	return nil
+}

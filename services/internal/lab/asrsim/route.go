@@ -1,0 +1,208 @@
+package asrsim
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// request is what a handler sees. params are the names in the path, in its order.
+type request struct {
+	id, clientRequestID string
+	base                string // scheme and host under which the caller came
+	params              []string
+	query               url.Values
+	body                []byte
+	now                 time.Time
+}
+
+// route is a resource of the vault. Path segments match without regard to case, "*" matches any name.
+type route struct {
+	method, path, kind string
+	handle             func(*Server, *request) reply
+}
+
+const (
+	fabricPath    = "replicationFabrics/*"
+	containerPath = fabricPath + "/replicationProtectionContainers/*"
+	itemPath      = containerPath + "/replicationProtectedItems/*"
+	providerPath  = fabricPath + "/replicationRecoveryServicesProviders/*"
+)
+
+var routes = []route{
+	{"GET", "", "vault", (*Server).getVault},
+	{"GET", "replicationProtectedItems", "items", (*Server).listItems},
+	{"GET", containerPath + "/replicationProtectedItems", "items", (*Server).listContainerItems},
+	{"GET", itemPath, "item", (*Server).getItem},
+	{"POST", itemPath + "/reProtect", "reprotect", (*Server).postReprotect},
+	{"GET", itemPath + "/operationresults/*", "result", (*Server).getResult},
+	{"GET", "replicationJobs", "jobs", (*Server).listJobs},
+	{"GET", "replicationJobs/*", "job", (*Server).getJob},
+	{"POST", "replicationJobs/*/cancel", "cancel", (*Server).postCancel},
+	{"GET", "replicationJobs/*/operationresults/*", "result", (*Server).getResult},
+	{"GET", "replicationOperationStatus/*", "status", (*Server).getStatus},
+	{"GET", "replicationFabrics", "fabrics", (*Server).listFabrics},
+	{"GET", fabricPath, "fabric", (*Server).getFabric},
+	{"GET", "replicationProtectionContainers", "containers", (*Server).listContainers},
+	{"GET", fabricPath + "/replicationProtectionContainers", "containers", (*Server).listContainers},
+	{"GET", containerPath, "container", (*Server).getContainer},
+	{"GET", "replicationProtectionContainerMappings", "mappings", (*Server).listMappings},
+	{"GET", containerPath + "/replicationProtectionContainerMappings", "mappings", (*Server).listMappings},
+	{"GET", containerPath + "/replicationProtectionContainerMappings/*", "mapping", (*Server).getMapping},
+	{"GET", "replicationPolicies", "policies", (*Server).listPolicies},
+	{"GET", "replicationPolicies/*", "policy", (*Server).getPolicy},
+	{"GET", "replicationvCenters", "vcenters", (*Server).listVCenters},
+	{"GET", fabricPath + "/replicationvCenters", "vcenters", (*Server).listVCenters},
+	{"GET", fabricPath + "/replicationvCenters/*", "vcenter", (*Server).getVCenter},
+	{"GET", "replicationRecoveryServicesProviders", "providers", (*Server).listProviders},
+	{"GET", fabricPath + "/replicationRecoveryServicesProviders", "providers", (*Server).listProviders},
+	{"GET", providerPath, "provider", (*Server).getProvider},
+	{"POST", providerPath + "/refreshProvider", "refresh", (*Server).postRefresh},
+	{"GET", providerPath + "/operationresults/*", "result", (*Server).getResult},
+	{"GET", "replicationRecoveryPlans", "plans", (*Server).listPlans},
+	{"GET", "replicationRecoveryPlans/*", "plan", (*Server).getPlan},
+}
+
+// maxBody is far more than any request of this API needs.
+const maxBody = 1 << 20
+
+// Handler serves the vault. TLS is the caller's affair; the links in answers use the scheme and host of the
+// request.
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			armError(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "The request content is larger than 1 MB or broke off.").write(w)
+			return
+		}
+		s.answer(r, body).write(w)
+	})
+}
+
+func (s *Server) answer(r *http.Request, body []byte) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rq := &request{
+		base: "https://" + r.Host, query: r.URL.Query(), body: body, now: s.now(),
+		clientRequestID: r.Header.Get("x-ms-client-request-id"),
+	}
+	if r.TLS == nil {
+		rq.base = "http://" + r.Host
+	}
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	remaining := "x-ms-ratelimit-remaining-subscription-reads"
+	if read {
+		s.reads++
+	} else {
+		s.writes++
+		remaining = "x-ms-ratelimit-remaining-subscription-writes"
+	}
+	rq.id = s.sc.UUID("arm-request", fmt.Sprint(s.reads+s.writes))
+
+	rp, turnedAway := s.gate.admit(s, r, rq, read)
+	if !turnedAway {
+		rp = s.dispatch(r, rq)
+	}
+	if _, set := rp.header["x-ms-request-id"]; !set {
+		rp = rp.with("x-ms-request-id", rq.id)
+	}
+	if rp.status < 300 {
+		rp = rp.with(remaining, "1199")
+	}
+	return rp.with("x-ms-correlation-request-id", rq.id)
+}
+
+var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}(-preview)?$`)
+
+// dispatch finds the handler the way ARM does: api-version, subscription, resource group, vault, resource.
+func (s *Server) dispatch(r *http.Request, rq *request) reply {
+	version := rq.query.Get("api-version")
+	switch {
+	case version == "":
+		return armError(http.StatusBadRequest, "MissingApiVersionParameter",
+			"The api-version query parameter (?api-version=) is required for all requests.")
+	case !apiVersion.MatchString(version):
+		return armError(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '"+version+"' is invalid.")
+	}
+	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if len(segments) < 8 || !match(strings.Split("subscriptions/*/resourceGroups/*/providers/*", "/"), segments[:6], nil) {
+		s.counts["unknown"]++
+		return armError(http.StatusNotFound, "InvalidResourceType", "No resource of that path is known: "+r.URL.Path)
+	}
+	if !strings.EqualFold(segments[1], s.sc.Subscription) {
+		return armError(http.StatusNotFound, "SubscriptionNotFound", "The subscription '"+segments[1]+"' could not be found.")
+	}
+	if match([]string{"Microsoft.Compute", "virtualMachines"}, segments[5:7], nil) {
+		return s.compute(rq, r.Method, segments[3], segments[7:])
+	}
+	if !strings.EqualFold(segments[3], s.sc.ResourceGroup) {
+		return armError(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '"+segments[3]+"' could not be found.")
+	}
+	if !match([]string{"Microsoft.RecoveryServices", "vaults"}, segments[5:7], nil) {
+		s.counts["unknown"]++
+		return armError(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '"+segments[5]+"' is invalid.")
+	}
+	if !strings.EqualFold(segments[7], s.sc.Vault) {
+		return armError(http.StatusNotFound, "ResourceNotFound", fmt.Sprintf(
+			"The Resource 'Microsoft.RecoveryServices/vaults/%s' under resource group '%s' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+			segments[7], segments[3]))
+	}
+	return s.inVault(r.Method, segments[8:], rq)
+}
+
+func (s *Server) inVault(method string, segments []string, rq *request) reply {
+	var allowed []string
+	for _, rt := range routes {
+		var params []string
+		if !match(split(rt.path), segments, &params) {
+			continue
+		}
+		if rt.method != method {
+			allowed = append(allowed, rt.method)
+			continue
+		}
+		s.counts[rt.kind]++
+		rq.params = params
+		return rt.handle(s, rq)
+	}
+	s.counts["unknown"]++
+	if len(allowed) > 0 {
+		return armError(http.StatusMethodNotAllowed, "MethodNotAllowed",
+			"The resource does not support the method '"+method+"'.").with("Allow", strings.Join(allowed, ", "))
+	}
+	return armError(http.StatusNotFound, "InvalidResourceType", fmt.Sprintf(
+		"The resource type 'vaults/%s' could not be found in the namespace 'Microsoft.RecoveryServices' for api version '%s'.",
+		strings.Join(segments, "/"), rq.query.Get("api-version")))
+}
+
+func split(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return strings.Split(path, "/")
+}
+
+// match compares a pattern with a path and collects what stands for "*".
+func match(pattern, segments []string, params *[]string) bool {
+	if len(pattern) != len(segments) {
+		return false
+	}
+	for i, p := range pattern {
+		if p == "*" {
+			if params != nil {
+				*params = append(*params, segments[i])
+			}
+		} else if !strings.EqualFold(p, segments[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameToken compares without telling by its time how much was right.
+func sameToken(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
