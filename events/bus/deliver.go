@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -146,7 +145,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	if !ok {
 		return "", "buried", l.bury(ctx, d, in, "unroutable", errors.New("no handler for this subject"))
 	}
-	header, result, failure := call(ctx, route, in)
+	header, result, failure := call(ctx, route, in, log)
 	kind = route.kind.Name
 	if header.ID == "" {
 		header.ID = CommandID(in.Received)
@@ -161,7 +160,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 
 	var broken *malformed
 	var rejection *Rejection
-	reason := ""
+	var reason string
 	switch {
 	case errors.As(failure, &broken):
 		reason = "malformed"
@@ -185,10 +184,13 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 }
 
 // call runs the handler; a panic in it is an error like any other.
-func call(ctx context.Context, route Route, in incoming) (h events.Header, r Result, err error) {
+func call(ctx context.Context, route Route, in incoming, log *zap.Logger) (h events.Header, r Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("handler panicked: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("handler panicked: %v", p)
+			log.Error("handler panicked", zap.Any("panic", p), zap.StackSkip("stack", 1))
+			e, _ := events.Parse(in.Data) // the handler's own reading is lost
+			h = e.Header
 		}
 	}()
 	return route.handle(ctx, in)
@@ -238,6 +240,9 @@ func (l *loop) message(d Draft, answered events.Header, position int) (Message, 
 	}
 	if d.caseID != "" {
 		h.Site, h.Case, h.Request = d.site, d.caseID, d.request
+	}
+	if h.Site == "" || h.Case == "" {
+		return Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
 	}
 	h.Subject = h.Case
 	h.Source = "/reprotect/" + h.Site + "/" + l.service.Name

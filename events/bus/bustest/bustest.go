@@ -19,8 +19,10 @@ import (
 type Harness struct {
 	// Bubble runs a test; memory runs it in virtual time. Default: as it is.
 	Bubble func(t *testing.T, f func(t *testing.T))
-	// New makes an empty bus with the subscriptions of these consumers and returns how to connect to it.
+	// New makes an empty bus (one per test) with the subscriptions of these consumers and returns how to connect to it.
 	New func(t *testing.T, consumers ...bus.Consumer) Bus
+	// Parallel runs the tests at once, each on a bus of its own.
+	Parallel bool
 	// AckWait that the suite uses: long enough for a slow machine, short enough to wait for.
 	AckWait time.Duration
 	// Early is how much too early a wake-up or a retry may come.
@@ -51,6 +53,9 @@ func Run(t *testing.T, h Harness) {
 		t.Run(tt.name, func(t *testing.T) {
 			if reason, ok := h.Cannot[tt.name]; ok {
 				t.Skip("declared: " + reason)
+			}
+			if h.Parallel {
+				t.Parallel()
 			}
 			h.Bubble(t, func(t *testing.T) { tt.run(t, h) })
 		})

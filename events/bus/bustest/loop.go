@@ -75,8 +75,9 @@ func await(t *testing.T, ctx context.Context, b Bus, what string, pick func(bus.
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if i := slices.IndexFunc(b.Log(t), pick); i >= 0 {
-			return b.Log(t)[i]
+		log := b.Log(t)
+		if i := slices.IndexFunc(log, pick); i >= 0 {
+			return log[i]
 		}
 		select {
 		case <-tick.C:

@@ -1,0 +1,204 @@
+// Package jetstream is the bus on NATS JetStream, and the only importer of nats.go.
+//
+// The event log is the stream REPROTECT; what services gave up stands in REPROTECT_DEAD; wake-ups live in one
+// stream per service, so that nothing that schedules can write to the log. A step's outcome is published
+// expecting that nothing stands under the step's subjects: the server refuses the second one.
+package jetstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"reprotect.example/events/bus"
+)
+
+// Options say how to reach the server.
+type Options struct {
+	URL       string // one or more, separated by commas
+	CredsFile string
+	User      string
+	Password  string
+	CAFile    string // PEM; default: the system's
+	Name      string // of this connection, shown by the server
+	// InboxPrefix keeps replies apart where each account may only subscribe to its own.
+	InboxPrefix string
+	Log         *zap.Logger
+	// Timeout bounds each call whose context has no deadline; default 10 s.
+	Timeout time.Duration
+}
+
+// Conn is a connection. It implements bus.Broker, reconnects by itself for ever, and may be used by many
+// goroutines.
+type Conn struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	log     *zap.Logger
+	timeout time.Duration
+
+	mu     sync.Mutex
+	denied map[string]time.Time // subjects on which the server refused to publish
+}
+
+// Connect connects; it fails when the server cannot be reached now.
+func Connect(o Options) (*Conn, error) {
+	c := &Conn{log: o.Log, timeout: o.Timeout, denied: map[string]time.Time{}}
+	if c.log == nil {
+		c.log = zap.NewNop()
+	}
+	if c.timeout == 0 {
+		c.timeout = 10 * time.Second
+	}
+	options := []nats.Option{
+		nats.Name(o.Name), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
+		nats.ReconnectJitter(200*time.Millisecond, time.Second),
+		nats.ErrorHandler(c.asyncError),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				c.log.Warn("bus disconnected, will reconnect", zap.Error(err))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("bus reconnected", zap.String("server", nc.ConnectedServerName())) }),
+	}
+	if o.CredsFile != "" {
+		options = append(options, nats.UserCredentials(o.CredsFile))
+	}
+	if o.User != "" {
+		options = append(options, nats.UserInfo(o.User, o.Password))
+	}
+	if o.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(o.InboxPrefix))
+	}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("bus: CA file: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("bus: CA file %s holds no PEM certificate", o.CAFile)
+		}
+		options = append(options, nats.Secure(&tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}))
+	}
+	nc, err := nats.Connect(o.URL, options...)
+	if err != nil {
+		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) {
+			return nil, fmt.Errorf("bus: the server refuses these credentials: %w: %w", bus.ErrNotPermitted, err)
+		}
+		return nil, fmt.Errorf("bus: connect: %w", err)
+	}
+	c.nc = nc
+	if c.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(c.timeout)); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("bus: %w", err)
+	}
+	return c, nil
+}
+
+// Close cuts the connection.
+func (c *Conn) Close() { c.nc.Close() }
+
+// Ready says why the bus cannot be used at the moment; nil when it can.
+func (c *Conn) Ready() error {
+	if !c.nc.IsConnected() {
+		return fmt.Errorf("bus: not connected (%s)", c.nc.Status())
+	}
+	return nil
+}
+
+// asyncError notes refused publications: the server tells of them apart from the call, which only times out.
+func (c *Conn) asyncError(_ *nats.Conn, _ *nats.Subscription, err error) {
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		c.log.Warn("bus reports an error", zap.Error(err))
+		return
+	}
+	if _, rest, ok := strings.Cut(err.Error(), `Publish to "`); ok {
+		subject, _, _ := strings.Cut(rest, `"`)
+		c.mu.Lock()
+		c.denied[subject] = time.Now()
+		c.mu.Unlock()
+	}
+	c.log.Error("bus refuses an operation to this account", zap.Error(err))
+}
+
+func (c *Conn) wasDenied(subject string, since time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, ok := c.denied[subject]
+	return ok && !at.Before(since)
+}
+
+// The server's answers to a publication that expects a sequence.
+const (
+	wrongSequence jetstream.ErrorCode = 10071 // something stands there
+	inFlight      jetstream.ErrorCode = 10164 // another such publication is under way
+)
+
+// Publish implements bus.Broker.
+func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
+	msg := &nats.Msg{Subject: m.Subject, Header: header(m.Headers), Data: m.Data}
+	var options []jetstream.PublishOpt
+	if m.ID != "" {
+		options = append(options, jetstream.WithMsgID(m.ID))
+	}
+	if m.Once != "" {
+		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, m.Once))
+	}
+	for pause := 5 * time.Millisecond; ; pause *= 2 {
+		begun := time.Now()
+		ack, err := c.js.PublishMsg(ctx, msg, options...)
+		var api *jetstream.APIError
+		switch {
+		case err == nil && ack.Duplicate && m.Once != "":
+			return bus.ErrDecided
+		case err == nil:
+			return nil
+		case errors.As(err, &api) && api.ErrorCode == wrongSequence:
+			return bus.ErrDecided
+		case errors.As(err, &api) && api.ErrorCode == inFlight && pause < time.Second:
+			select {
+			case <-time.After(pause):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		case c.wasDenied(m.Subject, begun):
+			return fmt.Errorf("publish on %s: %w", m.Subject, bus.ErrNotPermitted)
+		}
+		return fmt.Errorf("publish on %s: %w", m.Subject, err)
+	}
+}
+
+func header(h map[string]string) nats.Header {
+	result := nats.Header{}
+	for k, v := range h {
+		if !strings.HasPrefix(k, "Nats-") { // the server's own, from an earlier delivery
+			result[k] = []string{v}
+		}
+	}
+	return result
+}
+
+// received turns a delivered message into the bus's form.
+func received(subject string, h nats.Header, data []byte) bus.Received {
+	r := bus.Received{Message: bus.Message{Subject: subject, ID: h.Get(nats.MsgIdHdr), Data: data}}
+	for k := range h {
+		if !strings.HasPrefix(k, "Nats-") {
+			if r.Headers == nil {
+				r.Headers = map[string]string{}
+			}
+			r.Headers[k] = h.Get(k)
+		}
+	}
+	return r
+}

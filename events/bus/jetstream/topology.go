@@ -1,0 +1,147 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Stream names that outsiders may rely on.
+const (
+	StreamLog  = "REPROTECT"
+	StreamDead = "REPROTECT_DEAD"
+)
+
+// StreamWake is the stream of a service's wake-ups: its own affair.
+func StreamWake(service string) string { return "REPROTECT_WAKE_" + service }
+
+const wakeSubject = "reprotect-wake."
+
+func timerSubject(service, key string) string { return wakeSubject + service + ".timer." + key }
+func dueSubject(service, key string) string   { return wakeSubject + service + ".due." + key }
+
+// Stream is a stream with its durable consumers, as it is set up.
+type Stream struct {
+	Config    jetstream.StreamConfig     `json:"stream"`
+	Consumers []jetstream.ConsumerConfig `json:"consumers,omitempty"`
+}
+
+// Topology is everything that must exist on the server for these consumers. Replicas is 1 on a single node and
+// 3 or 5 on a cluster.
+func Topology(replicas int, consumers ...bus.Consumer) []Stream {
+	base := jetstream.StreamConfig{
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
+		Replicas: max(replicas, 1), AllowDirect: true,
+	}
+	log := base
+	log.Name, log.Description = StreamLog, "Reprotect: commands, facts, notifications. The event log."
+	log.Subjects = []string{events.SubjectCommands + ".>", events.SubjectFacts + ".>", events.SubjectNotifications + ".>"}
+	log.DenyDelete, log.DenyPurge = true, true
+	log.Duplicates = 2 * time.Minute
+
+	dead := base
+	dead.Name, dead.Description = StreamDead, "Reprotect: messages that a service gave up."
+	dead.Subjects = []string{events.SubjectDead + ".>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + StreamLog + ".>"}
+
+	streams := []Stream{{Config: log}, {Config: dead}}
+	for _, c := range consumers {
+		streams[0].Consumers = append(streams[0].Consumers, durable(c, c.Filters...))
+		wake := base
+		wake.Name, wake.Description = StreamWake(c.Service), "Reprotect: wake-ups of "+c.Service+"."
+		wake.Subjects = []string{wakeSubject + c.Service + ".>"}
+		wake.Retention = jetstream.WorkQueuePolicy // what fired and was handled goes
+		wake.Discard = jetstream.DiscardOld        // demanded by schedules; without limits nothing is discarded
+		wake.AllowMsgSchedules = true
+		streams = append(streams, Stream{wake, []jetstream.ConsumerConfig{durable(c, dueSubject(c.Service, ">"))}})
+	}
+	return streams
+}
+
+func durable(c bus.Consumer, filters ...string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: c.Service, FilterSubjects: filters,
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait:    orDefault(c.AckWait, 30*time.Second),
+		MaxDeliver: -1, // the delivery loop gives up, with a dead letter
+		// Enough that a wave of short retries does not keep new work out.
+		MaxAckPending: max(c.Pending, 1024),
+	}
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// SetUp makes the topology, or brings what exists up to it. It may be called again at any time.
+func (c *Conn) SetUp(ctx context.Context, streams []Stream) error {
+	for _, s := range streams {
+		stream, err := c.js.CreateOrUpdateStream(ctx, s.Config)
+		if err != nil {
+			return fmt.Errorf("bus: stream %s: %w", s.Config.Name, err)
+		}
+		for _, consumer := range s.Consumers {
+			if _, err := stream.CreateOrUpdateConsumer(ctx, consumer); err != nil {
+				return fmt.Errorf("bus: consumer %s of %s: %w", consumer.Durable, s.Config.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Lag is how far a service is behind.
+type Lag struct {
+	Service   string `json:"service"`
+	Pending   uint64 `json:"pending"`   // not delivered yet
+	UnderWay  int    `json:"underWay"`  // delivered, not settled
+	Redeliver int    `json:"redeliver"` // of these, delivered before
+	Waiting   uint64 `json:"waiting"`   // wake-ups scheduled or due
+}
+
+// Status is the state of the bus as an operator wants it.
+type Status struct {
+	Server   string `json:"server"`
+	Messages uint64 `json:"messages"` // in the event log
+	Bytes    uint64 `json:"bytes"`
+	Dead     uint64 `json:"dead"`
+	Services []Lag  `json:"services"`
+}
+
+// Status reads the state of the bus. It needs the rights of an administrator.
+func (c *Conn) Status(ctx context.Context) (Status, error) {
+	s := Status{Server: c.nc.ConnectedServerName()}
+	log, err := c.js.Stream(ctx, StreamLog)
+	if err != nil {
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return s, fmt.Errorf("bus: there is no stream %s: run 'reprotect bus setup': %w", StreamLog, err)
+		}
+		return s, fmt.Errorf("bus: stream %s: %w", StreamLog, err)
+	}
+	s.Messages, s.Bytes = log.CachedInfo().State.Msgs, log.CachedInfo().State.Bytes
+	if dead, err := c.js.Stream(ctx, StreamDead); err == nil {
+		s.Dead = dead.CachedInfo().State.Msgs
+	}
+	consumers := log.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if info.Config.Durable == "" {
+			continue
+		}
+		lag := Lag{Service: info.Config.Durable, Pending: info.NumPending, UnderWay: info.NumAckPending, Redeliver: info.NumRedelivered}
+		if wake, err := c.js.Stream(ctx, StreamWake(info.Config.Durable)); err == nil {
+			lag.Waiting = wake.CachedInfo().State.Msgs
+		}
+		s.Services = append(s.Services, lag)
+	}
+	if err := consumers.Err(); err != nil {
+		return s, fmt.Errorf("bus: consumers of %s: %w", StreamLog, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,139 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"reprotect.example/events/bus"
+)
+
+// Wake implements bus.Broker with a message that the server delivers at its time. It comes at most half a
+// second or so late.
+func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bus.Message) error {
+	msg := &nats.Msg{Subject: timerSubject(service, key), Header: header(m.Headers), Data: m.Data}
+	schedule(msg, service, key, at)
+	begun := time.Now()
+	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
+		if c.wasDenied(msg.Subject, begun) {
+			return fmt.Errorf("wake-up of %s: %w", service, bus.ErrNotPermitted)
+		}
+		return fmt.Errorf("wake-up of %s: %w", service, err)
+	}
+	return nil
+}
+
+// schedule sets the server's headers by hand: nats.go writes whole seconds, which may fire a second early.
+func schedule(msg *nats.Msg, service, key string, at time.Time) {
+	msg.Header.Set("Nats-Schedule", "@at "+at.UTC().Format(time.RFC3339Nano))
+	msg.Header.Set("Nats-Schedule-Target", dueSubject(service, key))
+}
+
+const (
+	reconcileEvery = time.Minute
+	overdue        = 30 * time.Second
+)
+
+// reconcile publishes anew the timers that are overdue: those that came due while the server's storage was full
+// stay stuck until then.
+func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct{}) {
+	ticker := time.NewTicker(reconcileEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case now := <-ticker.C:
+			n, err := c.renewOverdue(ctx, service, now)
+			if err != nil && ctx.Err() == nil {
+				c.log.Warn("overdue wake-ups could not be read", zap.String("service", service), zap.Error(err))
+			}
+			if n > 0 {
+				c.log.Warn("wake-ups were stuck and are scheduled anew", zap.String("service", service), zap.Int("count", n))
+			}
+		}
+	}
+}
+
+// renewOverdue walks the timers of a service and publishes anew each that should have fired.
+func (c *Conn) renewOverdue(ctx context.Context, service string, now time.Time) (renewed int, err error) {
+	prefix := timerSubject(service, "")
+	for from := uint64(1); ; {
+		page, last, err := c.page(ctx, StreamWake(service), prefix+">", from)
+		if err != nil {
+			return renewed, err
+		}
+		for _, msg := range page {
+			text, _ := strings.CutPrefix(msg.Header.Get("Nats-Schedule"), "@at ")
+			at, err := time.Parse(time.RFC3339Nano, text)
+			if err != nil || now.Sub(at) < overdue {
+				continue
+			}
+			key := strings.TrimPrefix(msg.Header.Get("Nats-Subject"), prefix)
+			anew := &nats.Msg{Subject: prefix + key, Header: nats.Header{}, Data: msg.Data}
+			for k, v := range msg.Header {
+				if !strings.HasPrefix(k, "Nats-") {
+					anew.Header[k] = v
+				}
+			}
+			schedule(anew, service, key, now)
+			if _, err := c.js.PublishMsg(ctx, anew); err != nil {
+				return renewed, fmt.Errorf("wake-up %s: %w", key, err)
+			}
+			renewed++
+		}
+		if len(page) == 0 {
+			return renewed, nil
+		}
+		from = last + 1
+	}
+}
+
+const pageSize = 256
+
+// page reads up to pageSize messages of a stream by direct get, from a sequence on.
+func (c *Conn) page(ctx context.Context, stream, filter string, from uint64) (page []*nats.Msg, last uint64, err error) {
+	request, err := json.Marshal(struct {
+		Seq   uint64 `json:"seq"`
+		Next  string `json:"next_by_subj"`
+		Batch int    `json:"batch"`
+	}{from, filter, pageSize})
+	if err != nil {
+		return nil, 0, err
+	}
+	inbox := c.nc.NewInbox()
+	answers, err := c.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { err = errors.Join(err, answers.Unsubscribe()) }()
+	if err := c.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
+		return nil, 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	for {
+		msg, err := answers.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read %s: %w", stream, err)
+		}
+		switch status := msg.Header.Get("Status"); status {
+		case "":
+			if _, err := fmt.Sscan(msg.Header.Get(jetstream.SequenceHeader), &last); err != nil {
+				return nil, 0, fmt.Errorf("read %s: sequence: %w", stream, err)
+			}
+			page = append(page, msg)
+		case "204", "404": // the end of a batch; nothing there
+			return page, last, nil
+		default:
+			return nil, 0, fmt.Errorf("read %s: the server answers %s %s", stream, status, msg.Header.Get("Description"))
+		}
+	}
+}
