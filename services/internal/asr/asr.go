@@ -71,10 +71,6 @@ var clouds = map[string]cloud.Configuration{
 	"": cloud.AzurePublic, "public": cloud.AzurePublic, "usgov": cloud.AzureGovernment, "china": cloud.AzureChina,
 }
 
-// readable are the answers after which the SDK asks again by itself.
-var readable = []int{http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
-	http.StatusServiceUnavailable, http.StatusGatewayTimeout}
-
 // New makes a client; it asks Azure nothing. Errors name the option that is wrong.
 func New(o Options) (*Client, error) { return newClient(o, policy.RetryOptions{}) }
 

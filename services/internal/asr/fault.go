@@ -79,17 +79,18 @@ func (c *Client) refusal(what string, refused *azcore.ResponseError) *facts.Faul
 	var f *facts.Fault
 	if code, ok := ownStatus[resp.StatusCode]; ok {
 		f = c.owned(code, what, said.String(), nil)
-	} else if isKnown {
-		f = &facts.Fault{Class: known.Class, Code: known.Code, What: what, Words: said.message, Remedy: known.Remedy}
+	} else if isKnown && strings.EqualFold(known.Code, said.code) {
+		f = c.owned(known.Code, what, said.message, nil)
+	} else if isKnown { // by its words: Azure's code, if any, says less, but is shown
+		f = c.owned(known.Code, what, said.String(), nil)
 	} else if code, ok := elseStatus[resp.StatusCode]; ok {
 		f = c.owned(code, what, said.String(), nil)
+	} else if said.code == "" {
+		f = c.owned(CodeUnexpected, what, said.message, nil)
 	} else {
-		f = &facts.Fault{Class: facts.Operator, Code: said.code, What: what, Words: said.message, Remedy: said.action}
+		f = c.owned(said.code, what, said.message, nil)
+		f.Remedy = first(scrub(said.action, c.login.secret()), "see the error in the vault's jobs in the Azure portal")
 	}
-	if f.Remedy == "" {
-		f.Remedy = "see the error in the vault's jobs in the Azure portal"
-	}
-	f.Words, f.Remedy = scrub(f.Words, c.login.secret()), scrub(f.Remedy, c.login.secret())
 	f.After = pause(resp, c.options.Now())
 	return f
 }

@@ -16,20 +16,21 @@ const (
 // looks shares what is read: at any moment at most one look runs, for whoever wants its outcome.
 type looks struct {
 	mu      sync.Mutex
-	begun   int   // how many looks were begun
-	current *look // running, or nil
-	good    *look // the last one that succeeded, or nil
-	failed  *look // the last one that failed, or nil
+	begun   int     // how many looks were begun
+	current *flight // running, or nil
+	good    *flight // the last one that succeeded, or nil
+	failed  *flight // the last one that failed, or nil
 }
 
-type look struct {
+// flight is one look at the vault, on its way or over.
+type flight struct {
 	number int
 	began  time.Time
 	whole  bool
 	done   chan struct{}
 
-	waiting   int                // callers; when the last one leaves, the look is cancelled
-	cancel    context.CancelFunc // ends the look
+	waiting   int                // callers; when the last one leaves, the flight is cancelled
+	cancel    context.CancelFunc // ends the flight
 	abandoned bool
 
 	vault facts.Vault // valid after done
@@ -41,7 +42,7 @@ func (s *looks) share(ctx context.Context, maxAge time.Duration, now func() time
 	s.mu.Lock()
 	before := s.begun
 	for {
-		for _, l := range []*look{s.good, s.failed} {
+		for _, l := range []*flight{s.good, s.failed} {
 			if l != nil && l.answers(before, maxAge, now()) {
 				s.mu.Unlock()
 				return l.vault, l.err
@@ -77,7 +78,7 @@ func (s *looks) share(ctx context.Context, maxAge time.Duration, now func() time
 }
 
 // answers says whether the outcome serves a caller that came when `before` looks had begun.
-func (l *look) answers(before int, maxAge time.Duration, now time.Time) bool {
+func (l *flight) answers(before int, maxAge time.Duration, now time.Time) bool {
 	if l.abandoned && l.vault.Taken.IsZero() {
 		return false // on its way to end without an outcome
 	}
@@ -94,7 +95,7 @@ func (s *looks) start(ctx context.Context, whole bool, now func() time.Time, rea
 	// The look serves others too: it must not end with the context of the caller that happened to start it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	s.begun++
-	l := &look{number: s.begun, began: now(), whole: whole, done: make(chan struct{}), cancel: cancel}
+	l := &flight{number: s.begun, began: now(), whole: whole, done: make(chan struct{}), cancel: cancel}
 	s.current = l
 	go func() {
 		defer cancel()

@@ -60,13 +60,17 @@ func (c *counter) Do(req *policy.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// transient are the statuses after which a read is tried again at once.
+var transient = []int{http.StatusRequestTimeout, http.StatusInternalServerError, http.StatusBadGateway,
+	http.StatusServiceUnavailable, http.StatusGatewayTimeout}
+
 // askAgain is the SDK's own rule less two cases: 429 goes back to the caller, who can wait without holding
 // anything, and a certificate that is not trusted does not become so by asking again.
 func askAgain(resp *http.Response, err error) bool {
 	if err != nil {
 		return !untrusted(err)
 	}
-	return slices.Contains(readable, resp.StatusCode)
+	return slices.Contains(transient, resp.StatusCode)
 }
 
 // pause is how long an answer asks to stay away: Retry-After in seconds or as a date.
