@@ -124,25 +124,25 @@ func (s *Server) Actions() []Action {
 			return nil
 		}
 	}
-	one := func(do func(string) error) func([]string) error {
+	name := func(do func(string) error) func([]string) error {
 		return func(args []string) error { return do(args[0]) }
 	}
-	two := func(do func(a, b string) error) func([]string) error {
+	nameAnd := func(do func(name, value string) error) func([]string) error {
 		return func(args []string) error { return do(args[0], args[1]) }
 	}
 	actions := []Action{
-		{"register-agent", "MACHINE", "let the machine's agent register now", one(s.RegisterAgent)},
-		{"hold-agent", "MACHINE", "keep the machine's agent from registering until register-agent", one(s.HoldAgent)},
-		{"fail-next", "MACHINE CODE", "make the machine's next reprotect job fail with the code", two(s.FailNext)},
-		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", two(s.RefuseNext)},
-		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", two(s.WarnNext)},
-		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", two(s.SetAzureVM)},
-		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", one(s.StopHeartbeat)},
-		{"start-heartbeat", "SERVER", "let it send heartbeats again", one(s.StartHeartbeat)},
-		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", two(s.SetHealth)},
-		{"remove-retention", "MASTERTARGET", "take the retention drive away", one(s.RemoveRetention)},
-		{"add-retention", "MASTERTARGET", "give the retention drive back: visible after 15 minutes or a refresh", one(s.AddRetention)},
-		{"throttle", "REQUESTS RETRYAFTER", "answer the next requests with 429, e.g. throttle 5 10s", two(s.throttle)},
+		{"register-agent", "MACHINE", "let the machine's agent register now", name(s.RegisterAgent)},
+		{"hold-agent", "MACHINE", "keep the machine's agent from registering until register-agent", name(s.HoldAgent)},
+		{"fail-next", "MACHINE CODE", "make the machine's next reprotect job fail with the code", nameAnd(s.FailNext)},
+		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", nameAnd(s.RefuseNext)},
+		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", nameAnd(s.WarnNext)},
+		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", nameAnd(s.SetAzureVM)},
+		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", name(s.StopHeartbeat)},
+		{"start-heartbeat", "SERVER", "let it send heartbeats again", name(s.StartHeartbeat)},
+		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", nameAnd(s.SetHealth)},
+		{"remove-retention", "MASTERTARGET", "take the retention drive away", name(s.RemoveRetention)},
+		{"add-retention", "MASTERTARGET", "give the retention drive back: visible after 15 minutes or a refresh", name(s.AddRetention)},
+		{"throttle", "REQUESTS RETRYAFTER", "answer the next requests with 429, e.g. throttle 5 10s", nameAnd(s.throttle)},
 		{"azure-down", "on|off", "answer every request with 503", onOff(s.Down)},
 		{"azure-unauthorized", "on|off", "answer every request with 401", onOff(s.Unauthorize)},
 	}

@@ -1,6 +1,7 @@
 package asrsim
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ type component struct {
 }
 
 func (s *Server) addFabrics() {
-	if len(s.sc.MasterTargets) > 0 || s.hasMachines("classic") {
+	if len(s.sc.MasterTargets) > 0 || s.hasMachines(true) {
 		container := "cloud_" + s.sc.UUID("container", "classic")
 		s.fabrics = append(s.fabrics, &fabric{
 			classic: true, name: strings.ReplaceAll(s.sc.UUID("fabric", "classic")+s.sc.UUID("fabric", "classic-2"), "-", ""),
@@ -64,7 +65,7 @@ func (s *Server) addFabrics() {
 			s.addComponent(component{kind: masterTarget, name: mt.Name, mt: mt})
 		}
 	}
-	if len(s.sc.Appliances) > 0 || s.hasMachines("modernized") {
+	if len(s.sc.Appliances) > 0 || s.hasMachines(false) {
 		f := &fabric{
 			name: s.sc.Vault + "-vmwarefabric", friendly: s.sc.Vault + "-vmwarefabric",
 			providerType: "InMageRcmFabric", affectedProvider: "InMageRcm",
@@ -83,13 +84,8 @@ func (s *Server) addFabrics() {
 	}
 }
 
-func (s *Server) hasMachines(architecture string) bool {
-	for _, m := range s.sc.Machines {
-		if m.Architecture == architecture {
-			return true
-		}
-	}
-	return false
+func (s *Server) hasMachines(classic bool) bool {
+	return slices.ContainsFunc(s.sc.Machines, func(m scenario.Machine) bool { return (m.Architecture == "classic") == classic })
 }
 
 func (s *Server) addComponent(c component) {
@@ -286,7 +282,7 @@ func (s *Server) masterTargetView(c *component, now time.Time) object {
 	}
 	system := "Microsoft Windows Server 2019 Datacenter"
 	if c.mt.OS == "linux" {
-		system = "Ubuntu 20.04"
+		system = "Ubuntu 22.04"
 	}
 	return object{
 		"id": c.id, "name": c.name, "ipAddress": c.address, "osType": title(c.mt.OS), "osVersion": system,
@@ -313,10 +309,5 @@ func (s *Server) datastoresOf(host string) (found []scenario.Datastore) {
 }
 
 func mounts(hosts []string, host string) bool {
-	for _, h := range hosts {
-		if strings.EqualFold(h, host) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }

@@ -101,21 +101,18 @@ func warningText(code, machine string) string {
 // jobError is an entry of a job's errors. No recording of a failed VMware reprotect is public: the shape is
 // that of the SDK's JobErrorDetails.
 func (f fault) jobError(taskID, activity string, at time.Time) object {
-	var provider any
-	if n, err := strconv.ParseInt(f.code, 10, 32); err == nil {
-		provider = object{
-			"errorCode": n, "errorMessage": f.message, "errorId": f.code,
-			"possibleCauses": f.causes, "recommendedAction": f.action,
-		}
-	}
-	return object{
+	e := object{
 		"serviceErrorDetails": object{
 			"code": f.code, "message": f.message, "possibleCauses": f.causes,
 			"recommendedAction": f.action, "activityId": activity,
 		},
-		"providerErrorDetails": provider,
-		"errorLevel":           "Error",
-		"creationTime":         stamp(at),
-		"taskId":               taskID,
+		"errorLevel": "Error", "creationTime": stamp(at), "taskId": taskID,
 	}
+	if n, err := strconv.ParseInt(f.code, 10, 32); err == nil {
+		e["providerErrorDetails"] = object{
+			"errorCode": n, "errorMessage": f.message, "errorId": f.code,
+			"possibleCauses": f.causes, "recommendedAction": f.action,
+		}
+	}
+	return e
 }

@@ -74,12 +74,6 @@ func (s *Server) identity(of string) object {
 }
 
 func (s *Server) containerView(f *fabric) object {
-	items := 0
-	for _, m := range s.machines {
-		if s.fabricOf(m) == f {
-			items++
-		}
-	}
 	instance := "InMageRcm"
 	if f.classic {
 		instance = "VMware"
@@ -89,10 +83,19 @@ func (s *Server) containerView(f *fabric) object {
 		"type": "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers",
 		"properties": object{
 			"fabricFriendlyName": f.friendly, "friendlyName": f.containerFriendly, "fabricType": f.providerType,
-			"protectedItemCount": items, "pairingStatus": "Paired", "role": "Primary",
+			"protectedItemCount": s.itemsIn(f), "pairingStatus": "Paired", "role": "Primary",
 			"fabricSpecificDetails": object{"instanceType": instance},
 		},
 	}
+}
+
+func (s *Server) itemsIn(f *fabric) (n int) {
+	for _, m := range s.machines {
+		if s.fabricOf(m) == f {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Server) providerView(f *fabric, now time.Time) object {
@@ -113,7 +116,7 @@ func (s *Server) providerView(f *fabric, now time.Time) object {
 		"properties": object{
 			"fabricType": f.providerType, "friendlyName": f.providerFriendly, "fabricFriendlyName": f.friendly,
 			"providerVersion": "5.23.720.4", "serverVersion": agentVersion, "providerVersionState": "Supported",
-			"lastHeartBeat": beat, "connectionStatus": status, "protectedItemCount": 0, "allowedScenarios": []any{},
+			"lastHeartBeat": beat, "connectionStatus": status, "protectedItemCount": s.itemsIn(f), "allowedScenarios": []any{},
 			"healthErrorDetails": []any{}, "draIdentifier": f.provider, "machineId": f.provider, "machineName": f.providerFriendly,
 			"biosId": bios, "authenticationIdentityDetails": s.identity("authentication"), "resourceAccessIdentityDetails": s.identity("access"),
 		},

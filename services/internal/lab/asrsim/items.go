@@ -99,12 +99,17 @@ func (s *Server) progress(m *machine, now time.Time) (percent, processed, transf
 	if done >= 1 || done < 0.02 {
 		return nil, nil, nil, "None"
 	}
-	bytes := int64(done * float64(m.diskBytes()))
-	travelled := bytes
-	if !m.spec.Deleted {
-		travelled /= 10
-	}
+	bytes, travelled := s.moved(m, m.diskBytes(), now)
 	return int(done * 100), bytes, travelled, "InProgress"
+}
+
+// moved is how many of that many bytes have been compared, and how many of them sent.
+func (s *Server) moved(m *machine, of int64, now time.Time) (processed, transferred int64) {
+	processed = int64(s.replicated(m, now) * float64(of))
+	if m.spec.Deleted {
+		return processed, processed
+	}
+	return processed, processed / 10
 }
 
 func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
@@ -224,11 +229,7 @@ func (s *Server) diskProgress(m *machine, capacity int64, now time.Time) object 
 			"processedBytes": 0, "startTime": "", "lastRefreshTime": "", "progressPercentage": nil,
 		}
 	}
-	bytes := int64(s.replicated(m, now) * float64(capacity))
-	travelled := bytes
-	if !m.spec.Deleted {
-		travelled /= 10
-	}
+	bytes, travelled := s.moved(m, capacity, now)
 	return object{
 		"progressHealth": "InProgress", "transferredBytes": travelled, "last15MinutesTransferredBytes": travelled,
 		"lastDataTransferTimeUtc": stamp(now), "processedBytes": bytes, "startTime": stamp(m.last.end),
@@ -269,26 +270,24 @@ func (s *Server) azureV2Details(m *machine, f *fabric, now time.Time) object {
 
 func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	in := m.last.input
-	percent, processed, transferred, _ := s.progress(m, now)
-	stage, state, text, health := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress", "Normal"
+	percent, _, transferred, health := s.progress(m, now)
+	stage, state, text := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress"
 	if s.phase(m, now) == Protected {
 		stage, state, text = "DifferentialSync", "Protected", "Protected"
 	}
 	disks := []any{}
 	for i, gb := range m.spec.DiskGB {
 		id, disk := diskName(m, i)
-		disks = append(disks, object{
+		view := object{
 			"diskId": id, "diskName": disk, "protectionStage": stage, "healthErrorCode": nil, "resyncRequired": "NotRequired",
-			"resyncProgressPercentage": percent, "diskCapacityInBytes": gb << 30, "diskResized": "NotResized",
-		})
-	}
-	if len(disks) > 0 {
-		first := disks[0].(object)
-		first["resyncProcessedBytes"], first["resyncTotalTransferredBytes"] = processed, transferred
-	}
-	var resync any
-	if percent != nil {
-		resync = object{"initialReplicationType": "AutomaticOverTheNetwork", "initialReplicationProgressPercentage": fmt.Sprint(percent)}
+			"diskCapacityInBytes": gb << 30, "diskResized": "NotResized",
+		}
+		if percent != nil {
+			processed, transferred := s.moved(m, gb<<30, now)
+			view["resyncProgressPercentage"] = percent
+			view["resyncProcessedBytes"], view["resyncTotalTransferredBytes"] = processed, transferred
+		}
+		disks = append(disks, view)
 	}
 	d := s.classicDetails(m, now)
 	for k, v := range (object{
@@ -296,12 +295,16 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 		"vmProtectionState": state, "vmProtectionStateDescription": text,
 		"agentDetails":   object{"agentVersion": agentVersion, "agentUpdateStatus": "NotRequired", "postUpdateRebootStatus": "NotRequired"},
 		"masterTargetId": in.MasterTargetID, "processServerId": in.ProcessServerID,
-		"osDetails": object{"osType": title(m.spec.OS)}, "resyncDetails": resync, "protectedDisks": disks,
-		"rebootAfterUpdateStatus": "NotRequired", "totalDataTransferred": transferred, "totalProgressHealth": health,
+		"osDetails": object{"osType": title(m.spec.OS)}, "protectedDisks": disks,
+		"rebootAfterUpdateStatus": "NotRequired", "totalProgressHealth": health,
 		"lastUpdateReceivedTime": stamp(now),
 		"replicaId":              s.itemNames(m)[1] + "_replica_" + s.fabricOf(m).container,
 	}) {
 		d[k] = v
+	}
+	if percent != nil {
+		d["totalDataTransferred"] = transferred
+		d["resyncDetails"] = object{"initialReplicationType": "AutomaticOverTheNetwork", "initialReplicationProgressPercentage": fmt.Sprint(percent)}
 	}
 	return d
 }

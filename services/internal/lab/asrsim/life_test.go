@@ -124,6 +124,8 @@ func TestClassicMachineBecomesANewItem(t *testing.T) {
 	l.advance(14 * time.Minute)
 	if p := l.item("mail01").Properties; *p.ProtectionState != "InitialReplicationInProgress" {
 		t.Errorf("during the initial replication: %s", *p.ProtectionState)
+	} else if d := p.ProviderSpecificDetails.(*asr.InMageReplicationDetails); *d.ResyncDetails.InitialReplicationProgressPercentage != "70" {
+		t.Errorf("14 of 20 minutes show %s%%", *d.ResyncDetails.InitialReplicationProgressPercentage)
 	}
 	l.advance(6 * time.Minute)
 	p := l.item("mail01").Properties
@@ -281,6 +283,23 @@ func TestWarningDoesNotChangeTheStatus(t *testing.T) {
 			t.Errorf("status %v, error %v", body["status"], body["error"])
 		}
 		l.advance(12 * time.Minute)
+	}
+}
+
+func TestScenarioWithoutTimes(t *testing.T) {
+	t.Parallel()
+	sc := scenario.Default(2)
+	sc.Times = scenario.Times{}
+	sc.Machines[0].FailWith = "499"
+	l := newLab(t, sc, Options{})
+	_, failing := l.mustReprotect("web01")
+	l.mustReprotect("db01")
+	l.advance(time.Millisecond)
+	if p := l.job(failing).Properties; *p.State != "Failed" || *p.Tasks[taskReprotect].State != "Failed" {
+		t.Errorf("job %s, last task %s", *p.State, *p.Tasks[taskReprotect].State)
+	}
+	if m, _ := l.sim.Machine("db01"); m.Phase != Protected {
+		t.Errorf("db01 is %s", m.Phase)
 	}
 }
 

@@ -99,7 +99,6 @@ func (s *Server) accepted(rq *request, op *operation, results string) reply {
 		"x-ms-request-id":      s.jobID(op.job),
 		"Azure-AsyncOperation": s.signed(rq, s.id("replicationOperationStatus", op.id)),
 		"Location":             s.signed(rq, results+"/operationresults/"+op.id),
-		"x-ms-ratelimit-remaining-subscription-writes": "1199",
 	}}
 }
 

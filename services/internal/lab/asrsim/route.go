@@ -130,7 +130,7 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 		return armError(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '"+version+"' is invalid.")
 	}
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	if len(segments) < 8 || !match(strings.Split("subscriptions/*/resourceGroups/*/providers/*", "/"), segments[:6], nil) {
+	if len(segments) < 7 || !match(split("subscriptions/*/resourceGroups/*/providers/*"), segments[:6], nil) {
 		s.counts["unknown"]++
 		return armError(http.StatusNotFound, "InvalidResourceType", "No resource of that path is known: "+r.URL.Path)
 	}
@@ -143,7 +143,7 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 	if !strings.EqualFold(segments[3], s.sc.ResourceGroup) {
 		return armError(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '"+segments[3]+"' could not be found.")
 	}
-	if !match([]string{"Microsoft.RecoveryServices", "vaults"}, segments[5:7], nil) {
+	if len(segments) < 8 || !match([]string{"Microsoft.RecoveryServices", "vaults"}, segments[5:7], nil) {
 		s.counts["unknown"]++
 		return armError(http.StatusNotFound, "InvalidResourceNamespace", "The resource namespace '"+segments[5]+"' is invalid.")
 	}
