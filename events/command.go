@@ -1,10 +1,12 @@
 package events
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -21,29 +23,41 @@ func ParseCommand[T any](t Type[T], raw []byte, headers map[string]string, fallb
 	if err != nil {
 		return typed, err
 	}
+	if err := expect(t.Kind, e.Header); err != nil {
+		return typed, err
+	}
 	if problems := check(t.Kind, e.Data); problems != nil {
 		return typed, &Invalid{problems}
 	}
-	header := typed.Header
-	typed, err = As(t, e)
-	typed.Header = header
-	return typed, err
+	return As(t, e)
 }
 
 func parseCommand(k Kind, raw []byte, headers map[string]string, fallbackID string) (Event[json.RawMessage], error) {
-	attributes := ceAttributes(headers)
+	attributes, twice := ceAttributes(headers)
+	unread := Event[json.RawMessage]{Header: Header{ID: attributes["id"]}}
 	if len(raw) > MaxSize {
-		return Event[json.RawMessage]{}, invalid("event.too-large", "", "%d bytes are over the limit of %d: ask for fewer machines at once", len(raw), MaxSize)
+		return unread, invalid("event.too-large", "", "%d bytes are over the limit of %d: ask for fewer machines at once", len(raw), MaxSize)
 	}
 	var probe map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &probe); err != nil {
-		return Event[json.RawMessage]{Header: Header{ID: attributes["id"]}}, invalid("event.not-json", "", "not a JSON object: %v", err)
+	if err := json.Unmarshal(raw, &probe); json.Valid(raw) && probe == nil {
+		return unread, invalid("event.not-json", "", "must be a JSON object, one event or the bare data")
+	} else if err != nil {
+		return unread, invalid("event.not-json", "", "not JSON: %v", err)
 	}
+	binaryMode := attributes["specversion"] != ""
+	structured := probe["specversion"] != nil || strings.HasPrefix(headerValue(headers, "content-type"), "application/cloudevents")
+	place := repeated(raw)
 	switch {
-	case attributes["specversion"] != "":
-		return binary(attributes, raw)
-	case probe["specversion"] != nil || strings.HasPrefix(headerValue(headers, "content-type"), "application/cloudevents"):
-		return Parse(raw)
+	case binaryMode && twice != "":
+		return unread, invalid("event.duplicate", "/"+twice, "is given by two headers")
+	case place != "" && (binaryMode || !structured):
+		return unread, invalid("event.duplicate", "/data"+place, "is given twice")
+	case place != "":
+		return unread, invalid("event.duplicate", place, "is given twice")
+	case binaryMode:
+		return envelope(binary(attributes, raw))
+	case structured:
+		return envelope(raw, nil)
 	}
 	return Event[json.RawMessage]{
 		Header: Header{ID: fallbackID, Source: "/bare", Type: k.CloudType()},
@@ -51,32 +65,90 @@ func parseCommand(k Kind, raw []byte, headers map[string]string, fallbackID stri
 	}, nil
 }
 
-// binary builds an event from the attributes in the headers; the body is the data.
-func binary(attributes map[string]string, raw []byte) (Event[json.RawMessage], error) {
-	envelope := map[string]any{}
-	for name, value := range attributes {
-		envelope[name] = value
-	}
-	delete(envelope, "position") // the product's own; never set from outside
-	envelope["data"] = json.RawMessage(raw)
-	encoded, err := json.Marshal(envelope)
+// envelope reads an event that came from outside, and so may have attributes that no schema allows.
+func envelope(raw []byte, err error) (Event[json.RawMessage], error) {
 	if err != nil {
-		return Event[json.RawMessage]{}, invalid("event.headers", "", "%v", err)
+		return Event[json.RawMessage]{}, err
 	}
-	return Parse(encoded)
+	e, err := Parse(raw)
+	if err != nil {
+		return e, err
+	}
+	if problems := check(envelopeSchema, raw); problems != nil {
+		return e, &Invalid{problems}
+	}
+	e.Position = 0 // the product's own; never set from outside
+	return e, nil
 }
 
-func ceAttributes(headers map[string]string) map[string]string {
-	attributes := map[string]string{}
+// binary builds a structured event from the attributes in the headers; the body is the data.
+func binary(attributes map[string]string, raw []byte) ([]byte, error) {
+	structured := map[string]any{}
+	for name, value := range attributes {
+		structured[name] = value
+	}
+	delete(structured, "position") // a header can only hold a string; see envelope
+	structured["data"] = json.RawMessage(raw)
+	encoded, err := json.Marshal(structured)
+	if err != nil {
+		return nil, invalid("event.headers", "", "%v", err)
+	}
+	return encoded, nil
+}
+
+// ceAttributes collects the CloudEvents attributes among the headers. twice names one that two headers give
+// differently: neither may win by chance.
+func ceAttributes(headers map[string]string) (attributes map[string]string, twice string) {
+	attributes = map[string]string{}
 	for name, value := range headers {
 		lower := strings.ToLower(name)
 		for _, prefix := range []string{"ce-", "cloudevents:", "cloudevents_"} {
-			if attribute, ok := strings.CutPrefix(lower, prefix); ok {
-				attributes[attribute] = value
+			attribute, ok := strings.CutPrefix(lower, prefix)
+			if !ok {
+				continue
 			}
+			if other, given := attributes[attribute]; given && other != value {
+				twice = attribute
+			}
+			attributes[attribute] = value
 		}
 	}
-	return attributes
+	return attributes, twice
+}
+
+// repeated finds a field that stands twice in its object, as a JSON pointer. JSON leaves open which one counts,
+// and a person who wrote both meant both.
+func repeated(raw []byte) string {
+	place, _ := repeatedIn(json.NewDecoder(bytes.NewReader(raw)))
+	return place
+}
+
+func repeatedIn(dec *json.Decoder) (string, error) {
+	token, err := dec.Token()
+	delim, _ := token.(json.Delim)
+	if err != nil || delim == 0 {
+		return "", err
+	}
+	seen := map[string]bool{}
+	for i := 0; dec.More(); i++ {
+		name := strconv.Itoa(i)
+		if delim == '{' {
+			key, err := dec.Token()
+			if err != nil {
+				return "", err
+			}
+			name = key.(string)
+		}
+		if seen[name] {
+			return pointer(name), nil
+		}
+		seen[name] = true
+		if place, err := repeatedIn(dec); err != nil || place != "" {
+			return pointer(name) + place, err
+		}
+	}
+	_, err = dec.Token()
+	return "", err
 }
 
 func headerValue(headers map[string]string, name string) string {
@@ -98,7 +170,7 @@ const longestToken = 48
 // never become the same token.
 func Token(word string) string {
 	token := strings.Trim(unsafe.ReplaceAllString(strings.ToLower(word), "-"), "-")
-	if token == word && len(token) <= longestToken {
+	if token == word && token != "" && len(token) <= longestToken {
 		return token
 	}
 	sum := sha256.Sum256([]byte(word))

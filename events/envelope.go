@@ -80,17 +80,22 @@ func invalid(code, place, format string, args ...any) *Invalid {
 }
 
 // Parse reads the envelope of a structured event and leaves the data as it is. Attributes that CloudEvents
-// allows and this version does not know are passed over. Errors are *Invalid.
+// allows and this version does not know are passed over. Errors are *Invalid; the header is filled as far as it
+// could be read.
 func Parse(raw []byte) (Event[json.RawMessage], error) {
 	var e Event[json.RawMessage]
 	if len(raw) > MaxSize {
 		return e, invalid("event.too-large", "", "%d bytes are over the limit of %d: ask for fewer machines at once", len(raw), MaxSize)
 	}
 	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil {
+	err := json.Unmarshal(raw, &w)
+	e.Header = w.Header
+	if err != nil {
 		return e, explain(envelopeSchema, raw, err)
 	}
-	e.Header = w.Header
+	if string(w.Data) == "null" {
+		w.Data = nil
+	}
 	switch {
 	case w.SpecVersion != "1.0":
 		return e, invalid("event.specversion", "/specversion", "is %q, must be \"1.0\"", w.SpecVersion)
@@ -104,6 +109,8 @@ func Parse(raw []byte) (Event[json.RawMessage], error) {
 		return e, invalid("event.incomplete", "/type", "is missing")
 	case w.Data != nil && w.DataBase64 != nil:
 		return e, invalid("event.data", "/data", "data and data_base64 exclude each other")
+	case w.DataBase64 != nil && !json.Valid(w.DataBase64):
+		return e, invalid("event.not-json", "/data_base64", "does not hold JSON")
 	}
 	e.Data = w.Data
 	if w.DataBase64 != nil {
@@ -115,16 +122,24 @@ func Parse(raw []byte) (Event[json.RawMessage], error) {
 // As reads the data of a parsed event strictly: an unknown field or a wrong type is an error (*Invalid).
 func As[T any](t Type[T], e Event[json.RawMessage]) (Event[T], error) {
 	typed := Event[T]{Header: e.Header}
-	if e.Type != t.CloudType() {
-		return typed, invalid("event.type", "/type", "is %q, expected %q here", e.Type, t.CloudType())
-	}
-	if e.DataSchema != "" && e.DataSchema != t.Schema() {
-		return typed, invalid("event.dataschema", "/dataschema", "is %q, must be %q", e.DataSchema, t.Schema())
+	if err := expect(t.Kind, e.Header); err != nil {
+		return typed, err
 	}
 	if err := strict(e.Data, &typed.Data); err != nil {
 		return typed, explain(t.Kind, e.Data, err)
 	}
 	return typed, nil
+}
+
+// expect says whether an event claims to be of a kind, in the version that is known here.
+func expect(k Kind, h Header) error {
+	if h.Type != k.CloudType() {
+		return invalid("event.type", "/type", "is %q, expected %q here", h.Type, k.CloudType())
+	}
+	if h.DataSchema != "" && h.DataSchema != k.Schema() {
+		return invalid("event.dataschema", "/dataschema", "is %q, must be %q", h.DataSchema, k.Schema())
+	}
+	return nil
 }
 
 // Decode reads an event of a known type strictly. Errors are *Invalid.

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
@@ -55,9 +56,12 @@ func check(k Kind, data json.RawMessage) []Problem {
 	if !ok {
 		return []Problem{{Code: "schema.missing", Message: "no schema for " + k.Name}}
 	}
+	if len(data) == 0 {
+		return []Problem{{Code: "event.incomplete", Place: prefix(k), Message: "is missing"}}
+	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
 	if err != nil {
-		return []Problem{{Code: "event.not-json", Message: err.Error()}}
+		return []Problem{{Code: "event.not-json", Place: prefix(k), Message: "not JSON: " + err.Error()}}
 	}
 	var failed *jsonschema.ValidationError
 	err = schema.Validate(value)
@@ -83,19 +87,55 @@ func prefix(k Kind) string {
 
 var english = message.NewPrinter(language.English)
 
+// leaves names each place that is wrong. Of a field that is missing or unknown the place is the field itself,
+// because that is what its sender has to look for; the schema's library says only which object it belongs to.
 func leaves(e *jsonschema.ValidationError, at string) []Problem {
-	if len(e.Causes) == 0 {
-		place := at
-		for _, part := range e.InstanceLocation {
-			place += "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(part)
-		}
-		return []Problem{{Code: "event.invalid", Place: place, Message: e.ErrorKind.LocalizedString(english)}}
+	place := at
+	for _, part := range e.InstanceLocation {
+		place += pointer(part)
+	}
+	problem := func(place, text string) Problem {
+		return Problem{Code: "event.invalid", Place: place, Message: text}
 	}
 	var problems []Problem
-	for _, cause := range e.Causes {
-		problems = append(problems, leaves(cause, at)...)
+	switch k := e.ErrorKind.(type) {
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			problems = append(problems, problem(place+pointer(name), "is not known here"))
+		}
+	case *kind.Required:
+		for _, name := range k.Missing {
+			problems = append(problems, problem(place+pointer(name), "is missing"))
+		}
+	case *kind.PropertyNames: // only the envelope uses it: deeper down the library loses the place
+		problems = append(problems, problem(place+pointer(k.Property), "is not allowed as a name here"))
+	case *kind.AnyOf:
+		problems = append(problems, problem(place, "needs one of: "+strings.Join(missing(e), ", ")))
+	default:
+		if len(e.Causes) == 0 {
+			return []Problem{problem(place, k.LocalizedString(english))}
+		}
+		for _, cause := range e.Causes {
+			problems = append(problems, leaves(cause, at)...)
+		}
 	}
 	return problems
+}
+
+// missing lists the fields of which an anyOf wants at least one: the schemas use anyOf for nothing else.
+func missing(e *jsonschema.ValidationError) []string {
+	if k, ok := e.ErrorKind.(*kind.Required); ok {
+		return k.Missing
+	}
+	var names []string
+	for _, cause := range e.Causes {
+		names = append(names, missing(cause)...)
+	}
+	return names
+}
+
+func pointer(part string) string {
+	return "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(part)
 }
 
 // explain turns a decoder's error into one that names the place, by asking the schema.
