@@ -167,10 +167,12 @@ type Task struct {
 	Start, End                 time.Time
 }
 
-// Problem is an error as Azure words it.
+// Problem is an error as Azure words it, and what we know of it.
 type Problem struct {
 	Code, Message, Causes, Action string
-	Severity                      string
+	Severity                      string // "Warning": the operation goes on, or has succeeded
+	Class                         Class  // of a job's problems; "" otherwise
+	Remedy                        string // ours, else Azure's recommended action
 }
 
 // Fabric is a configuration server (classic) or an appliance fabric (modernized).

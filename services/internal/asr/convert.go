@@ -52,6 +52,8 @@ func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []fact
 			}
 		}
 		if p.Code != "" || p.Message != "" {
+			p.Class, p.Remedy = Explain(p.Code, p.Message)
+			p.Remedy = first(p.Remedy, p.Action)
 			found = append(found, p)
 		}
 	}

@@ -159,9 +159,9 @@ func TestJob(t *testing.T) {
 			{ID: "ProtectReplicaTask", Name: "Reprotecting virtual machine (1)", State: "Failed", StateText: "Failed", Start: start},
 		},
 		Errors: []facts.Problem{
-			{Code: "95226", Message: "Reprotect failed for db01.", Causes: "No path to the configuration server.", Action: "Check the VPN.", Severity: "Error"},
-			{Code: "78093", Message: "The VM is off.", Severity: "Error"},
-			{Code: "8061", Message: "Datastore not reached.", Severity: "Error"},
+			{Code: "95226", Message: "Reprotect failed for db01.", Causes: "No path to the configuration server.", Action: "Check the VPN.", Severity: "Error", Class: facts.Operator, Remedy: remedy("95226")},
+			{Code: "78093", Message: "The VM is off.", Severity: "Error", Class: facts.Operator, Remedy: remedy("78093")},
+			{Code: "8061", Message: "Datastore not reached.", Severity: "Error", Class: facts.Permanent, Remedy: remedy("8061")},
 		}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
@@ -209,4 +209,9 @@ func TestDiscoveredID(t *testing.T) {
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
+}
+
+func remedy(code string) string {
+	_, remedy := Explain(code, "")
+	return remedy
 }

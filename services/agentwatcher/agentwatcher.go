@@ -1,0 +1,110 @@
+// Package agentwatcher waits until the mobility agents of a case have registered again after the failover.
+//
+// The agent of a machine that has just started in Azure re-registers within up to fifteen minutes (S33). Until
+// then a reprotect is refused with "agent is not installed". Modernized vaults show a flag (M4); classic ones only
+// a heartbeat, which counts when it is newer than the failover.
+package agentwatcher
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+// Vault gives a look at the vault that is not older than maxAge.
+type Vault interface {
+	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+}
+
+// Site is what the service needs of a site.
+type Site struct {
+	Vault     Vault
+	AgentWait time.Duration // after the placement; then the case fails
+	Look      time.Duration
+}
+
+// New makes the service for these sites.
+func New(sites map[string]Site, now func() time.Time) bus.Service {
+	w := watcher{sites, now}
+	return bus.Service{Name: "agentwatcher", Routes: []bus.Route{
+		bus.On(events.TypePlaced, events.StepRegistration, w.placed),
+	}}
+}
+
+type watcher struct {
+	sites map[string]Site
+	now   func() time.Time
+}
+
+func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Result, error) {
+	site, ok := w.sites[e.Site]
+	if !ok {
+		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then retry the case.")
+	}
+	c := e.Data.Case
+	vault, err := site.Vault.Vault(ctx, site.Look)
+	if err != nil {
+		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, w.now(), site.Look)
+	}
+	agents, missing := look(c, vault)
+	if len(missing) == 0 {
+		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRegistered, "", events.Registered{Case: c, Agents: agents})}}, nil
+	}
+
+	deadline := e.Time.Add(site.AgentWait)
+	now := w.now()
+	if !now.Before(deadline) {
+		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeFailed, events.StepRegistration, late(c, missing, site.AgentWait))}}, nil
+	}
+	// Steady looks: this wait is short, and somebody is watching.
+	pause := min(waiting.Pause(site.Look, 0), deadline.Sub(now)+time.Millisecond)
+	return waiting.On(events.Waiting{
+		For: waiting.ForAgent, Machines: missing, Since: e.Time, Until: deadline,
+		Message: fmt.Sprintf("The agent of %s has not registered again yet. That takes up to 15 minutes after the Azure VM has started.", strings.Join(missing, ", ")),
+	}, e.Wait, now, pause), nil
+}
+
+// look says which agents are back and which machines are still without.
+func look(c events.Case, vault facts.Vault) (agents []events.Agent, missing []string) {
+	for _, m := range c.Machines {
+		item, ok := vault.Item(m.Item)
+		if !ok || !Registered(item) {
+			missing = append(missing, m.Name)
+			continue
+		}
+		agents = append(agents, events.Agent{Machine: m.Name, Version: item.AgentVersion, Heartbeat: item.AgentHeartbeat})
+	}
+	return agents, missing
+}
+
+// Registered says whether the agent of a failed-over machine is back.
+func Registered(item facts.Item) bool {
+	switch {
+	case item.ReversedOnce():
+		return true // it replicates back already
+	case item.AgentRegistered != nil:
+		return *item.AgentRegistered
+	}
+	return !item.AgentHeartbeat.IsZero() && item.AgentHeartbeat.After(item.FailedOverAt)
+}
+
+func late(c events.Case, missing []string, waited time.Duration) events.Failed {
+	f := events.Failed{
+		Code: "agent.not-registered",
+		Message: fmt.Sprintf("The agent of %s did not register again within %s. Nothing was started; the machines still run in Azure.",
+			strings.Join(missing, ", "), waited),
+		Remedy: "In Azure, check that the VM runs and is on the right network (78093). From the VM, check that it reaches the configuration server " +
+			"or the appliance on port 443 over VPN or ExpressRoute, and that the service \"InMage Scout Application Service\" runs (95226). Then retry the case.",
+		Case: &c,
+	}
+	for _, m := range c.Machines {
+		f.Machines = append(f.Machines, events.MachineState{Machine: m.Name, State: "not-started"})
+	}
+	return f
+}

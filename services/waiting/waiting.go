@@ -1,0 +1,97 @@
+// Package waiting decides how long a service waits before it looks again, and when it says so.
+//
+// Waiting is never a failure. A service waits for its surroundings (Azure, vCenter) as long as it takes, and for
+// the machine's agent until a deadline that is computed from event times.
+package waiting
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+// Reasons to wait, as they stand in a waiting event.
+const (
+	ForAgent       = "agent"
+	ForJob         = "job"         // another Site Recovery job holds the machine
+	ForReplication = "replication" // nothing moves
+	ForThrottle    = "throttle"
+	ForAzure       = "azure"
+	ForVCenter     = "vcenter"
+)
+
+// On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
+// from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
+// the event unless into is given.
+func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration, into ...func(bus.Draft) bus.Draft) bus.Result {
+	note := w.For + "\n" + w.Message
+	w.NextLook = now.Add(pause)
+	result := bus.Result{After: pause, Note: note}
+	if previous.Note != note {
+		draft := bus.Fact(events.TypeWaiting, "", w)
+		for _, f := range into {
+			draft = f(draft)
+		}
+		result.Publish = []bus.Draft{draft}
+	}
+	return result
+}
+
+// Surroundings turns an error of Azure or vCenter into a wait without an end: bad surroundings pass, or somebody
+// mends them. An error that is none of theirs comes back.
+func Surroundings(err error, e events.Header, machines []string, previous bus.Wait, now time.Time, look time.Duration, into ...func(bus.Draft) bus.Draft) (bus.Result, error) {
+	fault, ok := facts.FaultOf(err)
+	if !ok {
+		return bus.Result{}, err
+	}
+	since := e.Time
+	if since.IsZero() {
+		since = now
+	}
+	w := events.Waiting{
+		For: reason(fault.Code), Machines: machines, Code: fault.Code, Remedy: fault.Remedy,
+		Message: fault.What, Since: since,
+	}
+	if fault.Words != "" {
+		w.Message = fmt.Sprintf("%s: %s", fault.What, fault.Words)
+	}
+	return On(w, previous, now, max(Pause(look, previous.Looks), fault.After), into...), nil
+}
+
+func reason(code string) string {
+	switch {
+	case code == "azure.throttled":
+		return ForThrottle
+	case len(code) > 8 && code[:8] == "vcenter.":
+		return ForVCenter
+	}
+	return ForAzure
+}
+
+// Pause is the time until the next look: look at first, growing by a half each time to ten times look, spread by
+// a fifth so that those who wait together do not look together.
+func Pause(look time.Duration, looks int) time.Duration {
+	pause := float64(look)
+	for range min(looks, 6) {
+		pause *= 1.5
+	}
+	pause = min(pause, 10*float64(look))
+	return time.Duration(pause * (0.9 + 0.2*rand.Float64()))
+}
+
+// State is what a service keeps between looks beside what it said last, as JSON in the wait's note.
+func State[T any](w bus.Wait) (state T) {
+	_ = json.Unmarshal([]byte(w.Note), &state) // none yet: the zero value
+	return state
+}
+
+// Note writes the state for the next look.
+func Note(state any) string {
+	raw, _ := json.Marshal(state) // plain structs of strings and numbers cannot fail
+	return string(raw)
+}
