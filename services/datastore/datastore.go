@@ -1,0 +1,115 @@
+// Package datastore chooses where the disks of each machine come to lie, and says why not elsewhere.
+package datastore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+// Vault gives a look at the vault that is not older than maxAge.
+type Vault interface {
+	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+}
+
+// Inventory reads vCenter.
+type Inventory interface {
+	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+}
+
+// Site is what the service needs of a site.
+type Site struct {
+	Vault     Vault
+	Inventory Inventory
+	Look      time.Duration
+}
+
+// New makes the service for these sites.
+func New(sites map[string]Site, now func() time.Time) bus.Service {
+	p := placer{sites, now}
+	return bus.Service{Name: "datastore", Routes: []bus.Route{
+		bus.On(events.TypeValidated, events.StepPlacement, p.validated),
+	}}
+}
+
+type placer struct {
+	sites map[string]Site
+	now   func() time.Time
+}
+
+func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (bus.Result, error) {
+	site, ok := p.sites[e.Site]
+	if !ok {
+		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then retry the case.")
+	}
+	c := e.Data.Case
+	vault, err := site.Vault.Vault(ctx, site.Look)
+	if err == nil {
+		var inv facts.Inventory
+		inv, err = site.Inventory.Inventory(ctx, Query(c, vault))
+		if err == nil {
+			return bus.Result{Publish: []bus.Draft{Place(c, vault, inv)}}, nil
+		}
+	}
+	return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, p.now(), site.Look)
+}
+
+// Query names what must be read in vCenter to place a case: its machines, and who writes their disks.
+func Query(c events.Case, vault facts.Vault) facts.Query {
+	var q facts.Query
+	seen := map[facts.VMRef]bool{}
+	add := func(ref facts.VMRef) {
+		if (ref.Name != "" || ref.ID != "") && !seen[ref] {
+			seen[ref] = true
+			q.VMs = append(q.VMs, ref)
+		}
+	}
+	for _, m := range c.Machines {
+		item, _ := vault.Item(m.Item)
+		fabric, _ := vault.Fabric(item.FabricID)
+		add(facts.VMRef{Name: m.Name, ID: item.VMID})
+		writer, _ := Writer(m, fabric)
+		add(writer)
+	}
+	return q
+}
+
+// Place decides for all machines of a case: placed, or rejected when one finds no place.
+func Place(c events.Case, vault facts.Vault, inv facts.Inventory) bus.Draft {
+	var placements []events.Placement
+	var problems []events.Problem
+	taken := map[string]int64{}
+	machines := make([]events.Machine, len(c.Machines))
+	copy(machines, c.Machines)
+	for i, m := range machines {
+		item, ok := vault.Item(m.Item)
+		if !ok {
+			problems = append(problems, events.Problem{
+				Code: "machine.gone", Place: m.Name,
+				Message: fmt.Sprintf("The replicated item of %s is not in the vault any more", m.Name), Remedy: "Look in the vault what became of it, then send the request again.",
+			})
+			continue
+		}
+		fabric, _ := vault.Fabric(item.FabricID)
+		placement := choose(m, item, fabric, inv, taken)
+		placements = append(placements, placement)
+		if placement.Datastore == "" {
+			problems = append(problems, events.Problem{
+				Code: "datastore.none", Place: m.Name,
+				Message: fmt.Sprintf("No datastore for %s: %s", m.Name, placement.Why),
+				Remedy:  "The list of datastores says for each what to do. Then send the request again.",
+			})
+		}
+		machines[i].Datastore, machines[i].Location = placement.Datastore, placement.Location
+	}
+	if problems != nil {
+		return bus.Fact(events.TypeRejected, events.StepPlacement, events.Rejected{Case: c, Placements: placements, Problems: problems})
+	}
+	c.Machines = machines
+	return bus.Fact(events.TypePlaced, "", events.Placed{Case: c, Placements: placements})
+}
