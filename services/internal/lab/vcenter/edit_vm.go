@@ -1,0 +1,301 @@
+package vcenter
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// change is one property's new value.
+type change = types.PropertyChange
+
+// vm finds a machine by name.
+func (srv *Server) vm(name string) (*simulator.VirtualMachine, error) {
+	for _, e := range srv.reg.All("VirtualMachine") {
+		if vm := e.(*simulator.VirtualMachine); strings.EqualFold(vm.Name, name) {
+			return vm, nil
+		}
+	}
+	return nil, fmt.Errorf("no machine is named %q", name)
+}
+
+// editVM sets properties of a machine under its lock, and tells those who wait for updates. The function gets
+// the machine to read; new values must not share memory with old ones.
+func (srv *Server) editVM(name string, edit func(*mo.VirtualMachine) ([]change, error)) error {
+	vm, err := srv.vm(name)
+	if err != nil {
+		return err
+	}
+	ctx := srv.context()
+	ctx.WithLock(vm, func() {
+		var changes []change
+		if changes, err = edit(&vm.VirtualMachine); err == nil {
+			ctx.Update(vm, changes)
+		}
+	})
+	return err
+}
+
+func (srv *Server) setVM(name, property string, value any) error {
+	return srv.editVM(name, func(*mo.VirtualMachine) ([]change, error) { return []change{{Name: property, Val: value}}, nil })
+}
+
+// onVM runs a task of the machine's own API.
+func (srv *Server) onVM(ctx context.Context, name string, start func(*object.VirtualMachine) (*object.Task, error)) error {
+	vm, err := srv.vm(name)
+	if err != nil {
+		return err
+	}
+	if ds, ok := srv.unmounted(srv.context(), vm); ok {
+		return fmt.Errorf("the host of %s does not mount its datastore %s: mount it first", name, ds.Value)
+	}
+	task, err := start(object.NewVirtualMachine(srv.vim, vm.Self))
+	if err != nil {
+		return err
+	}
+	return task.Wait(ctx)
+}
+
+func (srv *Server) power(ctx context.Context, name string, on bool) error {
+	err := srv.onVM(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) {
+		if on {
+			return vm.PowerOn(ctx)
+		}
+		return vm.PowerOff(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	if on {
+		return srv.setTools(name, "running")
+	}
+	return srv.setTools(name, "stopped")
+}
+
+func (srv *Server) deleteVM(ctx context.Context, name string) error {
+	vm, err := srv.vm(name)
+	if err != nil {
+		return err
+	}
+	var running bool
+	srv.context().WithLock(vm, func() { running = vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff })
+	if running {
+		if err := srv.power(ctx, name, false); err != nil {
+			return err
+		}
+	}
+	return srv.onVM(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) { return vm.Destroy(ctx) })
+}
+
+func (srv *Server) addSnapshot(ctx context.Context, name, snapshot string) error {
+	err := srv.keepStorage(name, func() error {
+		return srv.onVM(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) {
+			return vm.CreateSnapshot(ctx, snapshot, "", false, false)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	// The simulator keeps no delta disks: the disk goes on in a file whose parent is the old one.
+	return srv.editBackings(name, func(old types.VirtualDiskFlatVer2BackingInfo, n int) types.VirtualDiskFlatVer2BackingInfo {
+		delta := old
+		delta.FileName = fmt.Sprintf("%s-%06d.vmdk", strings.TrimSuffix(base(&old).FileName, ".vmdk"), n)
+		delta.Parent = &old
+		return delta
+	})
+}
+
+func (srv *Server) removeSnapshots(ctx context.Context, name string) error {
+	err := srv.keepStorage(name, func() error {
+		return srv.onVM(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) { return vm.RemoveAllSnapshot(ctx, nil) })
+	})
+	if err != nil {
+		return err
+	}
+	return srv.editBackings(name, func(old types.VirtualDiskFlatVer2BackingInfo, _ int) types.VirtualDiskFlatVer2BackingInfo {
+		return *base(&old)
+	})
+}
+
+// keepStorage puts the space that a machine takes back to what it was before f: around snapshots the simulator
+// counts files, of which the lab's disks have none.
+func (srv *Server) keepStorage(name string, f func() error) error {
+	vm, err := srv.vm(name)
+	if err != nil {
+		return err
+	}
+	var storage types.VirtualMachineStorageInfo
+	srv.context().WithLock(vm, func() { storage = *vm.Storage })
+	if err := f(); err != nil {
+		return err
+	}
+	return srv.setVM(name, "storage", storage)
+}
+
+// base is the disk file at the bottom of a chain of delta disks.
+func base(b *types.VirtualDiskFlatVer2BackingInfo) *types.VirtualDiskFlatVer2BackingInfo {
+	for b.Parent != nil {
+		b = b.Parent
+	}
+	return b
+}
+
+// editBackings replaces the backing of every plain disk; n is the depth of the new delta disk.
+func (srv *Server) editBackings(name string, edit func(old types.VirtualDiskFlatVer2BackingInfo, n int) types.VirtualDiskFlatVer2BackingInfo) error {
+	return srv.editDevices(name, func(device types.BaseVirtualDevice) types.BaseVirtualDevice {
+		disk, ok := device.(*types.VirtualDisk)
+		if !ok {
+			return device
+		}
+		old, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		if !ok {
+			return device
+		}
+		depth := 1
+		for b := old.Parent; b != nil; b = b.Parent {
+			depth++
+		}
+		changed := *disk
+		backing := edit(*old, depth)
+		changed.Backing = &backing
+		return &changed
+	})
+}
+
+// editDevices replaces devices by what edit makes of them.
+func (srv *Server) editDevices(name string, edit func(types.BaseVirtualDevice) types.BaseVirtualDevice) error {
+	return srv.editVM(name, func(vm *mo.VirtualMachine) ([]change, error) {
+		devices := slices.Clone(vm.Config.Hardware.Device)
+		for i := range devices {
+			devices[i] = edit(devices[i])
+		}
+		return []change{{Name: "config.hardware.device", Val: devices}}, nil
+	})
+}
+
+// editDisk replaces the disk of that number.
+func (srv *Server) editDisk(name, number string, edit func(types.VirtualDisk) (types.VirtualDisk, error)) error {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return fmt.Errorf("%q is not the number of a disk", number)
+	}
+	var failed error
+	seen := 0
+	err = srv.editDevices(name, func(device types.BaseVirtualDevice) types.BaseVirtualDevice {
+		disk, ok := device.(*types.VirtualDisk)
+		if !ok {
+			return device
+		}
+		seen++
+		if seen != n+1 {
+			return device
+		}
+		changed, err := edit(*disk)
+		if err != nil {
+			failed = err
+			return device
+		}
+		return &changed
+	})
+	switch {
+	case err != nil:
+		return err
+	case n < 0 || n >= seen:
+		return fmt.Errorf("it has %d disks, counted from 0", seen)
+	}
+	return failed
+}
+
+func (srv *Server) setDiskUUID(name, number, uuid string) error {
+	return srv.editDisk(name, number, func(disk types.VirtualDisk) (types.VirtualDisk, error) {
+		switch b := disk.Backing.(type) {
+		case *types.VirtualDiskFlatVer2BackingInfo:
+			changed := *b
+			changed.Uuid, disk.Backing = uuid, &changed
+		case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
+			changed := *b
+			changed.Uuid, disk.Backing = uuid, &changed
+		default:
+			return disk, fmt.Errorf("a disk of type %T has no UUID", b)
+		}
+		return disk, nil
+	})
+}
+
+func (srv *Server) makeRDM(name, number string) error {
+	return srv.editDisk(name, number, func(disk types.VirtualDisk) (types.VirtualDisk, error) {
+		b, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		if !ok {
+			return disk, fmt.Errorf("only a plain disk can be made one; this is %T", disk.Backing)
+		}
+		disk.Backing = &types.VirtualDiskRawDiskMappingVer1BackingInfo{
+			VirtualDeviceFileBackingInfo: b.VirtualDeviceFileBackingInfo, Uuid: b.Uuid,
+			DeviceName: "vml." + path.Base(b.FileName), CompatibilityMode: "physicalMode",
+		}
+		return disk, nil
+	})
+}
+
+func (srv *Server) setTools(name, state string) error {
+	running, version := toolsRunning, toolsCurrent
+	switch state {
+	case "stopped":
+		running = toolsStopped
+	case "missing":
+		running, version = toolsStopped, string(types.VirtualMachineToolsVersionStatusGuestToolsNotInstalled)
+	}
+	return srv.editVM(name, func(*mo.VirtualMachine) ([]change, error) {
+		return []change{{Name: "guest.toolsRunningStatus", Val: running}, {Name: "guest.toolsVersionStatus2", Val: version}}, nil
+	})
+}
+
+func (srv *Server) setController(name, kind string) error {
+	return srv.editDevices(name, func(device types.BaseVirtualDevice) types.BaseVirtualDevice {
+		old, ok := device.(types.BaseVirtualSCSIController)
+		if !ok {
+			return device
+		}
+		controller := *old.GetVirtualSCSIController()
+		switch kind {
+		case "pvscsi":
+			return &types.ParaVirtualSCSIController{VirtualSCSIController: controller}
+		case "lsisas":
+			return &types.VirtualLsiLogicSASController{VirtualSCSIController: controller}
+		}
+		return &types.VirtualLsiLogicController{VirtualSCSIController: controller}
+	})
+}
+
+func (srv *Server) setEnableUUID(name, value string) error {
+	return srv.editVM(name, func(vm *mo.VirtualMachine) ([]change, error) {
+		options := slices.DeleteFunc(slices.Clone(vm.Config.ExtraConfig), func(o types.BaseOptionValue) bool {
+			return strings.EqualFold(o.GetOptionValue().Key, enableUUID)
+		})
+		if value != "none" {
+			options = append(options, &types.OptionValue{Key: enableUUID, Value: value})
+		}
+		return []change{{Name: "config.extraConfig", Val: options}}, nil
+	})
+}
+
+func (srv *Server) setVolume(name, volumePath, fileSystem, freeGB string) error {
+	free, err := gigabytes(freeGB)
+	if err != nil {
+		return err
+	}
+	return srv.editVM(name, func(vm *mo.VirtualMachine) ([]change, error) {
+		volumes := slices.DeleteFunc(slices.Clone(vm.Guest.Disk), func(d types.GuestDiskInfo) bool { return d.DiskPath == volumePath })
+		if fileSystem != "none" {
+			volumes = append(volumes, types.GuestDiskInfo{DiskPath: volumePath, FilesystemType: fileSystem, Capacity: 500 * gib, FreeSpace: free})
+		}
+		return []change{{Name: "guest.disk", Val: volumes}}, nil
+	})
+}

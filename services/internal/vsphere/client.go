@@ -1,0 +1,174 @@
+// Package vsphere reads a vCenter: machines, hosts, datastores, privileges and licences, as facts. It changes
+// nothing there.
+//
+// One look costs the same few calls whether it is about one machine or fifty: a slim list of names and UUIDs,
+// one closure over the machines in question with their hosts, datastores and clusters, the privileges, the
+// licences. A property that could not be read is noted beside its machine and never fails the look.
+//
+// It is the only importer of govmomi outside the lab.
+package vsphere
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+	"go.uber.org/zap"
+
+	"reprotect.example/services/facts"
+)
+
+// lookLimit bounds one look, so that a vCenter that accepts connections and never answers cannot hold a caller
+// that set no deadline. A look at ten thousand machines takes about two seconds.
+const lookLimit = 2 * time.Minute
+
+// Options say which vCenter to read and as whom.
+type Options struct {
+	URL      string // https://host[:port][/sdk]; without a user
+	Username string
+	Password string
+
+	// Thumbprint pins the server's certificate: SHA-1 or SHA-256 in hex, colons optional. With it only that
+	// certificate is accepted, whoever signed it. Without it the chain must lead to CAFile, or to the
+	// system's roots when CAFile is empty too.
+	Thumbprint string
+	CAFile     string // PEM
+
+	Log *zap.Logger      // nil: silent
+	Now func() time.Time // nil: time.Now
+}
+
+// Client reads one vCenter. It logs in when first used and again when its session has died. Safe for
+// concurrent use: calls share one session.
+type Client struct {
+	url       string
+	sessions  *sessions
+	transport *http.Transport
+	log       *zap.Logger
+	now       func() time.Time
+}
+
+// New prepares a client; it does not connect. An error says which option to mend.
+func New(o Options) (*Client, error) {
+	u, err := endpoint(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Username == "" || o.Password == "" {
+		return nil, fmt.Errorf("vCenter %s: user name and password are both needed: set vcenter.username and vcenter.passwordFile", u.Host)
+	}
+	tlsConfig, err := trust(o.Thumbprint, o.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("vCenter %s: %w", u.Host, err)
+	}
+	c := &Client{url: u.String(), log: o.Log, now: o.Now}
+	if c.log == nil {
+		c.log = zap.NewNop()
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.transport = http.DefaultTransport.(*http.Transport).Clone()
+	c.transport.TLSClientConfig = tlsConfig
+	c.transport.ForceAttemptHTTP2 = false // as govmomi does: vCenter's SDK endpoint speaks HTTP/1.1
+	c.sessions = newSessions(c, u, o.Username, o.Password)
+	return c, nil
+}
+
+// endpoint parses a vCenter URL and completes it. Its errors never repeat the text, which may hold a password.
+func endpoint(s string) (*url.URL, error) {
+	if s == "" {
+		return nil, errors.New("vCenter URL is empty: set vcenter.url, such as https://vcenter.example/sdk")
+	}
+	u, err := soap.ParseURL(s)
+	if err != nil {
+		return nil, errors.New("vCenter URL cannot be parsed: set vcenter.url to something like https://vcenter.example/sdk")
+	}
+	if u.Scheme != "https" {
+		return nil, fmt.Errorf("vCenter URL has scheme %q: only https is accepted, because a password travels over it", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return nil, errors.New("vCenter URL names no host: set vcenter.url to something like https://vcenter.example/sdk")
+	}
+	if u.User.String() != ":" { // what ParseURL puts where there was none
+		return nil, fmt.Errorf("vCenter URL of %s holds a user: set vcenter.username and vcenter.passwordFile instead", u.Host)
+	}
+	u.User = nil
+	return u, nil
+}
+
+// Inventory looks at the machines of a query, their hosts, every datastore of those hosts, the account's
+// privileges there and the hosts' licences. Machines that vCenter does not show are simply not in the result:
+// deleted, or hidden from the account. Errors are *facts.Fault, or the context's own when the caller cancelled.
+func (c *Client) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
+	return c.look(ctx, "read the inventory", func(ctx context.Context, s *session) (facts.Inventory, error) {
+		dir, err := readDirectory(ctx, s)
+		if err != nil {
+			return facts.Inventory{}, err
+		}
+		inv := facts.Inventory{Unread: map[string]string{}}
+		refs := dir.find(q)
+		objects, err := readClosure(ctx, s, refs)
+		if err != nil {
+			return facts.Inventory{}, err
+		}
+		decode(&inv, objects, dir)
+		if err := readPrivileges(ctx, s, &inv, privilegeEntities(dir, refs, objects)); err != nil {
+			return facts.Inventory{}, err
+		}
+		err = readLicences(ctx, s, &inv)
+		return inv, err
+	})
+}
+
+// Datastores looks at every datastore and host that the account can see. Privileges and licences are not part
+// of it and are noted as unread.
+func (c *Client) Datastores(ctx context.Context) (facts.Inventory, error) {
+	return c.look(ctx, "list the datastores", func(ctx context.Context, s *session) (facts.Inventory, error) {
+		objects, err := readStorage(ctx, s)
+		if err != nil {
+			return facts.Inventory{}, err
+		}
+		const reason = "not part of a look at datastores"
+		inv := facts.Inventory{Unread: map[string]string{unreadPrivileges: reason, unreadLicence: reason}}
+		decode(&inv, objects, newDirectory(objects))
+		return inv, nil
+	})
+}
+
+// Close ends the session at the vCenter, as far as that can be reached, and the idle connections. The client
+// logs in again when it is used after.
+func (c *Client) Close(ctx context.Context) {
+	if s := c.sessions.forget(); s != nil {
+		if _, err := methods.Logout(ctx, s.vim, &types.Logout{This: *s.vim.ServiceContent.SessionManager}); err != nil {
+			c.log.Debug("vCenter logout failed; the session ends there when it has been idle", zap.String("vcenter", c.url), zap.Error(err))
+		}
+	}
+	c.transport.CloseIdleConnections()
+}
+
+// look runs one read in a live session, heads its result, and turns its error into a fault.
+func (c *Client) look(ctx context.Context, what string, read func(context.Context, *session) (facts.Inventory, error)) (facts.Inventory, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	var inv facts.Inventory
+	err := c.sessions.with(ctx, func(s *session) (err error) {
+		if inv, err = read(ctx, s); err != nil {
+			return err
+		}
+		about := s.vim.ServiceContent.About
+		inv.Version, inv.InstanceID, inv.User = about.Version, about.InstanceUuid, s.user.UserName
+		return nil
+	})
+	if err != nil {
+		return facts.Inventory{}, c.fault(what, err)
+	}
+	inv.Taken, inv.URL = c.now(), c.url
+	return inv, nil
+}

@@ -1,0 +1,124 @@
+package vsphere
+
+import (
+	"strings"
+
+	"github.com/vmware/govmomi/vim25/types"
+
+	"reprotect.example/services/facts"
+)
+
+// hostProps and datastoreProps are read of every host and datastore of a look.
+var (
+	hostProps = []string{"name", "parent", "datastore", "runtime.connectionState", "runtime.inMaintenanceMode"}
+
+	datastoreProps = []string{
+		"name", "parent", "host", "summary.type", "summary.accessible", "summary.maintenanceMode",
+		"summary.capacity", "summary.freeSpace",
+	}
+)
+
+// notReturned is the reason of a property that every readable object has, which came neither with a value nor
+// with a fault. vCenter leaves the whole config of a machine out while that cannot be reached.
+const notReturned = "the vCenter did not return it"
+
+// expect notes the paths that came without a value and without a reason.
+func (o object) expect(paths ...string) {
+	for _, path := range paths {
+		if _, ok := o.props[path]; !ok && o.unread[path] == "" {
+			o.unread[path] = notReturned
+		}
+	}
+}
+
+// decode adds the objects of a retrieval to an inventory.
+func decode(inv *facts.Inventory, objects []object, dir directory) {
+	names := map[types.ManagedObjectReference]string{}
+	for _, o := range objects {
+		names[o.ref] = text(o, "name")
+	}
+	committed := map[string]map[string]int64{} // datastore, machine
+	for _, o := range objects {
+		switch o.ref.Type {
+		case "VirtualMachine":
+			inv.VMs = append(inv.VMs, decodeVM(o, dir))
+			for ds, bytes := range usage(o) {
+				if committed[ds] == nil {
+					committed[ds] = map[string]int64{}
+				}
+				committed[ds][o.ref.Value] = bytes
+			}
+		case "HostSystem":
+			inv.Hosts = append(inv.Hosts, decodeHost(o, names))
+		case "Datastore":
+			inv.Datastores = append(inv.Datastores, decodeDatastore(o, names, dir))
+		}
+	}
+	for i, d := range inv.Datastores {
+		inv.Datastores[i].CommittedBytes = committed[d.Ref]
+	}
+}
+
+func decodeHost(o object, names map[types.ManagedObjectReference]string) facts.Host {
+	o.expect("name", "datastore", "runtime.connectionState", "runtime.inMaintenanceMode")
+	h := facts.Host{
+		Ref: o.ref.Value, Name: text(o, "name"),
+		Connection:    text(o, "runtime.connectionState"),
+		DatastoreRefs: refValues(o, "datastore"),
+		Unread:        o.unread,
+	}
+	h.Maintenance, _ = prop[bool](o, "runtime.inMaintenanceMode")
+	// The parent of a host that is in no cluster is a plain ComputeResource.
+	if parent, ok := prop[types.ManagedObjectReference](o, "parent"); ok && parent.Type == "ClusterComputeResource" {
+		h.ClusterRef, h.ClusterName = parent.Value, names[parent]
+	}
+	return h
+}
+
+func decodeDatastore(o object, names map[types.ManagedObjectReference]string, dir directory) facts.Datastore {
+	o.expect("name", "host", "summary.type", "summary.accessible", "summary.capacity", "summary.freeSpace")
+	parent, _ := prop[types.ManagedObjectReference](o, "parent")
+	d := facts.Datastore{
+		Ref: o.ref.Value, Name: text(o, "name"),
+		Path:        dir.path(text(o, "name"), parent),
+		Type:        strings.ToLower(text(o, "summary.type")),
+		Maintenance: text(o, "summary.maintenanceMode"),
+		Mounts:      map[string]facts.Mount{},
+		Unread:      o.unread,
+	}
+	d.Accessible, _ = prop[bool](o, "summary.accessible")
+	d.CapacityBytes, _ = prop[int64](o, "summary.capacity")
+	d.FreeBytes, _ = prop[int64](o, "summary.freeSpace")
+	if parent.Type == "StoragePod" {
+		d.PodRef, d.PodName = parent.Value, names[parent]
+	}
+	mounts, _ := prop[types.ArrayOfDatastoreHostMount](o, "host")
+	for _, m := range mounts.DatastoreHostMount {
+		d.Mounts[m.Key.Value] = facts.Mount{
+			Mode: m.MountInfo.AccessMode,
+			// Unset means true, and as the summary says, by the documentation of HostMountInfo.
+			Mounted:    m.MountInfo.Mounted == nil || *m.MountInfo.Mounted,
+			Accessible: (m.MountInfo.Accessible == nil && d.Accessible) || (m.MountInfo.Accessible != nil && *m.MountInfo.Accessible),
+		}
+	}
+	return d
+}
+
+// usage is what a machine already takes on each datastore, by datastore.
+func usage(o object) map[string]int64 {
+	bytes := map[string]int64{}
+	perDatastore, _ := prop[types.ArrayOfVirtualMachineUsageOnDatastore](o, "storage.perDatastoreUsage")
+	for _, u := range perDatastore.VirtualMachineUsageOnDatastore {
+		bytes[u.Datastore.Value] += u.Committed
+	}
+	return bytes
+}
+
+func refValues(o object, path string) []string {
+	refs, _ := prop[types.ArrayOfManagedObjectReference](o, path)
+	var values []string
+	for _, ref := range refs.ManagedObjectReference {
+		values = append(values, ref.Value)
+	}
+	return values
+}
