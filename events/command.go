@@ -39,10 +39,12 @@ func parseCommand(k Kind, raw []byte, headers map[string]string, fallbackID stri
 		return unread, invalid("event.too-large", "", "%d bytes are over the limit of %d: ask for fewer machines at once", len(raw), MaxSize)
 	}
 	var probe map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &probe); json.Valid(raw) && probe == nil {
-		return unread, invalid("event.not-json", "", "must be a JSON object, one event or the bare data")
-	} else if err != nil {
+	err := json.Unmarshal(raw, &probe)
+	if !json.Valid(raw) {
 		return unread, invalid("event.not-json", "", "not JSON: %v", err)
+	}
+	if probe == nil {
+		return unread, invalid("event.not-json", "", "must be a JSON object, one event or the bare data")
 	}
 	binaryMode := attributes["specversion"] != ""
 	structured := probe["specversion"] != nil || strings.HasPrefix(headerValue(headers, "content-type"), "application/cloudevents")
@@ -167,7 +169,7 @@ const longestToken = 48
 
 // Token makes a word that is safe as one token of a subject ([a-z0-9-]+) out of whatever ops put there. A word
 // that is safe already stays as it is; one that had to change gets a short hash, so that two different words
-// never become the same token.
+// never become the same token. A token stays what it is.
 func Token(word string) string {
 	token := strings.Trim(unsafe.ReplaceAllString(strings.ToLower(word), "-"), "-")
 	if token == word && token != "" && len(token) <= longestToken {

@@ -18,7 +18,8 @@ func Files() fs.FS { return files }
 
 const suffix = ".v1.schema.json"
 
-// All returns every schema by its name: "envelope", "request", "accepted", ….
+// All returns every schema by its name: "envelope", "request", "accepted", …, and "common", to which the others
+// refer by its $id.
 func All() (map[string][]byte, error) {
 	names, err := fs.Glob(files, "*"+suffix)
 	if err != nil {
