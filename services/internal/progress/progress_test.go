@@ -1,0 +1,284 @@
+package progress_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
+)
+
+var begun = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+
+// story writes the log of one case, a minute from event to event.
+type story struct {
+	entries []progress.Entry
+}
+
+func tell[T any](s *story, t events.Type[T], step string, position int, data T) *story {
+	if step == "" {
+		step = t.Step
+	}
+	n := len(s.entries) + 1
+	h := events.Header{
+		ID: "r1-web01/" + step, Source: "/reprotect/tokyo/test", Type: t.CloudType(), Site: "tokyo", Case: "r1-web01",
+		Subject: "r1-web01", Step: step, Request: "r1", Position: position, Time: begun.Add(time.Duration(n) * time.Minute),
+	}
+	if t.Role == events.Report && t.Name != "cancelling" {
+		h.ID += fmt.Sprintf("/%d-%s", position, t.Name)
+	}
+	raw, err := events.Encode(events.Event[T]{Header: h, Data: data})
+	if err != nil {
+		panic(err)
+	}
+	s.entries = append(s.entries, progress.ReadEntry(bus.Received{
+		Message:  bus.Message{Subject: events.FactSubject("tokyo", "r1-web01", step, t.Name), Data: raw},
+		Sequence: uint64(10 + n),
+	}))
+	return s
+}
+
+var (
+	two     = events.Case{Machines: []events.Machine{{Name: "web01", Architecture: "modernized", OS: "linux"}, {Name: "db01", Architecture: "classic", OS: "windows"}}}
+	waiting = events.Waiting{For: "agent", Message: "The agent of web01 has not registered yet", Since: begun, Until: begun.Add(20 * time.Minute)}
+	half    = 50
+)
+
+func upTo(step string) *story {
+	s := &story{}
+	tell(s, events.TypeAccepted, "", 1, events.Accepted{Case: two})
+	if step == events.StepRequest {
+		return s
+	}
+	tell(s, events.TypeValidated, "", 2, events.Validated{Case: two, Findings: []events.Finding{{Check: "machine.failed-over", Status: "pass"}}})
+	tell(s, events.TypePlaced, "", 3, events.Placed{Case: two})
+	if step == events.StepPlacement {
+		return s
+	}
+	tell(s, events.TypeRegistered, "", 4, events.Registered{Case: two})
+	return tell(s, events.TypeStarted, "", 5, events.Started{Case: two, Jobs: []events.Job{{Machine: "web01", Job: "j1"}, {Machine: "db01"}}})
+}
+
+func TestFold(t *testing.T) {
+	t.Parallel()
+	running := events.Progressed{Percent: 42, Machines: []events.MachineProgress{
+		{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}, {Machine: "db01", State: "protected", Percent: 100},
+	}}
+	for _, test := range []struct {
+		name     string
+		story    *story
+		state    string
+		step     string
+		percent  int
+		end      bool
+		good     bool
+		machines string
+		why      string
+	}{
+		{
+			name: "accepted", story: upTo(events.StepRequest),
+			state: "accepted", step: "request", percent: 2, machines: "web01=not-started:0 db01=not-started:0",
+		},
+		{
+			name: "waiting", story: tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
+			state: "waiting", step: "placement", percent: 6, machines: "web01=not-started:0 db01=not-started:0",
+		},
+		{
+			name: "started", story: upTo(events.StepSubmission),
+			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=protected:100",
+		},
+		{
+			name: "progress counts rather than the step", story: tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, running),
+			state: "started", step: "submission", percent: 42, machines: "web01=replicating:60 db01=protected:100",
+		},
+		{
+			name: "a waiting after progress", story: tell(tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, running), events.TypeWaiting, "", 7, waiting),
+			state: "waiting", step: "submission", percent: 42, machines: "web01=replicating:60 db01=protected:100",
+		},
+		{
+			name: "progress ends a waiting", story: tell(tell(upTo(events.StepSubmission), events.TypeWaiting, "", 6, waiting), events.TypeProgressed, "", 7, running),
+			state: "started", step: "submission", percent: 42, machines: "web01=replicating:60 db01=protected:100",
+		},
+		{
+			name: "a late waiting of a delivery that came twice is no state", story: tell(upTo(events.StepSubmission), events.TypeWaiting, "", 4, waiting),
+			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=protected:100",
+		},
+		{
+			name: "completed", story: tell(upTo(events.StepSubmission), events.TypeCompleted, "", 6, events.Completed{Case: two, Machines: []events.ProtectedState{{Machine: "web01"}, {Machine: "db01"}}}),
+			state: "completed", step: "replication", percent: 100, end: true, good: true, machines: "web01=protected:100 db01=protected:100",
+		},
+		{
+			name: "failed half done", story: tell(tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, running), events.TypeFailed, events.StepReplication, 7, events.Failed{
+				Code: "95226", Message: "The agent is gone.", Remedy: "Install it.",
+				Machines: []events.MachineState{{Machine: "web01", State: "failed"}, {Machine: "db01", State: "protected"}},
+			}),
+			state: "failed", step: "replication", percent: 42, end: true, machines: "web01=failed:60 db01=protected:100", why: "The agent is gone.",
+		},
+		{
+			name: "the first end stands", story: tell(tell(upTo(events.StepRequest), events.TypeRejected, events.StepValidation, 2, events.Rejected{
+				Case: two, Problems: []events.Problem{{Code: "machine.failed-over", Place: "web01", Message: "It was not failed over."}},
+			}), events.TypeFailed, events.StepPlacement, 3, events.Failed{Message: "other"}),
+			state: "rejected", step: "validation", percent: 2, end: true, machines: "web01=not-started:0 db01=not-started:0", why: "web01: It was not failed over",
+		},
+		{
+			name: "refused", story: tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "/data/plan", Message: "no such plan"}}}),
+			state: "refused", step: "request", end: true, why: "/data/plan: no such plan",
+		},
+		{
+			name: "cancelling", story: tell(tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting), events.TypeCancelling, "", 1, events.Cancelling{Reason: "CHG"}),
+			state: "cancelling", step: "placement", percent: 6, machines: "web01=not-started:0 db01=not-started:0",
+		},
+		{
+			name: "cancelled", story: tell(upTo(events.StepRequest), events.TypeCancelled, events.StepValidation, 2, events.Cancelled{
+				Case: two, Reason: "not today", Machines: []events.MachineState{{Machine: "web01", State: "cancelled"}},
+			}),
+			state: "cancelled", step: "validation", percent: 2, end: true, machines: "web01=cancelled:0 db01=not-started:0", why: "not today",
+		},
+		{
+			name: "rehearsed", story: tell(upTo(events.StepPlacement), events.TypeRehearsed, "", 5, events.Rehearsed{Case: two}),
+			state: "rehearsed", step: "submission", percent: 100, end: true, good: true, machines: "web01=not-started:0 db01=not-started:0",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := one(t, test.story.entries)
+			var machines []string
+			for _, m := range c.Machines {
+				machines = append(machines, fmt.Sprintf("%s=%s:%d", m.Name, m.State, m.Percent))
+			}
+			got := []any{c.State, c.Step, c.Percent, c.End, c.Good, strings.Join(machines, " "), c.Why}
+			want := []any{test.state, test.step, test.percent, test.end, test.good, test.machines, test.why}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("state, step, percent, end, good, machines, why (-want +got):\n%s", diff)
+			}
+			if (c.Waiting != nil) != (c.State == progress.StateWaiting) {
+				t.Errorf("state is %s, but waiting is %v", c.State, c.Waiting)
+			}
+			if len(c.History) != len(test.story.entries) {
+				t.Errorf("history has %d lines for %d events", len(c.History), len(test.story.entries))
+			}
+			for seed := range uint64(20) {
+				shuffled := slices.Concat(test.story.entries, test.story.entries)
+				rand.New(rand.NewPCG(seed, 0)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+				if diff := cmp.Diff(c, one(t, shuffled)); diff != "" {
+					t.Fatalf("duplicates or order change the case (seed %d):\n%s", seed, diff)
+				}
+			}
+		})
+	}
+}
+
+func one(t *testing.T, entries []progress.Entry) progress.Case {
+	t.Helper()
+	cases := progress.Fold(entries)
+	if len(cases) != 1 {
+		t.Fatalf("got %d cases", len(cases))
+	}
+	return cases[0]
+}
+
+func TestForeignEventsAreNoFacts(t *testing.T) {
+	t.Parallel()
+	good := upTo(events.StepRequest).entries[0]
+	for name, change := range map[string]func(*progress.Entry){
+		"command":      func(e *progress.Entry) { e.Subject = "reprotect.command.request" },
+		"notification": func(e *progress.Entry) { e.Subject = "reprotect.notification.tokyo.info" },
+		"other case":   func(e *progress.Entry) { e.Subject = "reprotect.event.tokyo.other.request.accepted" },
+		"other site":   func(e *progress.Entry) { e.Subject = "reprotect.event.osaka.r1-web01.request.accepted" },
+		"other kind":   func(e *progress.Entry) { e.Subject = "reprotect.event.tokyo.r1-web01.request.refused" },
+		"unknown kind": func(e *progress.Entry) { e.Subject = "reprotect.event.tokyo.r1-web01.request.vanished" },
+	} {
+		e := good
+		change(&e)
+		var l progress.Log
+		if _, err := l.Add(e); !errors.Is(err, progress.ErrNotAFact) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestUnreadableFactStillEndsItsCase(t *testing.T) {
+	t.Parallel()
+	s := upTo(events.StepRequest)
+	s.entries = append(s.entries, progress.ReadEntry(bus.Received{
+		Message: bus.Message{Subject: "reprotect.event.tokyo.r1-web01.validation.failed", Data: []byte(`{"specversion":"1.0","id":"r1-web01/validation",
+			"source":"/x","type":"io.reprotect.failed.v1","site":"tokyo","case":"r1-web01","step":"validation","data":{"code":"x","message":"m","remedy":"r","new":1}}`)},
+		Sequence: 99,
+	}))
+	c := one(t, s.entries)
+	if c.State != "failed" || !c.End || !strings.Contains(c.Why, "/data/new") {
+		t.Errorf("state %s, end %v, why %q", c.State, c.End, c.Why)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	line := func(s *story) progress.Line { return progress.Describe(s.entries[len(s.entries)-1]) }
+	for want, s := range map[string]*story{
+		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":      upTo(events.StepRequest),
+		"info Reprotect started: web01 (job j1), db01 (protected already).":                          upTo(events.StepSubmission),
+		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
+		"info 42 %: web01 60 % (initial replication 50 %).":                                          tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 42, Machines: []events.MachineProgress{{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}}}),
+		"good Protected: web01.":                                                                             tell(&story{}, events.TypeCompleted, "", 6, events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}),
+		"warning Checked, nothing blocks: 1 pass, 1 warn.":                                                   tell(&story{}, events.TypeValidated, "", 2, events.Validated{Findings: []events.Finding{{Status: "warn"}, {Status: "pass"}}}),
+		"bad Failed (95226): No agent. Azure or vCenter says: gone What to do: Install it.":                  tell(&story{}, events.TypeFailed, "registration", 4, events.Failed{Code: "95226", Message: "No agent.", Words: "gone", Remedy: "Install it."}),
+		"bad Attention, web01: it was switched on. This endangers the reprotect. What to do: Switch it off.": tell(&story{}, events.TypeViolated, "", 7, events.Violated{Machine: "web01", What: "it was switched on", Endangers: "the reprotect", Do: "Switch it off."}),
+		"info Datastore chosen: web01 on VMFS-01, original location, db01: none fits.":                       tell(&story{}, events.TypePlaced, "", 3, events.Placed{Placements: []events.Placement{{Machine: "web01", Datastore: "VMFS-01", Location: "original"}, {Machine: "db01"}}}),
+		"bad Refused, nothing was begun: two [31mlines: no.":                                                 tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "two\x1b[31mlines", Message: "no."}}}),
+		"warning Cancelled: CHG.":                                                                            tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{Reason: "CHG"}),
+		"good Rehearsed, nothing was changed. A real run would reprotect web01 to VMFS-01.":                  tell(&story{}, events.TypeRehearsed, "", 5, events.Rehearsed{Would: []events.Machine{{Name: "web01", Choice: events.Choice{Datastore: "VMFS-01"}}}}),
+		"bad Rejected, nothing was changed: m: a, m: b.":                                                     tell(&story{}, events.TypeRejected, "validation", 2, events.Rejected{Problems: []events.Problem{{Place: "m", Message: "a."}, {Place: "m", Message: "b"}}}),
+		"info Agents are back: web01 (9.63).":                                                                tell(&story{}, events.TypeRegistered, "", 4, events.Registered{Agents: []events.Agent{{Machine: "web01", Version: "9.63"}}}),
+		"info Reprotect started: a (protected already), b (protected already), c (protected already), d (protected already), e (protected already), f (protected already), g (protected already), h (protected already), and 2 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghij")}),
+	} {
+		l := line(s)
+		if got := l.Level + " " + l.Text; got != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+func jobs(names string) []events.Job {
+	var all []events.Job
+	for _, n := range names {
+		all = append(all, events.Job{Machine: string(n)})
+	}
+	return all
+}
+
+func TestCommandsAreDescribedInEveryForm(t *testing.T) {
+	t.Parallel()
+	for name, data := range map[string]string{
+		"bare":       `{"machines":[{"name":"web01"}],"plan":"ERP","dryRun":true,"requestedBy":"ops","reason":"CHG1"}`,
+		"structured": `{"specversion":"1.0","id":"r1","source":"/x","type":"io.reprotect.request.v1","data":{"machines":[{"name":"web01"}],"plan":"ERP","dryRun":true,"requestedBy":"ops","reason":"CHG1"}}`,
+	} {
+		l := progress.Describe(progress.ReadEntry(bus.Received{Message: bus.Message{Subject: "reprotect.command.request", Data: []byte(data)}, Sequence: 7}))
+		if want := "ops asks for a dry run of web01, plan ERP: CHG1."; l.Text != want || l.Kind != "request" {
+			t.Errorf("%s: %s %q, want %q", name, l.Kind, l.Text, want)
+		}
+	}
+	l := progress.Describe(progress.ReadEntry(bus.Received{Message: bus.Message{Subject: "reprotect.command.request", Data: []byte(`{"machine":1}`)}, Sequence: 7}))
+	if l.Level != progress.Warn || !strings.Contains(l.Text, "/data/machine: is not known here") {
+		t.Errorf("malformed: %s %q", l.Level, l.Text)
+	}
+}
+
+func TestDuration(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", -time.Second: "0s", 45 * time.Second: "45s", 5 * time.Minute: "5m", 5*time.Minute + 3*time.Second: "5m03s",
+		42*time.Minute + 20*time.Second: "42m", 3*time.Hour + 5*time.Minute: "3h05m", 52 * time.Hour: "2d4h",
+	} {
+		if got := progress.Duration(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}
