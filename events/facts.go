@@ -134,6 +134,8 @@ type Job struct {
 	Machine string `json:"machine"`
 	Job     string `json:"job,omitempty"`     // empty: protected already, nothing to do
 	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
+	// Refused says why Azure did not take the submission, while others of the case were started already.
+	Refused *Problem `json:"refused,omitempty"`
 }
 
 // Rehearsed: end of a dry run. This is what would have been submitted; nothing was.
