@@ -107,10 +107,11 @@ func step(name, kind, path string, then ...types.BaseSelectionSpec) *types.Trave
 // again names a step that is defined elsewhere in the same traversal.
 func again(name string) types.BaseSelectionSpec { return &types.SelectionSpec{Name: name} }
 
-func from(skip bool, refs []types.ManagedObjectReference, then ...types.BaseSelectionSpec) []types.ObjectSpec {
+// from starts a traversal at objects, which are read too.
+func from(refs []types.ManagedObjectReference, then ...types.BaseSelectionSpec) []types.ObjectSpec {
 	specs := make([]types.ObjectSpec, len(refs))
 	for i, ref := range refs {
-		specs[i] = types.ObjectSpec{Obj: ref, Skip: &skip, SelectSet: then}
+		specs[i] = types.ObjectSpec{Obj: ref, SelectSet: then}
 	}
 	return specs
 }
@@ -131,7 +132,7 @@ var places = []want{
 func readDirectory(ctx context.Context, s *session) (directory, error) {
 	wants := append(slices.Clone(places), want{"VirtualMachine", []string{"name", "parent", "parentVApp", "config.uuid", "config.instanceUuid"}})
 	further := []types.BaseSelectionSpec{again("children"), again("vms"), again("hosts"), again("datastores"), again("app-vms"), again("app-apps")}
-	root := from(false, []types.ManagedObjectReference{s.vim.ServiceContent.RootFolder},
+	root := from([]types.ManagedObjectReference{s.vim.ServiceContent.RootFolder},
 		step("children", "Folder", "childEntity", further...),
 		step("vms", "Datacenter", "vmFolder", further...),
 		step("hosts", "Datacenter", "hostFolder", further...),
@@ -155,7 +156,7 @@ func readClosure(ctx context.Context, s *session, refs []types.ManagedObjectRefe
 	pod := step("pod", "Datastore", "parent")
 	return retrieve(ctx, s,
 		[]want{{"VirtualMachine", vmProps}, {"HostSystem", hostProps}, {"Datastore", datastoreProps}, {"ComputeResource", placeProps}, {"StoragePod", placeProps}},
-		from(false, refs,
+		from(refs,
 			step("vm-datastore", "VirtualMachine", "datastore", pod),
 			step("vm-host", "VirtualMachine", "runtime.host",
 				step("host-datastore", "HostSystem", "datastore", again("pod")),
@@ -166,7 +167,7 @@ func readClosure(ctx context.Context, s *session, refs []types.ManagedObjectRefe
 func readStorage(ctx context.Context, s *session) ([]object, error) {
 	wants := append(slices.Clone(places), want{"HostSystem", hostProps}, want{"Datastore", datastoreProps})
 	further := []types.BaseSelectionSpec{again("children"), again("compute"), again("datastores"), again("hosts")}
-	return retrieve(ctx, s, wants, from(false, []types.ManagedObjectReference{s.vim.ServiceContent.RootFolder},
+	return retrieve(ctx, s, wants, from([]types.ManagedObjectReference{s.vim.ServiceContent.RootFolder},
 		step("children", "Folder", "childEntity", further...),
 		step("compute", "Datacenter", "hostFolder", further...),
 		step("datastores", "Datacenter", "datastoreFolder", further...),

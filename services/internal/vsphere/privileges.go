@@ -76,7 +76,7 @@ func readManagers(ctx context.Context, s *session) (managers, error) {
 	objects, err := retrieve(ctx, s, []want{
 		{"AuthorizationManager", []string{"privilegeList"}},
 		{"LicenseManager", []string{"licenseAssignmentManager", "licenses"}},
-	}, from(false, roots))
+	}, from(roots))
 	if err != nil {
 		return m, err
 	}

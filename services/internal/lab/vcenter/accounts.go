@@ -68,28 +68,26 @@ func (a *authorization) mayCall(user, method string) bool {
 	if user == "" || reading(method) {
 		return true
 	}
-	if needs := privilegeOf(method); needs != "" {
-		return a.granted(user, needs)
+	if privilege, known := needs[method]; known {
+		return a.granted(user, privilege)
 	}
 	return user != a.readOnly
 }
 
-// privilegeOf is the privilege that a changing method needs, for those that the procedure or the lab's users
-// call; "" for the others, which a read-only user may not call all the same.
-func privilegeOf(method string) string {
-	return map[string]string{
-		"PowerOnVM_Task":          "VirtualMachine.Interact.PowerOn",
-		"PowerOffVM_Task":         "VirtualMachine.Interact.PowerOff",
-		"CreateSnapshot_Task":     "VirtualMachine.State.CreateSnapshot",
-		"CreateSnapshotEx_Task":   "VirtualMachine.State.CreateSnapshot",
-		"RemoveSnapshot_Task":     "VirtualMachine.State.RemoveSnapshot",
-		"RemoveAllSnapshots_Task": "VirtualMachine.State.RemoveSnapshot",
-		"CreateVM_Task":           "VirtualMachine.Inventory.Create",
-		"RegisterVM_Task":         "VirtualMachine.Inventory.Register",
-		"UnregisterVM":            "VirtualMachine.Inventory.Unregister",
-		"Destroy_Task":            "VirtualMachine.Inventory.Delete",
-		"TerminateSession":        "Sessions.TerminateSession",
-	}[method]
+// needs is the privilege of each changing method that the procedure or the lab's users call. The others need one
+// all the same that a read-only user has not.
+var needs = map[string]string{
+	"PowerOnVM_Task":          "VirtualMachine.Interact.PowerOn",
+	"PowerOffVM_Task":         "VirtualMachine.Interact.PowerOff",
+	"CreateSnapshot_Task":     "VirtualMachine.State.CreateSnapshot",
+	"CreateSnapshotEx_Task":   "VirtualMachine.State.CreateSnapshot",
+	"RemoveSnapshot_Task":     "VirtualMachine.State.RemoveSnapshot",
+	"RemoveAllSnapshots_Task": "VirtualMachine.State.RemoveSnapshot",
+	"CreateVM_Task":           "VirtualMachine.Inventory.Create",
+	"RegisterVM_Task":         "VirtualMachine.Inventory.Register",
+	"UnregisterVM":            "VirtualMachine.Inventory.Unregister",
+	"Destroy_Task":            "VirtualMachine.Inventory.Delete",
+	"TerminateSession":        "Sessions.TerminateSession",
 }
 
 // readingMethods begin the names of the methods that change nothing but the caller's own session.

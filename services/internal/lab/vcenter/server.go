@@ -173,7 +173,7 @@ func (srv *Server) before(ctx *simulator.Context, m *simulator.Method) (mo.Refer
 	srv.calls[m.Name]++
 	srv.mu.Unlock()
 	if ctx.Session != nil && !srv.roles.mayCall(ctx.Session.UserName, m.Name) {
-		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: privilegeOf(m.Name)}
+		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: needs[m.Name]}
 	}
 	if vm, ok := srv.reg.Get(m.This).(*simulator.VirtualMachine); ok && !reading(m.Name) {
 		if ds, ok := srv.unmounted(ctx, vm); ok {
