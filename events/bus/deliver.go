@@ -143,7 +143,7 @@ func (l *loop) process(ctx context.Context, d Delivery) {
 func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
 	route, ok := l.service.route(in.Subject)
 	if !ok {
-		return "", "buried", l.bury(ctx, d, in, "unroutable", errors.New("no handler for this subject"))
+		return "", "buried", l.bury(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}
 	header, result, failure := call(ctx, route, in, log)
 	kind = route.kind.Name

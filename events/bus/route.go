@@ -288,7 +288,10 @@ func failure(in incoming, cause error) events.Failed {
 	}
 	var rejection *Rejection
 	if errors.As(cause, &rejection) {
-		f.Code, f.Message, f.Words, f.Remedy = rejection.Code, rejection.Message, rejection.Words, rejection.Remedy
+		f.Code, f.Message, f.Words = rejection.Code, rejection.Message, rejection.Words
+		if rejection.Remedy != "" {
+			f.Remedy = rejection.Remedy
+		}
 	}
 	var body struct {
 		Data struct {

@@ -40,6 +40,9 @@ type Options struct {
 	Cloud    string // public (or ""), usgov, china
 	CAFile   string // PEM file of certificate authorities to trust beside the system's; "" is the system's only
 
+	// Transport carries the requests; nil: the network. A simulation hands them to its vault directly.
+	Transport http.RoundTripper
+
 	// Look is the pace at which the vault is read, 30 s when zero. Fabrics, policies, mappings, vCenters and
 	// plans change rarely: they are read at most every ten looks.
 	Look time.Duration
@@ -155,6 +158,9 @@ func (o Options) configuration() (cloud.Configuration, error) {
 
 // transport is nil, which means the SDK's own, unless further authorities are to be trusted.
 func (o Options) transport() (policy.Transporter, error) {
+	if o.Transport != nil {
+		return &http.Client{Transport: o.Transport}, nil
+	}
 	if o.CAFile == "" {
 		return nil, nil
 	}
