@@ -1,0 +1,249 @@
+// Package config reads the YAML file with which every program of the product starts.
+//
+// Load is strict: an unknown key, a value of the wrong kind, a secret written into the file and a setting that
+// cannot work are refused, all at once, each with its line and its path. What the file leaves out gets the
+// documented default. Relative paths start from the folder of the file, not from where a program was started.
+//
+// The file holds no secrets, and so neither does a Config: it names files (…File) or environment variables
+// (env:NAME), read when they are needed.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/rawbytes"
+	"github.com/knadh/koanf/v2"
+	yamlv3 "go.yaml.in/yaml/v3"
+)
+
+// Config is the whole file.
+type Config struct {
+	Bus     Bus             `koanf:"bus"`
+	DataDir string          `koanf:"dataDir"` // default ./data
+	Azure   Azure           `koanf:"azure"`
+	Sites   map[string]Site `koanf:"sites"` // by name; at least one
+	Notify  []Notify        `koanf:"notify"`
+	HTTP    HTTP            `koanf:"http"`
+}
+
+// Bus is at most one of the two; with neither, JetStream runs inside the process, under DataDir.
+type Bus struct {
+	NATS       *NATS       `koanf:"nats"`
+	ServiceBus *ServiceBus `koanf:"serviceBus"`
+}
+
+// NATS is a server or cluster with JetStream.
+type NATS struct {
+	URL          string `koanf:"url"` // several are separated by commas
+	CredsFile    string `koanf:"credsFile"`
+	User         string `koanf:"user"`
+	PasswordFile string `koanf:"passwordFile"`
+	PasswordEnv  string `koanf:"password"` // env:NAME
+	TLS          TLS    `koanf:"tls"`
+	Replicas     int    `koanf:"replicas"` // of the streams: 1 (default), 3 or 5
+	InboxPrefix  string `koanf:"inboxPrefix"`
+}
+
+// TLS names what to trust.
+type TLS struct {
+	CAFile string `koanf:"caFile"` // PEM; "" is the system's roots
+}
+
+// ServiceBus is an Azure Service Bus namespace: with the Azure credential, or by a connection string.
+type ServiceBus struct {
+	Namespace            string `koanf:"namespace"` // such as contoso.servicebus.windows.net
+	ConnectionStringFile string `koanf:"connectionStringFile"`
+	ConnectionStringEnv  string `koanf:"connectionString"` // env:NAME
+}
+
+// Azure says which cloud. Endpoint, CAFile and TokenFile are for a lab; without TokenFile the SDK's default
+// chain of credentials is used.
+type Azure struct {
+	Cloud     string `koanf:"cloud"` // public (default), usgov, china
+	Endpoint  string `koanf:"endpoint"`
+	CAFile    string `koanf:"caFile"`
+	TokenFile string `koanf:"tokenFile"`
+}
+
+// Site is a vault and the vCenter to which its machines come home.
+type Site struct {
+	Name     string   `koanf:"-"` // its key; a token of subjects: a-z, 0-9 and -
+	Vault    Vault    `koanf:"vault"`
+	Fabric   string   `koanf:"fabric"` // "" where the vault has one
+	VCenter  VCenter  `koanf:"vcenter"`
+	Defaults Defaults `koanf:"defaults"`
+	Network  Network  `koanf:"network"`
+	Strict   bool     `koanf:"strict"` // a check that cannot be read blocks
+	Limits   Limits   `koanf:"limits"`
+}
+
+// Vault is a Recovery Services vault.
+type Vault struct {
+	Subscription  string `koanf:"subscription"`
+	ResourceGroup string `koanf:"resourceGroup"`
+	Name          string `koanf:"name"`
+}
+
+// VCenter is the vCenter of a site and the account that reads it.
+type VCenter struct {
+	URL          string `koanf:"url"`
+	Username     string `koanf:"username"`
+	PasswordFile string `koanf:"passwordFile"`
+	PasswordEnv  string `koanf:"password"`   // env:NAME
+	Thumbprint   string `koanf:"thumbprint"` // SHA-1 or SHA-256 in hex, colons optional
+	CAFile       string `koanf:"caFile"`
+}
+
+// Defaults apply where a request names nothing.
+type Defaults struct {
+	MasterTarget      ByOS   `koanf:"masterTarget"`
+	ProcessServer     string `koanf:"processServer"`
+	Appliance         string `koanf:"appliance"`
+	Datastore         string `koanf:"datastore"` // a name, or auto (default)
+	RetentionDrive    ByOS   `koanf:"retentionDrive"`
+	LogStorageAccount string `koanf:"logStorageAccount"`
+}
+
+// ByOS is a choice that depends on the machine's system.
+type ByOS struct {
+	Windows string `koanf:"windows"`
+	Linux   string `koanf:"linux"`
+}
+
+// For returns the choice for windows or linux; "" for anything else.
+func (b ByOS) For(os string) string {
+	switch os {
+	case "windows":
+		return b.Windows
+	case "linux":
+		return b.Linux
+	}
+	return ""
+}
+
+// Network is what the operator says of the way between Azure and the site.
+type Network struct {
+	Path   string  `koanf:"path"` // vpn, expressroute; "" when not said
+	Probes []Probe `koanf:"probes"`
+}
+
+// Probe is an address that must accept a TCP connection.
+type Probe struct {
+	Name    string `koanf:"name"`
+	Address string `koanf:"address"` // host:port
+}
+
+// Limits pace the work of a site.
+type Limits struct {
+	AgentWait       time.Duration `koanf:"agentWait"`       // for the agent to register; default 20m
+	Look            time.Duration `koanf:"look"`            // between two looks at the vault; default 30s
+	JobWait         time.Duration `koanf:"jobWait"`         // for a job and its replication; default 24h
+	StartsPerMinute int           `koanf:"startsPerMinute"` // submissions; default 60
+	Concurrent      int           `koanf:"concurrent"`      // reprotects under way at once; default 20
+}
+
+// Notify is where notifications go. For every kind the address is a secret, since who knows it can post.
+type Notify struct {
+	Name    string   `koanf:"name"`
+	Kind    string   `koanf:"kind"` // teams, slack, webhook, email
+	URLFile string   `koanf:"urlFile"`
+	URLEnv  string   `koanf:"url"`    // env:NAME
+	Levels  []string `koanf:"levels"` // info, warning, critical; default warning and critical
+	Lang    string   `koanf:"lang"`   // en (default), ja
+}
+
+// HTTP is the console, the API, /metrics and /ready.
+type HTTP struct {
+	Listen string `koanf:"listen"` // default 127.0.0.1:8480
+}
+
+// Load reads and checks a file. The error is a Problems when the file could be read.
+func Load(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return Config{}, fmt.Errorf("config %s: %w", path, err)
+	}
+	c, problems := parse(text)
+	if len(problems) > 0 {
+		return Config{}, Problems{File: path, List: problems}
+	}
+	c.resolve(folder)
+	return c, nil
+}
+
+// parse works in three steps: the shape, on the YAML nodes, which know their lines; the values, decoded over
+// the defaults; what the values mean. A step begins when the one before found nothing wrong.
+func parse(text []byte) (Config, []Problem) {
+	var document yamlv3.Node
+	if err := yamlv3.Unmarshal(text, &document); err != nil {
+		return Config{}, syntaxProblems(err)
+	}
+	s := shapeOf(&document)
+	if len(s.problems) > 0 {
+		return Config{}, s.problems
+	}
+	k := koanf.New(".")
+	c := Config{}
+	if err := errors.Join(k.Load(rawbytes.Provider(text), yaml.Parser()), setDefaults(k), k.Unmarshal("", &c)); err != nil {
+		return Config{}, []Problem{{What: err.Error()}}
+	}
+	for name, site := range c.Sites {
+		site.Name = name
+		c.Sites[name] = site
+	}
+	for i := range c.Notify {
+		c.Notify[i].setDefaults()
+	}
+	return c, c.check(s.lines)
+}
+
+// SiteNames lists the sites in alphabetical order.
+func (c Config) SiteNames() []string { return slices.Sorted(maps.Keys(c.Sites)) }
+
+// Problems is everything that is wrong with a file.
+type Problems struct {
+	File string
+	List []Problem
+}
+
+// Problem is one of them. It never repeats a value that may be a secret.
+type Problem struct {
+	Line int    // 0 when there is none to point at
+	Path string // such as sites.tokyo.vcenter.url; "" for the whole file
+	What string // what is wrong, and what would be right
+}
+
+// Error has a line for each problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p.List))
+	for i, problem := range p.List {
+		lines[i] = problem.String()
+	}
+	if len(lines) == 1 {
+		return fmt.Sprintf("config %s: %s", p.File, lines[0])
+	}
+	return fmt.Sprintf("config %s: %d problems:\n  %s", p.File, len(lines), strings.Join(lines, "\n  "))
+}
+
+func (p Problem) String() string {
+	s := p.What
+	if p.Path != "" {
+		s = p.Path + ": " + s
+	}
+	if p.Line > 0 {
+		s = fmt.Sprintf("line %d: %s", p.Line, s)
+	}
+	return s
+}
