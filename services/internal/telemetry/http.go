@@ -1,0 +1,43 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Handler serves /metrics, /ready and /live. A process is live as long as it answers; whether it can work is
+// /ready.
+func Handler(m *Metrics, h *Health) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.handler())
+	mux.Handle("GET /ready", h)
+	mux.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte("{\"live\":true}\n")) // fails only when the caller has gone
+	})
+	return mux
+}
+
+// Serve answers on the listener until ctx ends, lets requests under way finish for five seconds, and closes
+// the listener.
+func Serve(ctx context.Context, listener net.Listener, h http.Handler) error {
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close()
+		}
+		stopped <- err
+	})
+	err := server.Serve(listener)
+	if stop() { // the listener failed by itself
+		return err
+	}
+	return <-stopped
+}

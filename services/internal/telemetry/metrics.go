@@ -1,0 +1,55 @@
+package telemetry
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are kept per process and read by Prometheus.
+type Metrics struct {
+	registry *prometheus.Registry
+	messages *prometheus.CounterVec
+	took     *prometheus.HistogramVec
+}
+
+// NewMetrics starts from zero, with the Go runtime's and the process's own metrics.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "reprotect_messages_total",
+			Help: "Messages that a service is done with, by what became of them: done, waiting, retried, buried.",
+		}, []string{"service", "kind", "how"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "reprotect_message_seconds",
+			Help:    "Time a service spent on a message.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9), // 1 ms to 65 s
+		}, []string{"service", "kind"}),
+	}
+	m.registry.MustRegister(m.messages, m.took, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Observe counts a message that a service is done with; it fits bus.Options.Observe.
+func (m *Metrics) Observe(service, kind, how string, took time.Duration) {
+	m.messages.WithLabelValues(service, kind, how).Inc()
+	m.took.WithLabelValues(service, kind).Observe(took.Seconds())
+}
+
+// Count publishes a number that only grows and that somebody else keeps, such as requests to Azure: read is
+// called at every scrape, from any goroutine. It panics on a name and labels that are taken, or a name that
+// Prometheus forbids.
+func (m *Metrics) Count(name, help string, labels map[string]string, read func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+		func() float64 { return float64(read()) }))
+}
+
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
