@@ -252,5 +252,7 @@ type Dead struct {
 	Attempts int               `json:"attempts"`
 	Subject  string            `json:"subject"`
 	Headers  map[string]string `json:"headers,omitempty"`
-	Original []byte            `json:"original"` // the message's body as it came
+	Original []byte            `json:"original"`           // the message's body as it came
+	ID       string            `json:"id,omitempty"`       // that the message had on the bus
+	Sequence uint64            `json:"sequence,omitempty"` // of the message in the event log
 }

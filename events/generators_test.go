@@ -205,5 +205,6 @@ func dead(t *rapid.T) events.Dead {
 		Error:   maybe.Draw(t, "error"), Attempts: rapid.IntRange(0, 20).Draw(t, "attempts"), Subject: word.Draw(t, "subject"),
 		Headers:  rapid.MapOfN(word, maybe, 0, 3).Draw(t, "headers"),
 		Original: rapid.OneOf(rapid.Just([]byte(nil)), rapid.SliceOf(rapid.Byte())).Draw(t, "original"),
+		ID:       maybe.Draw(t, "id"), Sequence: rapid.Uint64Range(0, 1<<40).Draw(t, "sequence"),
 	}
 }

@@ -81,6 +81,8 @@ var (
 	ErrDecided = errors.New("decided already")
 	// ErrClosed: the connection to the broker was closed for good.
 	ErrClosed = errors.New("bus is closed")
+	// ErrMissing: the subscription was never set up on the broker.
+	ErrMissing = errors.New("not set up on the bus")
 	// ErrNotPermitted: the broker refuses this account the operation.
 	ErrNotPermitted = errors.New("not permitted by the bus")
 )

@@ -28,7 +28,10 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 			if c.wasDenied(info, begun) {
 				return nil, fmt.Errorf("consume as %s: %w", spec.Service, bus.ErrNotPermitted)
 			}
-			return nil, fmt.Errorf("consume as %s from %s (made by 'reprotect bus setup'): %w", spec.Service, from.stream, err)
+			if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+				err = fmt.Errorf("%w: run 'reprotect bus setup': %w", bus.ErrMissing, err)
+			}
+			return nil, fmt.Errorf("consume as %s from %s: %w", spec.Service, from.stream, err)
 		}
 		// Few messages ahead: what lies in a buffer grows old.
 		messages, err := consumer.Messages(jetstream.PullMaxMessages(64), jetstream.PullHeartbeat(5*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(false))
