@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"reprotect.example/events"
+	"reprotect.example/services/checks"
 	"reprotect.example/services/facts"
 )
 
@@ -77,7 +78,7 @@ func undiscovered(m events.Machine, d facts.Datastore, fabric facts.Fabric) (rea
 
 // writersHost finds the ESXi host of the machine that will write the disks.
 func writersHost(m events.Machine, fabric facts.Fabric, inv facts.Inventory) (facts.Host, string) {
-	ref, what := Writer(m, fabric)
+	ref, what := checks.Writer(m, fabric)
 	vms := inv.VM(ref)
 	if len(vms) == 0 {
 		return facts.Host{}, fmt.Sprintf("%s %s was not found in vCenter, so its mounts are unknown", what, ref.Name)
@@ -87,18 +88,6 @@ func writersHost(m events.Machine, fabric facts.Fabric, inv facts.Inventory) (fa
 		return facts.Host{}, fmt.Sprintf("the host of %s %s could not be read in vCenter, so its mounts are unknown", what, ref.Name)
 	}
 	return host, ""
-}
-
-// Writer names the VM that will write the disks: the master target, or the VM of the appliance.
-func Writer(m events.Machine, fabric facts.Fabric) (facts.VMRef, string) {
-	if m.Architecture == string(facts.Modernized) {
-		ref := facts.VMRef{Name: m.Appliance}
-		if a, ok := fabric.Appliance(m.Appliance); ok {
-			ref.ID = a.BIOSID
-		}
-		return ref, "appliance"
-	}
-	return facts.VMRef{Name: m.MasterTarget}, "master target"
 }
 
 // choose places one machine. Room that earlier machines of the case take is in taken, by datastore ref; what

@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/checks"
 	"reprotect.example/services/facts"
 	"reprotect.example/services/waiting"
 )
@@ -51,32 +52,12 @@ func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (b
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err == nil {
 		var inv facts.Inventory
-		inv, err = site.Inventory.Inventory(ctx, Query(c, vault))
+		inv, err = site.Inventory.Inventory(ctx, checks.Query(c, vault))
 		if err == nil {
 			return bus.Result{Publish: []bus.Draft{Place(c, vault, inv)}}, nil
 		}
 	}
 	return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, p.now(), site.Look)
-}
-
-// Query names what must be read in vCenter to place a case: its machines, and who writes their disks.
-func Query(c events.Case, vault facts.Vault) facts.Query {
-	var q facts.Query
-	seen := map[facts.VMRef]bool{}
-	add := func(ref facts.VMRef) {
-		if (ref.Name != "" || ref.ID != "") && !seen[ref] {
-			seen[ref] = true
-			q.VMs = append(q.VMs, ref)
-		}
-	}
-	for _, m := range c.Machines {
-		item, _ := vault.Item(m.Item)
-		fabric, _ := vault.Fabric(item.FabricID)
-		add(facts.VMRef{Name: m.Name, ID: item.VMID})
-		writer, _ := Writer(m, fabric)
-		add(writer)
-	}
-	return q
 }
 
 // Place decides for all machines of a case: placed, or rejected when one finds no place.

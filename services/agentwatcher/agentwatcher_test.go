@@ -1,0 +1,120 @@
+package agentwatcher
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+type vault struct {
+	look facts.Vault
+	err  error
+}
+
+func (v vault) Vault(context.Context, time.Duration) (facts.Vault, error) { return v.look, v.err }
+
+var placedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+func ask(t *testing.T, v vault, now time.Time, wait bus.Wait) (bus.Result, error) {
+	t.Helper()
+	w := watcher{map[string]Site{"tokyo": {Vault: v, AgentWait: 20 * time.Minute, Look: 30 * time.Second}}, func() time.Time { return now }}
+	e := bus.Event[events.Placed]{Wait: wait}
+	e.Site, e.Case, e.Time = "tokyo", "r7", placedAt
+	e.Data.Case.Machines = []events.Machine{{Name: "web01", Item: "/items/web01"}, {Name: "db01", Item: "/items/db01"}}
+	return w.placed(context.Background(), e)
+}
+
+func back(yes bool) *bool { return &yes }
+
+func TestRegistered(t *testing.T) {
+	over := placedAt.Add(-time.Hour)
+	cases := []struct {
+		name string
+		item facts.Item
+		want bool
+	}{
+		{"modernized, flag set", facts.Item{AgentRegistered: back(true)}, true},
+		{"modernized, flag not set, whatever the heartbeat", facts.Item{AgentRegistered: back(false), FailedOverAt: over, AgentHeartbeat: placedAt}, false},
+		{"classic, heartbeat newer than the failover", facts.Item{FailedOverAt: over, AgentHeartbeat: over.Add(time.Second)}, true},
+		{"classic, heartbeat from before the failover", facts.Item{FailedOverAt: over, AgentHeartbeat: over.Add(-time.Second)}, false},
+		{"classic, no heartbeat at all", facts.Item{}, false},
+		{"replicates back already", facts.Item{Provider: "InMageRcmFailback"}, true},
+	}
+	for _, tt := range cases {
+		if got := Registered(tt.item); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func items(web, db bool) vault {
+	return vault{look: facts.Vault{Items: []facts.Item{
+		{ID: "/Items/WEB01", Name: "web01", AgentRegistered: back(web), AgentVersion: "9.55"},
+		{ID: "/items/db01", Name: "db01", AgentRegistered: back(db)},
+	}}}
+}
+
+func TestWaitsForAllAgents(t *testing.T) {
+	r, err := ask(t, items(true, false), placedAt.Add(time.Minute), bus.Wait{})
+	if err != nil || r.After <= 0 || len(r.Publish) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	w := r.Publish[0].Data().(events.Waiting)
+	if w.For != "agent" || len(w.Machines) != 1 || w.Machines[0] != "db01" || !w.Until.Equal(placedAt.Add(20*time.Minute)) || !w.Since.Equal(placedAt) {
+		t.Errorf("waiting %+v", w)
+	}
+
+	again, err := ask(t, items(true, false), placedAt.Add(2*time.Minute), bus.Wait{Looks: 1, Note: r.Note})
+	if err != nil || len(again.Publish) != 0 || again.After <= 0 {
+		t.Errorf("nothing changed, but it says %+v, %v", again, err)
+	}
+
+	done, err := ask(t, items(true, true), placedAt.Add(3*time.Minute), bus.Wait{Looks: 2, Note: r.Note})
+	if err != nil || done.After != 0 || len(done.Publish) != 1 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if d := done.Publish[0].Data().(events.Registered); len(d.Agents) != 2 || d.Agents[0].Version != "9.55" {
+		t.Errorf("registered %+v", d)
+	}
+}
+
+func TestNeverLooksPastTheDeadline(t *testing.T) {
+	now := placedAt.Add(20*time.Minute - time.Second)
+	r, err := ask(t, items(false, false), now, bus.Wait{})
+	if err != nil || now.Add(r.After).After(placedAt.Add(20*time.Minute+10*time.Millisecond)) {
+		t.Errorf("looks again after %v, %v", r.After, err)
+	}
+}
+
+func TestFailsAfterTheDeadline(t *testing.T) {
+	r, err := ask(t, items(true, false), placedAt.Add(20*time.Minute), bus.Wait{Looks: 40})
+	if err != nil || r.After != 0 || len(r.Publish) != 1 || r.Publish[0].Step() != events.StepRegistration {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	f := r.Publish[0].Data().(events.Failed)
+	for _, hint := range []string{"95226", "78093"} {
+		if !strings.Contains(f.Remedy, hint) {
+			t.Errorf("the remedy does not mention %s: %s", hint, f.Remedy)
+		}
+	}
+	if !strings.Contains(f.Message, "db01") || strings.Contains(f.Message, "web01") || len(f.Machines) != 2 || f.Case == nil {
+		t.Errorf("failed %+v", f)
+	}
+}
+
+func TestWaitsForAzure(t *testing.T) {
+	fault := &facts.Fault{Class: facts.Temporary, Code: "azure.throttled", What: "Azure throttles", After: 3 * time.Minute}
+	r, err := ask(t, vault{err: fault}, placedAt.Add(time.Hour), bus.Wait{}) // long past the deadline: nobody looked
+	if err != nil || r.After < 3*time.Minute || r.Publish[0].Data().(events.Waiting).For != "throttle" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := ask(t, vault{err: errors.New("bug")}, placedAt, bus.Wait{}); err == nil {
+		t.Error("an error that is not of the surroundings must come back")
+	}
+}

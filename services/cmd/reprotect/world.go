@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"go.uber.org/zap"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/services/checks"
+	"reprotect.example/services/internal/app"
+	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/config"
+)
+
+// world is what the commands reach: the bus, the vaults and the vCenters of the config.
+func world() cli.Deps {
+	return cli.Deps{
+		Version: version(),
+		Open: func(ctx context.Context, cfgPath string) (cli.Bus, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return nil, err
+			}
+			b, err := app.OpenBus(ctx, c, "reprotect", false, zap.NewNop())
+			if err != nil {
+				return nil, err
+			}
+			return busOf{b, app.Topology(c)}, nil
+		},
+		Topology: func(cfgPath string) (cli.Topology, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return cli.Topology{}, err
+			}
+			return topology(app.Topology(c)), nil
+		},
+		Preflight: func(ctx context.Context, cfgPath string, r events.Request) (cli.Preflight, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return cli.Preflight{}, err
+			}
+			report, err := app.Preflight(ctx, c, r, zap.NewNop())
+			return cli.Preflight(report), err
+		},
+		Datastores: func(ctx context.Context, cfgPath, site, machine string) ([]events.DatastoreVerdict, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return nil, err
+			}
+			return app.Datastores(ctx, c, site, machine, zap.NewNop())
+		},
+		Checks: catalogue,
+	}
+}
+
+func load(path string) (config.Config, error) {
+	c, err := config.Load(path)
+	if err != nil {
+		return c, cli.Usage(err)
+	}
+	return c, nil
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// busOf is the bus as the commands use it.
+type busOf struct {
+	*app.Bus
+	streams []jetstream.Stream
+}
+
+func (b busOf) SetUp(ctx context.Context) error { return b.Bus.SetUp(ctx, b.streams) }
+
+func (b busOf) Read(ctx context.Context, r cli.Reading, each func(bus.Received) error) error {
+	reading := jetstream.Reading{Stream: jetstream.StreamLog, Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}
+	if r.Dead {
+		reading.Stream = jetstream.StreamDead
+	}
+	return b.Bus.Read(ctx, reading, each)
+}
+
+func (b busOf) Status(ctx context.Context) (cli.Status, error) {
+	s, err := b.Bus.Status(ctx)
+	status := cli.Status{Server: s.Server, Messages: s.Messages, Bytes: s.Bytes, Dead: s.Dead}
+	for _, lag := range s.Services {
+		status.Services = append(status.Services, cli.Lag(lag))
+	}
+	return status, err
+}
+
+func (b busOf) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
+	return bus.Requeue(ctx, b.Bus, letter.Data, time.Now())
+}
+
+func topology(streams []jetstream.Stream) cli.Topology {
+	t := cli.Topology{Document: streams}
+	for _, s := range streams {
+		part := cli.Part{Name: s.Config.Name, Takes: s.Config.Subjects}
+		for _, c := range s.Consumers {
+			part.Readers = append(part.Readers, cli.Reader{Name: c.Durable, Filters: c.FilterSubjects})
+		}
+		t.Parts = append(t.Parts, part)
+	}
+	return t
+}
+
+func catalogue() []cli.Check {
+	var rows []cli.Check
+	for _, c := range checks.Catalogue() {
+		row := cli.Check{
+			Code: c.Code, Level: string(c.Level), Refs: c.Refs, NeverWaived: c.NeverWaived,
+			Title: c.Title, Why: c.Why, Remedy: c.Remedy, Reference: c.Reference,
+		}
+		for _, a := range c.For {
+			row.For = append(row.For, string(a))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

@@ -1,0 +1,132 @@
+// Reprotectd runs the services.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"reprotect.example/services/internal/app"
+	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/telemetry"
+)
+
+// Exit statuses, as for reprotect.
+const (
+	exitUsage   = 2
+	exitFailure = 3
+)
+
+type flags struct {
+	config, target, site, logLevel string
+	verify                         bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var f flags
+	root := &cobra.Command{
+		Use:   "reprotectd --config FILE [--target NAME,…] [--site NAME,…]",
+		Short: "Run the services that reprotect machines",
+		Long: `Reprotectd runs one service, several, or all of them. They talk through the bus that the config names; each may
+run in a process of its own, and any of them may be killed and started again at any time.
+
+The state of this process is at /ready, /live and /metrics of http.listen. On SIGTERM it takes no more work,
+finishes what is under way, and ends.`,
+		Example: `  reprotectd --config reprotect.yaml
+  reprotectd --config reprotect.yaml --target validator,executor
+  reprotectd --config reprotect.yaml --verify-config`,
+		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
+	}
+	root.Flags().StringVar(&f.config, "config", "reprotect.yaml", "config `FILE`")
+	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier")
+	root.Flags().StringVar(&f.site, "site", "", "serve only these sites of the config")
+	root.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	root.Flags().BoolVar(&f.verify, "verify-config", false, "check the config and the secrets that it names, then end")
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "reprotectd:", err)
+		var failed failure
+		if errors.As(err, &failed) {
+			os.Exit(exitFailure)
+		}
+		os.Exit(exitUsage)
+	}
+}
+
+// failure is an error of the surroundings, not of the command line or the config.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func run(ctx context.Context, f flags) error {
+	c, err := config.Load(f.config)
+	if err != nil {
+		return err
+	}
+	targets, err := app.ParseTargets(f.target)
+	if err != nil {
+		return err
+	}
+	sites, err := app.ParseSites(f.site, c)
+	if err != nil {
+		return err
+	}
+	if f.verify {
+		if err := c.CheckSecrets(); err != nil {
+			return err
+		}
+		fmt.Printf("%s is good: %d sites\n", f.config, len(c.Sites))
+		return nil
+	}
+	log, err := telemetry.NewLogger(os.Stderr, f.logLevel)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Sync() }() // stderr may not support it
+
+	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
+	listener, err := listen(c.HTTP.Listen, log)
+	if err != nil {
+		return failure{fmt.Errorf("http.listen: %w", err)}
+	}
+	log.Info("reprotectd started", zap.Strings("targets", targets), zap.Stringer("http", listener.Addr()))
+	ctx, stop := context.WithCancel(ctx)
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := telemetry.Serve(ctx, listener, telemetry.Handler(metrics, health)); err != nil {
+			log.Error("http server ended", zap.Error(err))
+		}
+	})
+	err = app.Run(ctx, app.Options{
+		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe,
+	})
+	stop()
+	serving.Wait()
+	log.Info("reprotectd stopped")
+	return err
+}
+
+// listen takes the configured address. When several processes run from one config, the first has it and the
+// others take a free port, which their log names.
+func listen(address string, log *zap.Logger) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return listener, err
+	}
+	host, _, splitErr := net.SplitHostPort(address)
+	if splitErr != nil {
+		return nil, err
+	}
+	log.Warn("http.listen is in use, taking a free port", zap.String("address", address))
+	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+}

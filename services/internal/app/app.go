@@ -1,0 +1,225 @@
+// Package app joins the services with the bus, the vaults and the vCenters that the config names. It is the only
+// place that knows them all.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/services/agentwatcher"
+	"reprotect.example/services/datastore"
+	"reprotect.example/services/executor"
+	"reprotect.example/services/internal/config"
+	"reprotect.example/services/notifier"
+	"reprotect.example/services/validator"
+)
+
+// Targets lists the services by the names that --target takes, in the order of the pipeline.
+func Targets() []string {
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+type target struct {
+	name string
+	make func(sites map[string]site, served []string) bus.Service
+}
+
+var targets = []target{
+	{"validator", func(sites map[string]site, served []string) bus.Service {
+		return validator.New(each(sites, site.validator), served, time.Now)
+	}},
+	{"datastore", func(sites map[string]site, served []string) bus.Service {
+		return restrict(datastore.New(each(sites, site.datastore), time.Now), served)
+	}},
+	{"agentwatcher", func(sites map[string]site, served []string) bus.Service {
+		return restrict(agentwatcher.New(each(sites, site.agentwatcher), time.Now), served)
+	}},
+	{"executor", func(sites map[string]site, served []string) bus.Service {
+		return restrict(executor.New(each(sites, site.executor), time.Now), served)
+	}},
+	{"notifier", func(_ map[string]site, served []string) bus.Service { return restrict(notifier.New(), served) }},
+}
+
+func each[T any](sites map[string]site, of func(site) T) map[string]T {
+	result := map[string]T{}
+	for name, s := range sites {
+		result[name] = of(s)
+	}
+	return result
+}
+
+func restrict(s bus.Service, served []string) bus.Service {
+	s.Sites = served
+	return s
+}
+
+// ParseTargets reads the value of --target: names separated by commas, or all.
+func ParseTargets(value string) ([]string, error) {
+	if value == "" || value == "all" {
+		return Targets(), nil
+	}
+	names := strings.Split(value, ",")
+	for _, name := range names {
+		if !slices.Contains(Targets(), name) {
+			return nil, fmt.Errorf("--target: there is no service %q; there are all, %s", name, strings.Join(Targets(), ", "))
+		}
+	}
+	return names, nil
+}
+
+// ParseSites reads the value of --site: names separated by commas; empty means all, without restriction.
+func ParseSites(value string, c config.Config) ([]string, error) {
+	if value == "" {
+		return nil, nil
+	}
+	names := strings.Split(value, ",")
+	for _, name := range names {
+		if _, ok := c.Sites[name]; !ok {
+			return nil, fmt.Errorf("--site: the config has no site %q; it has %s", name, strings.Join(c.SiteNames(), ", "))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Consumers lists the durable subscriptions of all services.
+func Consumers(served []string) []bus.Consumer {
+	var consumers []bus.Consumer
+	for _, t := range targets {
+		consumers = append(consumers, t.make(nil, served).Consumer())
+	}
+	return consumers
+}
+
+// Topology is what must exist on the bus.
+func Topology(c config.Config) []jetstream.Stream {
+	replicas := 1
+	if c.Bus.NATS != nil {
+		replicas = c.Bus.NATS.Replicas
+	}
+	return jetstream.Topology(replicas, Consumers(nil)...)
+}
+
+// Health takes note of what works; telemetry.Health is one.
+type Health interface {
+	Set(component string, err error)
+}
+
+// Options of Run.
+type Options struct {
+	Config  config.Config
+	Targets []string // as ParseTargets gives them
+	Sites   []string // as ParseSites gives them
+	Log     *zap.Logger
+	Health  Health
+	Observe func(service, kind, how string, took time.Duration)
+}
+
+// Run runs the services until ctx ends, and then lets the handlers under way finish. It fails only on what no
+// waiting would mend: a config that cannot work. A bus that is away is waited for.
+func Run(ctx context.Context, o Options) error {
+	sites, err := openSites(o.Config, o.Sites, o.Log)
+	if err != nil {
+		return err
+	}
+	defer closeSites(sites)
+	o.Health.Set("bus", errors.New("not connected yet"))
+	b, err := connect(ctx, o)
+	if err != nil || b == nil {
+		return err
+	}
+	defer b.Close()
+
+	var running sync.WaitGroup
+	for _, t := range targets {
+		if slices.Contains(o.Targets, t.name) {
+			service := t.make(sites, o.Sites)
+			running.Go(func() { supervise(ctx, o, b, service) })
+		}
+	}
+	running.Go(func() { watchBus(ctx, o, b) })
+	running.Wait()
+	return nil
+}
+
+const (
+	firstPause = time.Second
+	mostPause  = 15 * time.Second
+)
+
+// connect waits for the bus; nil without an error means that ctx ended first.
+func connect(ctx context.Context, o Options) (*Bus, error) {
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		b, err := OpenBus(ctx, o.Config, "reprotectd", true, o.Log)
+		if err == nil {
+			return b, nil
+		}
+		o.Health.Set("bus", err)
+		o.Log.Warn("bus not reached, will try again", zap.Duration("after", pause), zap.Error(err))
+		if !sleep(ctx, pause) {
+			return nil, nil
+		}
+	}
+}
+
+// watchBus keeps the word on the bus's health true.
+func watchBus(ctx context.Context, o Options, b *Bus) {
+	for ok := true; ok; ok = sleep(ctx, time.Second) {
+		o.Health.Set("bus", b.Ready())
+	}
+}
+
+// supervise runs one service for ever: a subscription that breaks is taken up again, one that is missing is made
+// where this account may make it. What exists is left as it is: changing it is for 'reprotect bus setup'.
+func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
+	pause := firstPause
+	for {
+		o.Health.Set(s.Name, nil)
+		begun := time.Now()
+		err := bus.Run(ctx, b, s, bus.Options{Log: o.Log, Observe: o.Observe})
+		if ctx.Err() != nil {
+			o.Log.Info("service stopped", zap.String("service", s.Name))
+			return
+		}
+		if errors.Is(err, bus.ErrMissing) {
+			replicas := 1
+			if n := o.Config.Bus.NATS; n != nil {
+				replicas = n.Replicas
+			}
+			if made := b.SetUp(ctx, jetstream.Topology(replicas, s.Consumer())); made == nil {
+				o.Log.Info("subscription made", zap.String("service", s.Name))
+				continue
+			}
+		}
+		o.Health.Set(s.Name, err)
+		o.Log.Warn("service without subscription, will try again", zap.String("service", s.Name), zap.Duration("after", pause), zap.Error(err))
+		if !sleep(ctx, pause) {
+			return
+		}
+		if pause = min(2*pause, mostPause); time.Since(begun) > time.Minute {
+			pause = firstPause
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

@@ -1,0 +1,113 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"reprotect.example/services/agentwatcher"
+	"reprotect.example/services/checks"
+	"reprotect.example/services/datastore"
+	"reprotect.example/services/executor"
+	"reprotect.example/services/internal/asr"
+	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/vsphere"
+	"reprotect.example/services/validator"
+)
+
+// site is a site with its clients, from which each service takes what it needs.
+type site struct {
+	config    config.Site
+	vault     *asr.Client
+	vcenter   *vsphere.Client
+	inventory *vsphere.Shared
+	elsewhere bool // another process serves it
+}
+
+// openSites makes the clients; nothing is asked yet. Served restricts the sites; empty: all.
+func openSites(c config.Config, served []string, log *zap.Logger) (map[string]site, error) {
+	if err := c.CheckSecrets(); err != nil {
+		return nil, err
+	}
+	credential, err := asr.Credential(c.Azure.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	sites := map[string]site{}
+	for name, sc := range c.Sites {
+		s := site{config: sc, elsewhere: len(served) > 0 && !slices.Contains(served, name)}
+		s.vault, err = asr.New(asr.Options{
+			Subscription: sc.Vault.Subscription, ResourceGroup: sc.Vault.ResourceGroup, Vault: sc.Vault.Name,
+			Credential: credential, Endpoint: c.Azure.Endpoint, Cloud: c.Azure.Cloud, CAFile: c.Azure.CAFile,
+			Look: sc.Limits.Look, Log: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", name, err)
+		}
+		password, err := c.VCenterPassword(name)
+		if err != nil {
+			return nil, err
+		}
+		s.vcenter, err = vsphere.New(vsphere.Options{
+			URL: sc.VCenter.URL, Username: sc.VCenter.Username, Password: password,
+			Thumbprint: sc.VCenter.Thumbprint, CAFile: sc.VCenter.CAFile, Log: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", name, err)
+		}
+		s.inventory = vsphere.Share(s.vcenter)
+		sites[name] = s
+	}
+	if len(sites) == 0 {
+		return nil, errors.New("the config has no site")
+	}
+	return sites, nil
+}
+
+func closeSites(sites map[string]site) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	for _, s := range sites {
+		s.vcenter.Close(ctx)
+	}
+}
+
+func (s site) checks() checks.Site {
+	return checks.Site{Strict: s.config.Strict, NetworkPath: s.config.Network.Path, VCenterURL: s.config.VCenter.URL}
+}
+
+func (s site) defaults() validator.Defaults {
+	d := s.config.Defaults
+	return validator.Defaults{
+		MasterTarget:  map[string]string{"windows": d.MasterTarget.Windows, "linux": d.MasterTarget.Linux},
+		ProcessServer: d.ProcessServer, Appliance: d.Appliance, Datastore: d.Datastore,
+		RetentionDrive:    map[string]string{"windows": d.RetentionDrive.Windows, "linux": d.RetentionDrive.Linux},
+		LogStorageAccount: d.LogStorageAccount, Fabric: s.config.Fabric,
+	}
+}
+
+func (s site) validator() validator.Site {
+	return validator.Site{
+		Vault: s.vault, Inventory: s.inventory, Checks: s.checks(), Defaults: s.defaults(),
+		Look: s.config.Limits.Look, Elsewhere: s.elsewhere,
+	}
+}
+
+func (s site) datastore() datastore.Site {
+	return datastore.Site{Vault: s.vault, Inventory: s.inventory, Look: s.config.Limits.Look}
+}
+
+func (s site) agentwatcher() agentwatcher.Site {
+	return agentwatcher.Site{Vault: s.vault, AgentWait: s.config.Limits.AgentWait, Look: s.config.Limits.Look}
+}
+
+func (s site) executor() executor.Site {
+	return executor.Site{
+		Vault: s.vault, Inventory: s.inventory, Checks: s.checks(),
+		Look: s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
+	}
+}

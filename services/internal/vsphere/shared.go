@@ -1,0 +1,81 @@
+package vsphere
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"reprotect.example/services/facts"
+)
+
+// Shared lets queries that come while a look is under way go together in the next one: fifty cases of a request
+// cost a few looks, not fifty. What comes back may hold more machines than a caller asked for; callers must not
+// change it.
+type Shared struct {
+	look func(context.Context, facts.Query) (facts.Inventory, error)
+
+	mu      sync.Mutex
+	next    *batch
+	running bool
+}
+
+// Share wraps the client.
+func Share(c *Client) *Shared { return &Shared{look: c.Inventory} }
+
+// batch is what one look answers.
+type batch struct {
+	query facts.Query
+	seen  map[facts.VMRef]bool
+	done  chan struct{}
+
+	inventory facts.Inventory // valid after done
+	err       error
+}
+
+// sharedLimit bounds a look that nobody may be waiting for any more.
+const sharedLimit = 2 * time.Minute
+
+// Inventory reads the machines of a query, together with those of whoever else asks at the time.
+func (s *Shared) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
+	s.mu.Lock()
+	if s.next == nil {
+		s.next = &batch{seen: map[facts.VMRef]bool{}, done: make(chan struct{})}
+	}
+	b := s.next
+	for _, ref := range q.VMs {
+		if !b.seen[ref] {
+			b.seen[ref] = true
+			b.query.VMs = append(b.query.VMs, ref)
+		}
+	}
+	if !s.running {
+		s.running = true
+		go s.run(context.WithoutCancel(ctx))
+	}
+	s.mu.Unlock()
+
+	select {
+	case <-b.done:
+		return b.inventory, b.err
+	case <-ctx.Done():
+		return facts.Inventory{}, ctx.Err()
+	}
+}
+
+// run answers batch after batch until none is left.
+func (s *Shared) run(ctx context.Context) {
+	for {
+		s.mu.Lock()
+		b := s.next
+		s.next = nil
+		s.running = b != nil
+		s.mu.Unlock()
+		if b == nil {
+			return
+		}
+		limited, cancel := context.WithTimeout(ctx, sharedLimit)
+		b.inventory, b.err = s.look(limited, b.query)
+		cancel()
+		close(b.done)
+	}
+}

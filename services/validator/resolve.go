@@ -1,0 +1,234 @@
+package validator
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// Defaults are the site's choices where the request makes none.
+type Defaults struct {
+	MasterTarget      map[string]string // by operating system
+	ProcessServer     string
+	Appliance         string
+	Datastore         string
+	RetentionDrive    map[string]string // by operating system
+	LogStorageAccount string
+	Fabric            string // name or id; "" when the vault has one, or each machine's own counts
+}
+
+// named is a machine that somebody asked for, and where it stands in the request.
+type named struct {
+	request events.RequestMachine
+	place   string
+}
+
+// Resolve turns a request into the cases that it becomes, by the id of each. Problems mean that it becomes none.
+func Resolve(id string, r events.Request, at time.Time, vault facts.Vault, d Defaults) (ids []string, cases map[string]events.Case, problems []events.Problem) {
+	wanted, problems := expand(r, vault)
+	type member struct {
+		machine events.Machine
+		item    facts.Item
+	}
+	var members []member
+	taken := map[string]string{}
+	for _, n := range wanted {
+		item, problem := find(n, vault, d.Fabric)
+		if problem != nil {
+			problems = append(problems, *problem)
+			continue
+		}
+		if other, twice := taken[strings.ToLower(item.ID)]; twice {
+			problems = append(problems, events.Problem{
+				Code: "machine.twice", Place: n.place, Message: fmt.Sprintf("%s is the same machine as %s", n.place, other), Remedy: "Name it once.",
+			})
+			continue
+		}
+		taken[strings.ToLower(item.ID)] = n.place
+		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d), item})
+	}
+	if problems != nil {
+		return nil, nil, problems
+	}
+
+	cases = map[string]events.Case{}
+	caseOf := map[string]string{} // replication group, or "" for a case of all, to the id of its case
+	for _, m := range members {
+		group, together := m.item.GroupID, r.Together || m.item.GroupID != ""
+		if r.Together {
+			group = ""
+		}
+		caseID, known := caseOf[group]
+		if !together || !known {
+			caseID = unused(cases, events.Token(id)+"--"+events.Token(m.machine.Name))
+			ids = append(ids, caseID)
+		}
+		if together {
+			caseOf[group] = caseID
+		}
+		c, begun := cases[caseID]
+		if !begun {
+			c = events.Case{
+				Together: r.Together, Plan: r.Plan, DryRun: r.DryRun, Reason: r.Reason, RequestedBy: r.RequestedBy,
+				RequestedAt: at, Attest: r.Attest, Waive: r.Waive,
+			}
+			if !r.Together {
+				c.Group = m.item.GroupName
+			}
+		}
+		c.Machines = append(c.Machines, m.machine)
+		cases[caseID] = c
+	}
+	return ids, cases, nil
+}
+
+// unused makes an id that no other case of the request has: two machines may have one name.
+func unused(cases map[string]events.Case, id string) string {
+	for n := 2; ; n++ {
+		if _, used := cases[id]; !used {
+			return id
+		}
+		id = fmt.Sprintf("%s-%d", strings.TrimSuffix(id, fmt.Sprintf("-%d", n-1)), n)
+	}
+}
+
+// expand lists the machines of a request: those of the plan in its order, then those named.
+func expand(r events.Request, vault facts.Vault) (wanted []named, problems []events.Problem) {
+	if r.Plan != "" {
+		i := slices.IndexFunc(vault.Plans, func(p facts.Plan) bool { return strings.EqualFold(p.Name, r.Plan) || facts.SameID(p.ID, r.Plan) })
+		if i < 0 {
+			var names []string
+			for _, p := range vault.Plans {
+				names = append(names, p.Name)
+			}
+			return nil, []events.Problem{{
+				Code: "plan.unknown", Place: "/data/plan", Message: fmt.Sprintf("The vault has no recovery plan %q", r.Plan),
+				Remedy: choose("Its plans are: ", names) + unread(vault, "plans"),
+			}}
+		}
+		for _, item := range vault.Plans[i].Items {
+			wanted = append(wanted, named{events.RequestMachine{Name: item}, "/data/plan"})
+		}
+	}
+	for i, m := range r.Machines {
+		wanted = append(wanted, named{m, fmt.Sprintf("/data/machines/%d/name", i)})
+	}
+	return wanted, nil
+}
+
+func find(n named, vault facts.Vault, fabric string) (facts.Item, *events.Problem) {
+	found := vault.ItemsNamed(n.request.Name)
+	if fabric != "" {
+		found = slices.DeleteFunc(found, func(i facts.Item) bool {
+			f, ok := vault.Fabric(i.FabricID)
+			return !ok || !strings.EqualFold(f.Name, fabric) && !facts.SameID(f.ID, fabric)
+		})
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return facts.Item{}, &events.Problem{
+			Code: "machine.unknown", Place: n.place, Message: fmt.Sprintf("No replicated machine %q is in vault %s", n.request.Name, vault.Name),
+			Remedy: choose("Names that are alike: ", alike(n.request.Name, vault)),
+		}
+	}
+	var ids []string
+	for _, i := range found {
+		ids = append(ids, i.ID)
+	}
+	return facts.Item{}, &events.Problem{
+		Code: "machine.ambiguous", Place: n.place, Message: fmt.Sprintf("%d replicated machines are called %q", len(found), n.request.Name),
+		Remedy: "Name the one you mean by its id: " + strings.Join(ids, " or "),
+	}
+}
+
+// alike lists names that share their beginning with the one that is not there.
+func alike(name string, vault facts.Vault) []string {
+	name = strings.ToLower(name)
+	for n := len(name); n > 1; n-- {
+		var names []string
+		for _, i := range vault.Items {
+			if strings.HasPrefix(strings.ToLower(i.Name), name[:n]) && len(names) < 5 {
+				names = append(names, i.Name)
+			}
+		}
+		if names != nil {
+			return names
+		}
+	}
+	return nil
+}
+
+func choose(lead string, names []string) string {
+	if len(names) == 0 {
+		return "Look the name up under Replicated items in the vault. "
+	}
+	return lead + strings.Join(names, ", ") + ". "
+}
+
+func unread(vault facts.Vault, part string) string {
+	if why := vault.Unread[part]; why != "" {
+		return "They could not be read: " + why + "."
+	}
+	return ""
+}
+
+// machine makes every choice that can be made now: the machine's own, else the request's, else the site's, else
+// the only one there is.
+func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Defaults) events.Machine {
+	fabric, _ := vault.Fabric(item.FabricID)
+	choice = choice.Or(events.Choice{
+		MasterTarget: d.MasterTarget[item.OS], ProcessServer: d.ProcessServer, Appliance: d.Appliance,
+		Datastore: d.Datastore, RetentionDrive: d.RetentionDrive[item.OS], LogStorageAccount: d.LogStorageAccount,
+	})
+	m := events.Machine{Name: item.Name, Item: item.ID, Architecture: string(item.Architecture), OS: item.OS, FailedOverAt: item.FailedOverAt}
+	m.Datastore = choice.Datastore
+	if m.Datastore == "" {
+		m.Datastore = "auto"
+	}
+	if item.Architecture == facts.Modernized {
+		m.Appliance, m.LogStorageAccount = choice.Appliance, choice.LogStorageAccount
+		if m.Appliance == "" {
+			m.Appliance = leastLoaded(fabric.Appliances)
+		}
+		if m.LogStorageAccount == "" {
+			m.LogStorageAccount = item.LogStorage
+		}
+		return m
+	}
+	m.MasterTarget, m.ProcessServer, m.RetentionDrive = choice.MasterTarget, choice.ProcessServer, choice.RetentionDrive
+	if m.MasterTarget == "" {
+		for _, mt := range fabric.MasterTargets {
+			if mt.OS == item.OS {
+				m.MasterTarget = mt.Name
+				break
+			}
+		}
+	}
+	if m.ProcessServer == "" && len(fabric.ProcessServers) > 0 {
+		m.ProcessServer = fabric.ProcessServers[0].Name
+	}
+	if m.RetentionDrive == "" { // the page's defaults (S24)
+		m.RetentionDrive = map[string]string{facts.Windows: "R", facts.Linux: "/mnt/retention"}[item.OS]
+	}
+	return m
+}
+
+// leastLoaded picks the healthy appliance with the fewest machines (M1: any healthy one will do).
+func leastLoaded(all []facts.Appliance) string {
+	best, fewest := "", 0
+	for _, a := range all {
+		if a.Health == "Normal" && (best == "" || a.ProtectedItems < fewest) {
+			best, fewest = a.Name, a.ProtectedItems
+		}
+	}
+	if best == "" && len(all) > 0 {
+		return all[0].Name
+	}
+	return best
+}

@@ -1,0 +1,174 @@
+// Package validator turns requests into cases and checks every precondition before anything is touched.
+package validator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/checks"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+// Vault gives a look at the vault that is not older than maxAge.
+type Vault interface {
+	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+}
+
+// Inventory reads vCenter.
+type Inventory interface {
+	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+}
+
+// Site is what the service needs of a site.
+type Site struct {
+	Vault     Vault
+	Inventory Inventory
+	Checks    checks.Site
+	Defaults  Defaults
+	Look      time.Duration
+	// Elsewhere marks a site that another process serves: its requests are left to that one.
+	Elsewhere bool
+}
+
+// New makes the service. Served restricts it to some of the sites; empty: all.
+func New(sites map[string]Site, served []string, now func() time.Time) bus.Service {
+	v := validator{sites, now}
+	return bus.Service{Name: "validator", Sites: served, Routes: []bus.Route{
+		bus.On(events.TypeAccepted, events.StepValidation, v.accepted),
+		bus.OnCommand(events.TypeRequest, v.requested, v.refuse),
+		bus.OnUnknownCommand(v.refuse),
+	}}
+}
+
+type validator struct {
+	sites map[string]Site
+	now   func() time.Time
+}
+
+// requested makes cases of a request, all or none.
+func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+	name, problem := v.site(e.Data.Site)
+	if problem != nil {
+		return refused(v.anySite(), e.ID, nil, *problem), nil
+	}
+	site := v.sites[name]
+	if site.Elsewhere {
+		return bus.Result{}, nil
+	}
+	into := func(d bus.Draft) bus.Draft { return d.For(name, events.Token(e.ID), e.ID) }
+	vault, err := site.Vault.Vault(ctx, site.Look)
+	if err != nil {
+		header := e.Header
+		header.Time = e.Received
+		return waiting.Surroundings(err, header, machineNames(e.Data), e.Wait, v.now(), site.Look, into)
+	}
+	ids, cases, problems := Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
+	if problems != nil {
+		return refused(name, e.ID, nil, problems...), nil
+	}
+	var result bus.Result
+	for _, id := range ids {
+		result.Publish = append(result.Publish, bus.Fact(events.TypeAccepted, "", events.Accepted{Case: cases[id]}).For(name, id, e.ID))
+	}
+	return result, nil
+}
+
+// accepted judges a case.
+func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	site, ok := v.sites[e.Site]
+	if !ok {
+		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then send the request again.")
+	}
+	c := e.Data.Case
+	findings, taken, err := Check(ctx, site, c, v.now)
+	if err != nil {
+		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, v.now(), site.Look)
+	}
+	c.CheckedAt = taken.UTC()
+	if blocking := checks.Blocking(findings); len(blocking) > 0 {
+		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
+			Case: c, Findings: findings, Problems: checks.Problems(blocking),
+		})}}, nil
+	}
+	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: findings})}}, nil
+}
+
+// Check reads the facts behind a case and judges them; nothing is changed. Taken is when the vault was read.
+func Check(ctx context.Context, site Site, c events.Case, now func() time.Time) (findings []events.Finding, taken time.Time, err error) {
+	vault, err := site.Vault.Vault(ctx, site.Look)
+	if err != nil {
+		return nil, taken, err
+	}
+	inventory, err := site.Inventory.Inventory(ctx, checks.Query(c, vault))
+	if err != nil {
+		return nil, taken, err
+	}
+	return checks.Run(checks.Input{Now: now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks}), vault.Taken, nil
+}
+
+// site finds the site that a request is for: the named one, or the only one.
+func (v validator) site(name string) (string, *events.Problem) {
+	known := slices.Sorted(maps.Keys(v.sites))
+	if name == "" && len(known) == 1 {
+		return known[0], nil
+	}
+	if _, ok := v.sites[name]; ok {
+		return name, nil
+	}
+	message := fmt.Sprintf("The site %q is not known", name)
+	if name == "" {
+		message = "There are several sites, and the request names none"
+	}
+	return "", &events.Problem{Code: "site.unknown", Place: "/data/site", Message: message, Remedy: "Name one of: " + strings.Join(known, ", ") + "."}
+}
+
+// anySite is where a refusal stands that belongs to no site.
+func (v validator) anySite() string {
+	for _, name := range slices.Sorted(maps.Keys(v.sites)) {
+		return name
+	}
+	return "none"
+}
+
+// refuse words what could not even be read as a request.
+func (v validator) refuse(h events.Header, original []byte, err error) bus.Draft {
+	problems := []events.Problem{{Code: "internal", Message: err.Error(), Remedy: "The message stands among the dead letters. Send it again when the cause is mended."}}
+	var invalid *events.Invalid
+	var rejection *bus.Rejection
+	switch {
+	case errors.As(err, &invalid):
+		problems = invalid.Problems
+		for i := range problems {
+			if problems[i].Remedy == "" {
+				problems[i].Remedy = "Mend this place and send the request again; the schema is urn:reprotect:schema:request:v1."
+			}
+		}
+	case errors.As(err, &rejection):
+		problems = []events.Problem{{Code: rejection.Code, Message: rejection.Message, Remedy: rejection.Remedy}}
+	}
+	return refused(v.anySite(), h.ID, original, problems...).Publish[0]
+}
+
+func refused(site, id string, original []byte, problems ...events.Problem) bus.Result {
+	const most = 4 << 10
+	text := strings.ToValidUTF8(string(original[:min(len(original), most)]), "�")
+	return bus.Result{Publish: []bus.Draft{
+		bus.Fact(events.TypeRefused, "", events.Refused{Problems: problems, Original: text}).For(site, events.Token(id), id),
+	}}
+}
+
+func machineNames(r events.Request) []string {
+	var names []string
+	for _, m := range r.Machines {
+		names = append(names, m.Name)
+	}
+	return names
+}
