@@ -3,16 +3,15 @@ package main
 import (
 	"context"
 	"runtime/debug"
-	"time"
 
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
 )
 
@@ -29,7 +28,7 @@ func world() cli.Deps {
 			if err != nil {
 				return nil, err
 			}
-			return busOf{b, app.Topology(c)}, nil
+			return jetbus.New(b.Conn, app.Topology(c)), nil
 		},
 		Topology: func(cfgPath string) (cli.Topology, error) {
 			c, err := load(cfgPath)
@@ -71,35 +70,6 @@ func version() string {
 		return "(devel)"
 	}
 	return info.Main.Version
-}
-
-// busOf is the bus as the commands use it.
-type busOf struct {
-	*app.Bus
-	streams []jetstream.Stream
-}
-
-func (b busOf) SetUp(ctx context.Context) error { return b.Bus.SetUp(ctx, b.streams) }
-
-func (b busOf) Read(ctx context.Context, r cli.Reading, each func(bus.Received) error) error {
-	reading := jetstream.Reading{Stream: jetstream.StreamLog, Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}
-	if r.Dead {
-		reading.Stream = jetstream.StreamDead
-	}
-	return b.Bus.Read(ctx, reading, each)
-}
-
-func (b busOf) Status(ctx context.Context) (cli.Status, error) {
-	s, err := b.Bus.Status(ctx)
-	status := cli.Status{Server: s.Server, Messages: s.Messages, Bytes: s.Bytes, Dead: s.Dead}
-	for _, lag := range s.Services {
-		status.Services = append(status.Services, cli.Lag(lag))
-	}
-	return status, err
-}
-
-func (b busOf) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
-	return bus.Requeue(ctx, b.Bus, letter.Data, time.Now())
 }
 
 func topology(streams []jetstream.Stream) cli.Topology {

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"reprotect.example/services/internal/app"
+	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/cli/jetbus"
+	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/lab"
+	"reprotect.example/services/internal/lab/scenario"
+	"reprotect.example/services/internal/telemetry"
+)
+
+// simulated adds the lab and the demonstration.
+func simulated(d *cli.Deps) {
+	d.StartLab = startLab
+	d.StartDemo = startDemo
+	d.LabDo = func(ctx context.Context, dir, action string, args []string) error {
+		return lab.Do(ctx, dir, action, args...)
+	}
+	d.LabActions = func(ctx context.Context, dir string) ([]cli.LabAction, error) {
+		actions, err := lab.Actions(ctx, dir)
+		list := make([]cli.LabAction, len(actions))
+		for i, a := range actions {
+			list[i] = cli.LabAction(a)
+		}
+		return list, err
+	}
+}
+
+const defaultMachines = 8
+
+// startLab starts the surroundings, with the bus set up, so that what is published before the first service runs
+// is kept.
+func startLab(ctx context.Context, o cli.LabOptions) (any, func(), error) {
+	s, err := labScenario(o)
+	if err != nil {
+		return nil, nil, cli.Usage(err)
+	}
+	if o.Bus == "servicebus" {
+		return nil, nil, cli.Usage(errors.New("--bus servicebus: this version's lab has NATS only"))
+	}
+	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: o.Dir, Listen: o.Listen, Bus: o.Bus})
+	if err != nil {
+		return nil, nil, err
+	}
+	if l.Ready().NATS != nil {
+		if err := setUp(ctx, l); err != nil {
+			l.Close()
+			return nil, nil, err
+		}
+	}
+	return l.Ready(), l.Close, nil
+}
+
+func labScenario(o cli.LabOptions) (scenario.Scenario, error) {
+	machines := o.Machines
+	if machines == 0 {
+		machines = defaultMachines
+	}
+	s := scenario.Default(machines)
+	if o.Scenario != "" {
+		var err error
+		if s, err = scenario.Load(o.Scenario, machines); err != nil {
+			return s, err
+		}
+	}
+	if o.Speed > 0 {
+		s.Speed = o.Speed
+	}
+	return s, nil
+}
+
+func setUp(ctx context.Context, l *lab.Lab) error {
+	c, err := config.Load(l.Ready().Config)
+	if err != nil {
+		return err
+	}
+	b, err := app.OpenBus(ctx, c, "lab", false, zap.NewNop())
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	return b.SetUp(ctx, app.Topology(c))
+}
+
+// startDemo starts surroundings and services in this process.
+func startDemo(ctx context.Context, o cli.DemoOptions) (cli.Demo, error) {
+	if o.Bus == "servicebus" {
+		return cli.Demo{}, cli.Usage(errors.New("--bus servicebus: this version's demo has NATS only"))
+	}
+	dir, err := os.MkdirTemp("", "reprotect-demo-")
+	if err != nil {
+		return cli.Demo{}, err
+	}
+	s := scenario.Default(o.Machines)
+	s.Seed, s.Speed = o.Seed, o.Speed
+	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: dir})
+	if err != nil {
+		return cli.Demo{}, errors.Join(err, os.RemoveAll(dir))
+	}
+	remove := func() {
+		l.Close()
+		_ = os.RemoveAll(dir) // a folder in the system's own place for such
+	}
+	c, err := config.Load(l.Ready().Config)
+	if err == nil {
+		err = setUp(ctx, l)
+	}
+	if err != nil {
+		remove()
+		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+	}
+	b, err := app.OpenBus(ctx, c, "reprotect", false, zap.NewNop())
+	if err != nil {
+		remove()
+		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+	}
+
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var services sync.WaitGroup
+	failed := make(chan error, 1)
+	services.Go(func() {
+		failed <- app.Run(serving, app.Options{
+			Config: c, Targets: app.Targets(), Log: zap.NewNop(), Health: telemetry.NewHealth(),
+			Observe: func(string, string, string, time.Duration) {},
+		})
+	})
+	select {
+	case err := <-failed:
+		stop()
+		b.Close()
+		remove()
+		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+	default:
+	}
+	return cli.Demo{
+		Bus: jetbus.New(b.Conn, app.Topology(c)), Machines: l.Ready().Machines,
+		Stop: func() {
+			stop()
+			services.Wait()
+			b.Close()
+			remove()
+		},
+	}, nil
+}
