@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
+)
+
+// asked is a request that was published.
+type asked struct {
+	id      string
+	request events.Request
+	from    uint64 // its answers stand behind this place of the event log
+}
+
+// ask publishes a request.
+func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, error) {
+	subject := events.CommandSubject(events.TypeRequest.Kind)
+	q := asked{id: a.deps.NewID(a.deps.Now()), request: request}
+	// What answers this request stands behind the one before it.
+	err := b.Read(ctx, Reading{Filters: []string{subject}, Latest: true}, func(r bus.Received) error {
+		q.from = r.Sequence + 1
+		return nil
+	})
+	if err != nil {
+		return q, err
+	}
+	data, err := events.Encode(events.Event[events.Request]{
+		Header: events.Header{
+			ID: q.id, Source: "/reprotect/cli", Time: a.deps.Now().UTC(),
+			Type: events.TypeRequest.CloudType(), DataSchema: events.TypeRequest.Schema(),
+		},
+		Data: request,
+	})
+	if err != nil {
+		return q, usage("Ask for fewer machines at once.", "%w", err)
+	}
+	return q, b.Publish(ctx, bus.Message{Subject: subject, ID: q.id, Data: data})
+}
+
+// answer is what became of a request.
+type answer struct {
+	Request  string           `json:"request"`
+	Answered bool             `json:"answered"` // a service took it up
+	Cases    []progress.Case  `json:"cases"`
+	Problems []events.Problem `json:"problems,omitempty"` // why it was refused
+}
+
+// answered waits for the cases of a request, or to their end, and prints what became of it.
+func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
+	cases, err := a.accepted(ctx, b, q, wait)
+	if err != nil {
+		return err
+	}
+	if wait && !slices.ContainsFunc(cases, isRefused) {
+		if cases, err = a.toTheEnd(ctx, b, q, len(cases)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case a.json():
+		err = a.printJSON(answerOf(q, cases))
+	case slices.ContainsFunc(cases, isRefused): // said already
+	case wait:
+		err = a.printCases(cases)
+	default:
+		for _, c := range cases {
+			fmt.Fprintln(a.stdout, c.ID)
+		}
+	}
+	return errors.Join(err, verdict(cases))
+}
+
+func answerOf(q asked, cases []progress.Case) answer {
+	result := answer{Request: q.id, Answered: len(cases) > 0, Cases: []progress.Case{}}
+	for _, c := range cases {
+		if isRefused(c) {
+			result.Problems = append(result.Problems, c.Problems...)
+			continue
+		}
+		result.Cases = append(result.Cases, brief(c))
+	}
+	return result
+}
+
+func isRefused(c progress.Case) bool { return c.State == events.TypeRefused.Name }
+
+// settled is how long it must be quiet after an accepted case until the answer counts as complete, when the request
+// does not tell how many machines there are.
+const settled = time.Second
+
+// accepted collects the cases that a request became. It returns none when nobody answers within the patience;
+// with forever, it says so then and waits on.
+func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]progress.Case, error) {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	patience := time.AfterFunc(a.deps.Patience, func() {
+		if forever {
+			a.hint("Request %s is on the bus; no service has answered yet. Waiting on.", q.id)
+			return
+		}
+		stop()
+	})
+	defer patience.Stop()
+	quiet := time.AfterFunc(time.Hour, stop)
+	quiet.Stop()
+	defer quiet.Stop()
+
+	f := &follow{
+		bus: b, from: q.from, filters: []string{events.OutcomeFilter("*", "*", events.StepRequest)}, screen: silent{},
+		belongs: q.answers,
+		over: func(cases []progress.Case) bool {
+			machines := 0
+			for _, c := range cases {
+				machines += len(c.Machines)
+			}
+			if len(cases) == 0 {
+				return false
+			}
+			patience.Stop()
+			quiet.Reset(settled)
+			return slices.ContainsFunc(cases, isRefused) || q.request.Plan == "" && machines >= len(q.request.Machines)
+		},
+	}
+	err := f.run(reading)
+	if err != nil && ctx.Err() == nil && reading.Err() != nil {
+		err = nil // nobody answered, or all that will
+	}
+	if err != nil {
+		return nil, err
+	}
+	cases := f.log.Cases()
+	a.sayAnswer(q, cases)
+	return cases, nil
+}
+
+// sayAnswer tells people what became of a request.
+func (a *app) sayAnswer(q asked, cases []progress.Case) {
+	switch i := slices.IndexFunc(cases, isRefused); {
+	case i >= 0:
+		a.hint("Request %s was refused. Nothing was begun.", q.id)
+		showProblems(a.stderr, cases[i].Problems)
+	case len(cases) == 0:
+		a.hint("Request %s is on the bus, but no service has answered within %s.", q.id, progress.Duration(a.deps.Patience))
+		a.hint("It will be taken up as soon as a validator runs; do not send it again. 'reprotect bus status' shows who is behind.")
+	default:
+		a.hint("Request %s is accepted as %s.", q.id, plural(len(cases), "case", "cases"))
+	}
+}
+
+func (q asked) answers(e progress.Entry) bool { return e.Header.Request == q.id }
+
+// toTheEnd follows the cases of a request, of which there are so many at least, until all have ended.
+func (a *app) toTheEnd(ctx context.Context, b Bus, q asked, accepted int) ([]progress.Case, error) {
+	f := &follow{
+		bus: b, from: q.from, filters: []string{events.SubjectFacts + ".>"}, screen: a.progressScreen(), belongs: q.answers,
+		over: func(cases []progress.Case) bool { return len(cases) >= accepted && allEnded(cases) },
+	}
+	err := f.run(ctx)
+	return f.log.Cases(), err
+}
+
+// silent shows nothing.
+type silent struct{}
+
+func (silent) begin([]progress.Case)               {}
+func (silent) event(progress.Entry, progress.Case) {}
+func (silent) end()                                {}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"reprotect.example/services/internal/progress"
+)
+
+func (a *app) busCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "bus", Short: "Set up and look after the message bus",
+		Long:    "Set up the message bus, see how far each service is behind, and look after the messages that were given up.",
+		Example: example("reprotect bus setup", "reprotect bus status", "reprotect bus dead list"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	c.AddCommand(a.busSetupCommand(), a.busStatusCommand(), a.deadCommand())
+	return c
+}
+
+func (a *app) busSetupCommand() *cobra.Command {
+	var dryRun bool
+	c := &cobra.Command{
+		Use: "setup", Short: "Make what the product needs on the bus",
+		Long: `Make streams and consumers, or bring those that exist up to date. It may be run again at any time, and needs an
+account that administers the bus. With --dry-run, only print what would be made; the bus is not needed.`,
+		Example: example("reprotect bus setup", "reprotect bus setup --dry-run", "reprotect bus setup --dry-run -o json"),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			topology, err := a.deps.Topology(a.config)
+			if err != nil {
+				return err
+			}
+			if !dryRun {
+				b, err := a.open(cmd.Context())
+				if err != nil {
+					return err
+				}
+				defer b.Close()
+				if err := b.SetUp(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			if a.json() {
+				return a.printJSON(topology.Document)
+			}
+			for _, part := range topology.Parts {
+				fmt.Fprintf(a.stdout, "%s\n  takes %s\n", part.Name, strings.Join(part.Takes, ", "))
+				for _, r := range part.Readers {
+					fmt.Fprintf(a.stdout, "  %s reads %s\n", r.Name, strings.Join(r.Filters, ", "))
+				}
+			}
+			if dryRun {
+				a.hint("Nothing was made.")
+				return nil
+			}
+			a.hint("The bus is set up.")
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be made")
+	return c
+}
+
+func (a *app) busStatusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "status", Short: "Show how far each service is behind",
+		Long: `Show how far each service is behind. PENDING: not delivered yet. UNDER WAY: delivered, not done. AGAIN: of these,
+delivered before. WAITING: asleep until a wake-up, for an agent or a job.`,
+		Example: example("reprotect bus status", "reprotect bus status -o json | jq .dead"),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			s, err := b.Status(cmd.Context())
+			switch {
+			case err != nil:
+				return err
+			case a.json():
+				return a.printJSON(s)
+			}
+			p := paint(a.color(a.stdout))
+			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s, %s\n", s.Server, plural(int(s.Messages), "message", "messages"), storage(s.Bytes))
+			dead := plural(int(s.Dead), "dead letter", "dead letters")
+			if s.Dead > 0 {
+				dead = p.level(progress.Warn, dead) + ": 'reprotect bus dead list' shows them"
+			}
+			fmt.Fprintf(a.stdout, "Given up   %s\n\n", dead)
+			t := newTable("SERVICE", "PENDING", "UNDER WAY", "AGAIN", "WAITING")
+			for _, l := range s.Services {
+				t.row(l.Service, fmt.Sprint(l.Pending), fmt.Sprint(l.UnderWay), fmt.Sprint(l.Redeliver), fmt.Sprint(l.Waiting))
+			}
+			t.write(a.stdout)
+			return nil
+		},
+	}
+}
+
+func storage(bytes uint64) string {
+	if bytes < 1<<20 {
+		return fmt.Sprintf("%.1f kB", float64(bytes)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/(1<<20))
+}

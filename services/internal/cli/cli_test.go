@@ -1,0 +1,113 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"reprotect.example/services/internal/cli"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"reprotect": func() {
+		os.Exit(cli.Main(context.Background(), os.Args[1:], testDeps(), os.Stdin, os.Stdout, os.Stderr))
+	}})
+}
+
+// Each script finds a bus with prepared events, and services that answer unless its name begins with "quiet".
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			tb := env.T().(testing.TB)
+			s := startSite(tb, filepath.Join(env.WorkDir, ".nats"))
+			s.furnish(tb)
+			if !strings.HasPrefix(filepath.Base(tb.Name()), "quiet") {
+				s.serve(tb)
+			}
+			env.Setenv("TZ", "UTC")
+			env.Setenv("BUS_URL", s.server.URL())
+			env.Setenv("REQUEST_ID", "r-2")
+			return os.WriteFile(filepath.Join(env.WorkDir, "reprotect.yaml"), fmt.Appendf(nil, `{"url":%q}`, s.server.URL()), 0o600)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			// status N PROGRAM ARG...: the program ends with that status.
+			"status": func(ts *testscript.TestScript, _ bool, args []string) {
+				want, err := strconv.Atoi(args[0])
+				ts.Check(err)
+				err = ts.Exec(args[1], args[2:]...)
+				got := 0
+				var exit *exec.ExitError
+				if errors.As(err, &exit) {
+					got = exit.ExitCode()
+				} else {
+					ts.Check(err)
+				}
+				if got != want {
+					ts.Fatalf("status %d, want %d", got, want)
+				}
+			},
+		},
+	})
+}
+
+// cancelOn cancels once the text has been written.
+type cancelOn struct {
+	bytes.Buffer
+	text   string
+	cancel func()
+}
+
+func (w *cancelOn) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if strings.Contains(w.String(), w.text) {
+		w.cancel()
+	}
+	return n, err
+}
+
+func TestInterruptEndsCleanly(t *testing.T) {
+	s := startSite(t, t.TempDir())
+	s.furnish(t)
+	config := filepath.Join(t.TempDir(), "c.yaml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, `{"url":%q}`, s.server.URL()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ args, until string }{
+		{"watch", "r-1-app01"}, {"log --follow", "r-1-app01"}, {"lab", "config"}, {"watch -o json r-1-app01", "r-1-app01"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		out := &cancelOn{text: test.until, cancel: cancel}
+		var errs bytes.Buffer
+		if status := cli.Main(ctx, append(strings.Fields(test.args), "--config", config), testDeps(), nil, out, &errs); status != 130 || errs.Len() > 0 {
+			t.Errorf("%s: status %d, stderr %q", test.args, status, errs.String())
+		}
+	}
+}
+
+// Every command says what it does and shows an example.
+func TestEveryCommandHasHelp(t *testing.T) {
+	for _, command := range strings.Split("|request|preflight|datastores|checks|list|show|watch|log|bus|bus setup|bus status|bus dead|bus dead list|bus dead show|bus dead requeue|lab|lab do|demo|version", "|") {
+		var out bytes.Buffer
+		if status := cli.Main(t.Context(), append(strings.Fields(command), "--help"), testDeps(), nil, &out, io.Discard); status != 0 {
+			t.Errorf("%s: status %d", command, status)
+		}
+		long, _, _ := strings.Cut(out.String(), "\n\n")
+		if !strings.Contains(out.String(), "Examples:\n  reprotect") || len(long) < 20 {
+			t.Errorf("%s: help without text or example:\n%s", command, out.String())
+		}
+	}
+}

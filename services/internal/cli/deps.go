@@ -1,0 +1,165 @@
+// Package cli is the command line of reprotect. It knows commands, texts and exit statuses; whatever touches the
+// world comes in with Deps, so that the whole of it runs in tests.
+//
+// Results go to stdout; progress, hints and errors go to stderr. With -o json a command prints one document, or
+// one object a line where it streams.
+package cli
+
+import (
+	"context"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Deps is what the commands need of the world. Functions that take cfgPath read the config file there; each wraps
+// its errors with Usage when the config is to blame. Every other error of theirs means that something was not
+// reached (status 3), unless it wraps bus.ErrNotPermitted (4) or a facts.Fault says better.
+type Deps struct {
+	// Version of this program.
+	Version string
+
+	// Open connects to the bus.
+	Open func(ctx context.Context, cfgPath string) (Bus, error)
+	// Topology says what 'bus setup' would make, without connecting.
+	Topology func(cfgPath string) (Topology, error)
+	// Preflight makes every check for the request now. It changes and publishes nothing.
+	Preflight func(ctx context.Context, cfgPath string, r events.Request) (Preflight, error)
+	// Datastores judges every datastore of the site; for one machine unless machine is "". An empty site means the
+	// only one of the config.
+	Datastores func(ctx context.Context, cfgPath, site, machine string) ([]events.DatastoreVerdict, error)
+	// Checks is the catalogue, in its order.
+	Checks func() []Check
+
+	// StartLab starts the simulated surroundings. ready is the line to print: any value that encodes to JSON.
+	StartLab func(ctx context.Context, o LabOptions) (ready any, stop func(), err error)
+	// LabActions lists what the running lab of a folder can do; LabDo does it.
+	LabActions func(ctx context.Context, dir string) ([]LabAction, error)
+	LabDo      func(ctx context.Context, dir, action string, args []string) error
+	// StartDemo starts surroundings and services. It publishes nothing.
+	StartDemo func(ctx context.Context, o DemoOptions) (Demo, error)
+
+	// Now, NewID and User may be nil: the clock, a new request id, and user@host.
+	Now   func() time.Time
+	NewID func(now time.Time) string
+	User  func() string
+	// Patience is how long 'request' waits for the answer of a service before it says so; default 10 s.
+	Patience time.Duration
+}
+
+// Bus is the message bus as the commands use it.
+type Bus interface {
+	Publish(ctx context.Context, m bus.Message) error
+	// Read hands messages to each, in the order of the log. It ends with each's error, with ctx, or, unless it
+	// follows, at the last message.
+	Read(ctx context.Context, r Reading, each func(bus.Received) error) error
+	// SetUp makes the topology. It may be called again at any time.
+	SetUp(ctx context.Context) error
+	Status(ctx context.Context) (Status, error)
+	// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
+	Requeue(ctx context.Context, letter events.Event[events.Dead]) error
+	Close()
+}
+
+// Reading says what to read.
+type Reading struct {
+	Dead    bool     // the dead letters instead of the event log
+	Filters []string // subject filters; none: everything
+	From    uint64   // sequence to begin at; 0: the first
+	Latest  bool     // only the last message of each subject
+	Follow  bool     // go on for ever instead of ending at the last message
+}
+
+// Status is the state of the bus.
+type Status struct {
+	Server   string `json:"server"`
+	Messages uint64 `json:"messages"` // in the event log
+	Bytes    uint64 `json:"bytes"`
+	Dead     uint64 `json:"dead"`
+	Services []Lag  `json:"services"`
+}
+
+// Lag is how far a service is behind.
+type Lag struct {
+	Service   string `json:"service"`
+	Pending   uint64 `json:"pending"`   // not delivered yet
+	UnderWay  int    `json:"underWay"`  // delivered, not settled
+	Redeliver int    `json:"redeliver"` // of these, delivered before
+	Waiting   uint64 `json:"waiting"`   // wake-ups scheduled or due
+}
+
+// Topology is everything that must exist on the bus.
+type Topology struct {
+	Document any    // the broker's own form, for -o json
+	Parts    []Part // for people
+}
+
+// Part is a stream, topic or queue, with who reads it.
+type Part struct {
+	Name    string
+	Takes   []string // subjects
+	Readers []Reader
+}
+
+// Reader is a durable consumer or subscription.
+type Reader struct {
+	Name    string
+	Filters []string
+}
+
+// Preflight is what the checks found.
+type Preflight struct {
+	Site       string             `json:"site"`
+	Taken      time.Time          `json:"taken,omitzero"`
+	Machines   []events.Machine   `json:"machines"`
+	Findings   []events.Finding   `json:"findings"`
+	Placements []events.Placement `json:"placements,omitempty"`
+	// Problems keep the request from becoming cases: an unknown machine, an ambiguous name.
+	Problems []events.Problem `json:"problems,omitempty"`
+}
+
+// Check is a row of the catalogue.
+type Check struct {
+	Code        string   `json:"code"`
+	Level       string   `json:"level"` // block, warn, info
+	For         []string `json:"for"`   // classic, modernized
+	Refs        []string `json:"refs"`  // of the procedure: S5, N2, M1
+	NeverWaived bool     `json:"neverWaived,omitempty"`
+	Title       string   `json:"title"`
+	Why         string   `json:"why"`
+	Remedy      string   `json:"remedy"`
+	Reference   string   `json:"reference,omitempty"` // a public page
+}
+
+// LabOptions are the flags of 'lab'.
+type LabOptions struct {
+	Scenario string // file; "" for the built-in one
+	Machines int    // 0: as the scenario says
+	Speed    float64
+	Bus      string // nats, servicebus, none
+	Dir      string
+	Listen   string
+}
+
+// LabAction is something that can be done to a running lab.
+type LabAction struct {
+	Name string `json:"name"`
+	Args string `json:"args"`
+	Help string `json:"help"`
+}
+
+// DemoOptions are the flags of 'demo'.
+type DemoOptions struct {
+	Machines int
+	Speed    float64
+	Seed     int64
+	Bus      string // nats, servicebus
+}
+
+// Demo is a running demonstration.
+type Demo struct {
+	Bus      Bus
+	Machines []string // to be reprotected
+	Stop     func()   // closes the bus, too
+}

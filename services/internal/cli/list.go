@@ -1,0 +1,169 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
+)
+
+func (a *app) listCommand() *cobra.Command {
+	var ready bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the cases and where they stand",
+		Long: `List every case of the event log and where it stands, the oldest first.
+
+With --ready, list instead the machines that are protected from Azure to on-premises, as far as the event log
+tells: these may be failed back.`,
+		Example: example("reprotect list", "reprotect list --ready", "reprotect list -o json | jq '.[] | select(.end | not) | .id'"),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			cases, err := readCases(cmd.Context(), b)
+			switch {
+			case err != nil:
+				return err
+			case ready:
+				return a.printReady(cases)
+			}
+			return a.printCases(cases)
+		},
+	}
+	c.Flags().BoolVar(&ready, "ready", false, "list the machines that are ready for failback")
+	return c
+}
+
+// readCases reads where all cases stand. It skips the reports that later ones of their kind have overtaken.
+func readCases(ctx context.Context, b Bus) ([]progress.Case, error) {
+	var l progress.Log
+	err := b.Read(ctx, Reading{Filters: []string{events.SubjectFacts + ".>"}, Latest: true}, func(r bus.Received) error {
+		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact is nothing to list
+		return nil
+	})
+	return l.Cases(), err
+}
+
+func (a *app) printCases(cases []progress.Case) error {
+	if a.json() {
+		return a.printJSON(briefs(cases))
+	}
+	if len(cases) == 0 {
+		a.hint("There are no cases yet. 'reprotect request NAME' makes one.")
+		return nil
+	}
+	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
+	p := paint(a.color(a.stdout))
+	for _, c := range cases {
+		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), c.State), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c))
+	}
+	t.write(a.stdout)
+	return nil
+}
+
+// names lists a case's machines as far as a table has room.
+func names(c progress.Case) string {
+	all := c.Names()
+	if len(all) > 3 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(all[:2], ", "), len(all)-2)
+	}
+	return strings.Join(all, ", ")
+}
+
+// note says the one thing about a case that a person should know now.
+func note(c progress.Case) string {
+	switch {
+	case !c.End && len(c.Violations) > 0:
+		return short(c.Violations[len(c.Violations)-1].What)
+	case c.Waiting != nil:
+		return "for " + progress.For(c.Waiting.For)
+	case c.End && !c.Good:
+		return short(c.Why)
+	case c.DryRun:
+		return "dry run"
+	}
+	return ""
+}
+
+// short keeps a sentence to what a table has room for, on one line.
+func short(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > 70 {
+		return string(r[:69]) + "…"
+	}
+	return s
+}
+
+// ready is a machine that may be failed back.
+type ready struct {
+	Machine    string            `json:"machine"`
+	Site       string            `json:"site"`
+	Case       string            `json:"case"`
+	Since      time.Time         `json:"since,omitzero"`
+	Location   string            `json:"location,omitempty"`
+	Violations []events.Violated `json:"violations,omitempty"`
+}
+
+// readyMachines lists the machines that the latest case to act on them left protected. Cases that ended before
+// they changed anything say nothing about their machines. The cases come the oldest first.
+func readyMachines(cases []progress.Case) []ready {
+	latest := map[string]ready{}
+	for _, c := range cases {
+		for _, m := range c.Machines {
+			key := c.Site + "/" + strings.ToLower(m.Name)
+			switch m.State {
+			case progress.MachineNotStarted:
+			case progress.MachineProtected:
+				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.Location, about(m.Name, c.Violations)}
+			default:
+				delete(latest, key)
+			}
+		}
+	}
+	all := []ready{}
+	for _, key := range slices.Sorted(maps.Keys(latest)) {
+		all = append(all, latest[key])
+	}
+	return all
+}
+
+// about picks what was said of a machine, or of all.
+func about(machine string, violations []events.Violated) []events.Violated {
+	return slices.DeleteFunc(slices.Clone(violations), func(v events.Violated) bool {
+		return v.Machine != "" && !strings.EqualFold(v.Machine, machine)
+	})
+}
+
+func (a *app) printReady(cases []progress.Case) error {
+	machines := readyMachines(cases)
+	if a.json() {
+		return a.printJSON(machines)
+	}
+	if len(machines) == 0 {
+		a.hint("No machine is ready for failback yet.")
+		return nil
+	}
+	t := newTable("MACHINE", "SITE", "CASE", "PROTECTED SINCE", "LOCATION", "ATTENTION")
+	p := paint(a.color(a.stdout))
+	for _, m := range machines {
+		attention := ""
+		if n := len(m.Violations); n > 0 {
+			attention = short(m.Violations[n-1].What)
+		}
+		t.row(m.Machine, m.Site, m.Case, clock(m.Since), m.Location, p.level(progress.Warn, attention))
+	}
+	t.write(a.stdout)
+	return nil
+}

@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"os/user"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+)
+
+// Main runs one command line (without the program's name) and returns the exit status. It ends early when ctx ends
+// or on SIGINT or SIGTERM.
+func Main(ctx context.Context, args []string, deps Deps, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app := &app{deps: deps.withDefaults(), stdin: stdin, stdout: stdout, stderr: stderr}
+	root := app.root()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return exitGood
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case !app.began: // cobra's own: unknown command, wrong flag, wrong number of arguments
+		err = Usage(err)
+	}
+	if !errors.Is(err, errNo) {
+		fmt.Fprint(stderr, explain(err))
+	}
+	return statusOf(err)
+}
+
+func (d Deps) withDefaults() Deps {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.NewID == nil {
+		d.NewID = newID
+	}
+	if d.User == nil {
+		d.User = userAtHost
+	}
+	if d.Patience == 0 {
+		d.Patience = 10 * time.Second
+	}
+	return d
+}
+
+// newID makes the id of a request: its day, for people, and 30 random bits.
+func newID(now time.Time) string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	word := base32.NewEncoding("abcdefghijkmnpqrstuvwxyz23456789").WithPadding(base32.NoPadding).EncodeToString(b[:])
+	return "r-" + now.UTC().Format("20060102") + "-" + word[:6]
+}
+
+func userAtHost() string {
+	name, host := "unknown", "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
+}
+
+// app is one run of the program.
+type app struct {
+	deps           Deps
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	config  string
+	output  string
+	lang    string
+	noColor bool
+	began   bool // the command line was understood
+}
+
+// example sets off examples as cobra's help wants them.
+func example(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "reprotect",
+		Short: "Reprotect VMware machines that failed over to Azure",
+		Long: `Reprotect brings machines that were failed over to Azure under protection again, from Azure to on-premises.
+
+A request becomes one case for each machine, or for each group that must go together. Each case is checked, gets
+a datastore, waits for the machine's agent, starts the Site Recovery job, and is followed until the machine is
+protected. Nothing is changed before every check has passed.`,
+		Example: example(
+			"reprotect preflight web01            # check only, change nothing",
+			"reprotect request web01 --wait       # reprotect, follow to the end",
+			"reprotect watch                      # everything that is under way",
+			"reprotect demo                       # try it, without Azure or vCenter"),
+		SilenceUsage: true, SilenceErrors: true,
+		Args:              cobra.NoArgs,
+		PersistentPreRunE: a.begin,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
+	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json")
+	f.StringVar(&a.lang, "lang", "en", "language of the texts: en")
+	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
+	root.AddGroup(
+		&cobra.Group{ID: "work", Title: "Reprotect machines:"},
+		&cobra.Group{ID: "look", Title: "See what is going on:"},
+		&cobra.Group{ID: "run", Title: "Run the product:"},
+		&cobra.Group{ID: "try", Title: "Try it out:"},
+	)
+	for group, commands := range map[string][]*cobra.Command{
+		"work": {a.preflightCommand(), a.requestCommand(), a.datastoresCommand(), a.checksCommand()},
+		"look": {a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
+		"run":  {a.busCommand(), a.versionCommand()},
+		"try":  {a.demoCommand(), a.labCommand()},
+	} {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("run")
+	root.SetCompletionCommandGroupID("run")
+	return root
+}
+
+// begin holds the common flags against what this version can do.
+func (a *app) begin(cmd *cobra.Command, _ []string) error {
+	a.began = true
+	if a.lang != "en" {
+		return usage("Leave --lang out, or say --lang en.", "--lang %s: this version speaks English only", a.lang)
+	}
+	formats := []string{"text", "json"}
+	switch {
+	case cmd.Name() == "log" && a.output == "jsonl":
+		a.output = "json"
+	case cmd.Name() == "preflight" && a.output == "html":
+		return usage("Use -o text or -o json.", "-o html is not part of this version")
+	case a.output != "text" && a.output != "json":
+		return usage("Formats: "+strings.Join(formats, ", ")+".", "-o %s: there is no such format", a.output)
+	}
+	if a.config == "" {
+		a.config = os.Getenv("REPROTECT_CONFIG")
+	}
+	if a.config == "" {
+		a.config = "reprotect.yaml"
+	}
+	return nil
+}
+
+func (a *app) json() bool { return a.output == "json" }
+
+// print writes a document to stdout.
+func (a *app) printJSON(document any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(document)
+}
+
+// printLine writes one object of a stream to stdout.
+func (a *app) printLine(object any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(object)
+}
+
+// hint writes a line for people to stderr.
+func (a *app) hint(format string, args ...any) { fmt.Fprintf(a.stderr, format+"\n", args...) }
+
+// open connects to the bus of the config.
+func (a *app) open(ctx context.Context) (Bus, error) { return a.deps.Open(ctx, a.config) }
+
+// terminal says whether w is a screen that a person looks at, and how wide it is.
+func terminal(w io.Writer) bool {
+	f, ok := w.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
+}
+
+// color says whether w may be written to in colours.
+func (a *app) color(w io.Writer) bool {
+	return terminal(w) && !a.noColor && os.Getenv("NO_COLOR") == ""
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Long: "Print the version of this program.",
+		Example: example("reprotect version", "reprotect version -o json"), Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if a.json() {
+				return a.printJSON(map[string]string{"version": a.deps.Version})
+			}
+			fmt.Fprintln(a.stdout, "reprotect "+a.deps.Version)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
+)
+
+func (a *app) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show CASE",
+		Short:   "Show a case: state, machines, findings, history",
+		Long:    "Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history.",
+		Example: example("reprotect show r-20261122-ab12cd-web01", "reprotect show r-20261122-ab12cd-web01 -o json | jq .machines"),
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			b, err := a.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer b.Close()
+			filter, err := caseFilter(args[0])
+			if err != nil {
+				return err
+			}
+			var l progress.Log
+			if err := b.Read(cmd.Context(), Reading{Filters: []string{filter}}, func(r bus.Received) error {
+				_, _ = l.Add(progress.ReadEntry(r)) // what is no fact does not belong to the case
+				return nil
+			}); err != nil {
+				return err
+			}
+			c, ok := l.Case(args[0])
+			if !ok {
+				return noSuchCase(args[0])
+			}
+			if a.json() {
+				return a.printJSON(c)
+			}
+			showCase(a.stdout, c, paint(a.color(a.stdout)))
+			return nil
+		},
+	}
+}
+
+// caseFilter matches every fact of a case; a word that cannot be a case id never gets into a subject.
+func caseFilter(id string) (string, error) {
+	if id == "" || events.Token(id) != id {
+		return "", usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
+	}
+	return events.SubjectFacts + ".*." + id + ".>", nil
+}
+
+func noSuchCase(id string) error {
+	return no("'reprotect list' shows the cases.", "there is no case %s in the event log", id)
+}
+
+func showCase(w io.Writer, c progress.Case, p paint) {
+	say := func(name, format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); text != "" {
+			fmt.Fprintf(w, "%-10s %s\n", name, text)
+		}
+	}
+	say("Case", "%s", p.bold(c.ID))
+	say("Site", "%s", c.Site)
+	say("State", "%s, %d %%", p.level(stateLevel(c), c.State), c.Percent)
+	say("Why", "%s", c.Why)
+	if len(c.Problems) == 0 { // else each has its own
+		say("Code", "%s", c.Code)
+		say("Words", "%s", c.Words)
+		say("What to do", "%s", c.Remedy)
+	}
+	if c.Waiting != nil {
+		say("Waits for", "%s, since %s: %s", progress.For(c.Waiting.For), clock(c.Waiting.Since), c.Waiting.Message)
+		say("Gives up", "%s", clock(c.Waiting.Until))
+		say("What to do", "%s", c.Waiting.Remedy)
+	}
+	say("Request", "%s", c.Request)
+	say("Asked by", "%s", c.RequestedBy)
+	say("Reason", "%s", c.Reason)
+	say("Plan", "%s", c.Plan)
+	say("Retry of", "%s", c.RetryOf)
+	if c.DryRun {
+		say("Dry run", "nothing is changed")
+	}
+	say("Since", "%s", clock(c.Since))
+	say("Updated", "%s", clock(c.Updated))
+	showMachines(w, c, p)
+	showProblems(w, c.Problems)
+	showFindings(w, c.Findings, p)
+	for _, v := range c.Violations {
+		fmt.Fprintf(w, "\n%s %s\n  This endangers %s\n  What to do: %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers, v.Do)
+	}
+	fmt.Fprintln(w, "\nHistory")
+	for _, l := range c.History {
+		fmt.Fprintf(w, "  %s  %s\n", p.faint(clock(l.Time)), p.level(l.Level, l.Text))
+	}
+}
+
+func showMachines(w io.Writer, c progress.Case, p paint) {
+	if len(c.Machines) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	t := newTable("MACHINE", "KIND", "DATASTORE", "LOCATION", "STATE", "DONE", "NOW", "JOB")
+	for _, m := range c.Machines {
+		doing := progress.Doing(m.State, m.Task, m.Replication)
+		if m.Message != "" {
+			doing = short(m.Message)
+		}
+		level := map[string]string{progress.MachineProtected: progress.Good, "failed": progress.Bad, "cancelled": progress.Bad}[m.State]
+		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, m.State), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
+	}
+	t.write(w)
+}
+
+func kind(m progress.Machine) string {
+	if m.OS == "" {
+		return m.Architecture
+	}
+	return m.Architecture + ", " + m.OS
+}
+
+func showProblems(w io.Writer, problems []events.Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nProblems")
+	for _, problem := range problems {
+		where := problem.Place
+		if where != "" {
+			where += ": "
+		}
+		fmt.Fprintf(w, "  %s%s", where, problem.Message)
+		if problem.Code != "" {
+			fmt.Fprintf(w, " (%s)", problem.Code)
+		}
+		fmt.Fprintln(w)
+		if problem.Remedy != "" {
+			fmt.Fprintf(w, "    What to do: %s\n", problem.Remedy)
+		}
+	}
+}
+
+// showFindings lists what did not pass, and counts the rest.
+func showFindings(w io.Writer, findings []events.Finding, p paint) {
+	if len(findings) == 0 {
+		return
+	}
+	passed := 0
+	fmt.Fprintln(w, "\nChecks")
+	for _, f := range findings {
+		if f.Status == "pass" || f.Status == "skipped" {
+			passed++
+			continue
+		}
+		level := progress.Warn
+		if f.Blocks {
+			level = progress.Bad
+		}
+		fmt.Fprintf(w, "  %s %s", p.level(level, fmt.Sprintf("%-8s", findingStatus(f))), f.Check)
+		if f.Machine != "" {
+			fmt.Fprintf(w, " (%s)", f.Machine)
+		}
+		fmt.Fprintln(w)
+		for _, line := range []struct{ before, text string }{{"", f.Evidence}, {"What to do: ", f.Remedy}, {"See ", f.Reference}} {
+			if line.text != "" {
+				fmt.Fprintf(w, "             %s%s\n", line.before, line.text)
+			}
+		}
+	}
+	if passed > 0 {
+		fmt.Fprintf(w, "  %s passed or did not apply.\n", plural(passed, "check", "checks"))
+	}
+}
+
+// findingStatus names what stops a case by that, whatever its status.
+func findingStatus(f events.Finding) string {
+	if f.Blocks {
+		return "BLOCKS"
+	}
+	return f.Status
+}

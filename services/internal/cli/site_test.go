@@ -1,0 +1,285 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/cli/jetbus"
+)
+
+var now = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
+
+// prepared is the reason of the cases that the services leave as they are.
+const prepared = "CHG0012345"
+
+// validator stands for all services: it takes a request and carries each machine to the end that its name says.
+func validator() bus.Service {
+	accept := func(_ context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+		if strings.HasPrefix(e.ID, "r-1") {
+			return bus.Result{}, nil
+		}
+		var r bus.Result
+		for _, m := range e.Data.Machines {
+			if strings.HasPrefix(m.Name, "ghost") {
+				return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{
+					Code: "machine.unknown", Place: m.Name, Message: "The vault holds no machine of that name.", Remedy: "Look the name up in the vault.",
+				}}}).For("tokyo", events.Token(e.ID), e.ID)}}, nil
+			}
+			c := events.Case{Machines: []events.Machine{{Name: m.Name, Item: "/i", Architecture: "modernized", OS: "linux"}}, DryRun: e.Data.DryRun, RequestedBy: e.Data.RequestedBy}
+			r.Publish = append(r.Publish, bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", events.Token(e.ID+"-"+m.Name), e.ID))
+		}
+		return r, nil
+	}
+	refuse := func(e events.Header, _ []byte, err error) bus.Draft {
+		return bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{Code: "x", Message: err.Error()}}}).For("tokyo", events.Token(e.ID), e.ID)
+	}
+	return bus.Service{Name: "validator", Routes: []bus.Route{
+		bus.OnCommand(events.TypeRequest, accept, refuse),
+		bus.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+			if e.Data.Case.Reason == prepared {
+				return bus.Result{}, nil
+			}
+			if strings.HasPrefix(e.Data.Case.Machines[0].Name, "bad") {
+				return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: e.Data.Case, Problems: []events.Problem{{
+					Code: "machine.failed-over", Place: e.Data.Case.Machines[0].Name, Message: "It was never failed over.", Remedy: "Fail it over first.",
+				}}})}}, nil
+			}
+			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+		}),
+		bus.On(events.TypeValidated, events.StepReplication, func(_ context.Context, e bus.Event[events.Validated]) (bus.Result, error) {
+			if e.Data.Case.Reason == prepared {
+				return bus.Result{}, nil
+			}
+			done := events.Completed{Case: e.Data.Case}
+			for _, m := range e.Data.Case.Machines {
+				done.Machines = append(done.Machines, events.ProtectedState{Machine: m.Name, Item: m.Item, Since: now})
+			}
+			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeCompleted, "", done)}}, nil
+		}),
+	}}
+}
+
+// site is a bus with prepared events, and whether services answer.
+type site struct {
+	server *embedded.Server
+	conn   *jetstream.Conn
+}
+
+func startSite(t testing.TB, dir string) *site {
+	server, err := embedded.Start(embedded.Options{Dir: dir, Fast: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	conn, err := jetstream.Connect(jetstream.Options{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	if err := conn.SetUp(context.Background(), topology()); err != nil {
+		t.Fatal(err)
+	}
+	return &site{server, conn}
+}
+
+// serve runs the services until the test ends.
+func (s *site) serve(t testing.TB) {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- bus.Run(ctx, s.conn, validator(), bus.Options{Now: func() time.Time { return now }}) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func topology() []jetstream.Stream { return jetstream.Topology(1, validator().Consumer()) }
+
+// put writes a fact into the log.
+func put[T any](t testing.TB, s *site, kind events.Type[T], step, id string, minute, position int, data T) {
+	if step == "" {
+		step = kind.Step
+	}
+	h := events.Header{
+		ID: id + "/" + step, Source: "/reprotect/tokyo/test", Type: kind.CloudType(), DataSchema: kind.Schema(), Subject: id, Site: "tokyo",
+		Case: id, Step: step, Request: "r-1", Position: position, Time: now.Add(time.Duration(minute-60) * time.Minute),
+	}
+	if kind.Role == events.Report {
+		h.ID += fmt.Sprintf("/%d", position)
+	}
+	raw, err := events.Encode(events.Event[T]{Header: h, Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems := events.Validate(kind.Kind, mustJSON(t, data)); problems != nil {
+		t.Fatalf("%s: %v", h.ID, problems)
+	}
+	m := bus.Message{Subject: events.FactSubject("tokyo", id, step, kind.Name), ID: h.ID, Data: raw}
+	if kind.Decides() {
+		m.Once = events.OutcomeFilter("tokyo", id, step)
+	}
+	if err := s.conn.Publish(context.Background(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustJSON(t testing.TB, v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// furnish writes four cases into the log: protected, replicating (with a violation), waiting, rejected; and a dead letter.
+func (s *site) furnish(t testing.TB) {
+	ctx := context.Background()
+	if err := s.conn.Publish(ctx, bus.Message{Subject: "reprotect.command.request", ID: "r-1", Data: []byte(
+		`{"specversion":"1.0","id":"r-1","source":"/ops","type":"io.reprotect.request.v1","time":"2026-11-22T03:00:00Z","data":{"machines":[{"name":"web01"}],"requestedBy":"ops@example.com","reason":"CHG0012345"}}`)}); err != nil {
+		t.Fatal(err)
+	}
+	c := func(name, arch, os string) events.Case {
+		return events.Case{Machines: []events.Machine{{Name: name, Item: "/items/" + name, Architecture: arch, OS: os}}, Reason: prepared, RequestedBy: "ops@example.com"}
+	}
+	web, db, app, mail := c("web01", "modernized", "linux"), c("db01", "classic", "windows"), c("app01", "modernized", "linux"), c("mail01", "classic", "windows")
+	findings := []events.Finding{
+		{Check: "machine.failed-over", Machine: "db01", Status: "pass", Level: "block", Evidence: "db01 runs in Azure."},
+		{Check: "machine.powered-off", Machine: "db01", Status: "warn", Level: "warn", Evidence: "The on-premises VM db01 is on.", Remedy: "Shut it down in vCenter.", Reference: "S39"},
+	}
+	put(t, s, events.TypeAccepted, "", "r-1-web01", 1, 1, events.Accepted{Case: web})
+	put(t, s, events.TypeValidated, "", "r-1-web01", 2, 2, events.Validated{Case: web, Findings: []events.Finding{}})
+	put(t, s, events.TypeCompleted, "", "r-1-web01", 40, 3, events.Completed{Case: web, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i", Since: now, Location: "original"}}})
+
+	put(t, s, events.TypeAccepted, "", "r-1-db01", 3, 1, events.Accepted{Case: db})
+	put(t, s, events.TypeValidated, "", "r-1-db01", 4, 2, events.Validated{Case: db, Findings: findings})
+	db.Machines[0].Datastore, db.Machines[0].Location = "VMFS-01", "original"
+	put(t, s, events.TypeStarted, "", "r-1-db01", 20, 5, events.Started{Case: db, Jobs: []events.Job{{Machine: "db01", Job: "job-7"}}})
+	half := 50
+	put(t, s, events.TypeProgressed, "", "r-1-db01", 30, 6, events.Progressed{Percent: 55, Machines: []events.MachineProgress{{Machine: "db01", State: "replicating", Percent: 55, Replication: &half}}})
+	put(t, s, events.TypeViolated, "", "r-1-db01", 31, 6, events.Violated{Code: "machine.powered-off", Machine: "db01", What: "db01 was switched on.", Endangers: "the reprotect.", Do: "Switch it off."})
+
+	put(t, s, events.TypeAccepted, "", "r-1-app01", 5, 1, events.Accepted{Case: app})
+	put(t, s, events.TypeWaiting, "", "r-1-app01", 6, 2, events.Waiting{For: "agent", Message: "The agent of app01 has not registered yet.", Since: now.Add(-54 * time.Minute), Until: now.Add(time.Minute), NextLook: now})
+
+	put(t, s, events.TypeAccepted, "", "r-1-mail01", 7, 1, events.Accepted{Case: mail})
+	put(t, s, events.TypeRejected, events.StepValidation, "r-1-mail01", 8, 2, events.Rejected{Case: mail,
+		Findings: []events.Finding{{Check: "master-target.snapshots", Machine: "mail01", Status: "fail", Level: "block", Blocks: true, Evidence: "MT-WIN-01 has 1 snapshot.", Remedy: "Delete it."}},
+		Problems: []events.Problem{{Code: "master-target.snapshots", Place: "mail01", Message: "MT-WIN-01 has 1 snapshot.", Remedy: "Delete it."}}})
+
+	dead := func(id, subject string, original []byte) {
+		h := events.Header{ID: id, Source: "/reprotect/validator", Type: events.TypeDead.CloudType(), Time: now}
+		raw, err := events.Encode(events.Event[events.Dead]{Header: h, Data: events.Dead{
+			Service: "validator", Reason: "attempts-exhausted", Error: "vCenter cannot be reached", Attempts: 10, Subject: subject, Original: original}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.conn.Publish(ctx, bus.Message{Subject: "reprotect.dead.validator", ID: id, Data: raw}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app.Reason = "given up"
+	waiting := events.Event[events.Accepted]{Header: events.Header{ID: "r-1-app01/request", Source: "/x", Type: events.TypeAccepted.CloudType(), Site: "tokyo", Case: "r-1-app01", Step: "request", Position: 1}, Data: events.Accepted{Case: app}}
+	raw, err := events.Encode(waiting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead("validator/11/10", "reprotect.event.tokyo.r-1-app01.request.accepted", raw)
+	dead("validator/13/10", "reprotect.event.tokyo.r-1-mail01.request.accepted", []byte(`{}`))
+	dead("validator/1/10", "reprotect.command.request", []byte(`not json`))
+}
+
+// testDeps is the world of the scripts: the config is JSON with the bus's URL, or with the error to make.
+func testDeps() cli.Deps {
+	load := func(path string) (c struct{ URL, Fault string }, err error) {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return c, cli.Usage(fmt.Errorf("config: %w", err))
+		}
+		return c, cli.Usage(json.Unmarshal(raw, &c))
+	}
+	faults := map[string]error{
+		"down":      &facts.Fault{Class: facts.Temporary, Code: "vcenter.unreachable", What: "vCenter vc01 does not answer", Remedy: "Check the network."},
+		"login":     &facts.Fault{Class: facts.Operator, Code: "azure.login", What: "Azure refuses the token", Remedy: "Log in again."},
+		"forbidden": fmt.Errorf("bus: read REPROTECT: %w", bus.ErrNotPermitted),
+		"plain":     errors.New("bus: connect: nats: no servers available for connection"),
+	}
+	return cli.Deps{
+		Version: "1.2.3",
+		Open: func(_ context.Context, path string) (cli.Bus, error) {
+			c, err := load(path)
+			if err != nil {
+				return nil, err
+			}
+			if c.Fault != "" {
+				return nil, faults[c.Fault]
+			}
+			conn, err := jetstream.Connect(jetstream.Options{URL: c.URL})
+			if err != nil {
+				return nil, err
+			}
+			return jetbus.New(conn, topology()), nil
+		},
+		Topology: func(string) (cli.Topology, error) { return jetbus.Topology(topology()), nil },
+		Preflight: func(_ context.Context, path string, r events.Request) (cli.Preflight, error) {
+			if c, err := load(path); err != nil || c.Fault != "" {
+				return cli.Preflight{}, errors.Join(err, faults[c.Fault])
+			}
+			p := cli.Preflight{Site: "tokyo", Machines: []events.Machine{{Name: r.Machines[0].Name, Architecture: "classic", OS: "linux"}},
+				Findings:   []events.Finding{{Check: "machine.failed-over", Machine: r.Machines[0].Name, Status: "pass", Level: "block"}},
+				Placements: []events.Placement{{Machine: r.Machines[0].Name, Datastore: "VMFS-01", Location: "original", Why: "The machine lies on it already."}}}
+			if strings.HasPrefix(r.Machines[0].Name, "bad") {
+				p.Findings[0] = events.Finding{Check: "machine.failed-over", Machine: r.Machines[0].Name, Status: "fail", Level: "block", Blocks: true, Evidence: "It runs on-premises.", Remedy: "Fail it over first.", Reference: "S1"}
+			}
+			return p, nil
+		},
+		Datastores: func(_ context.Context, _, _, machine string) ([]events.DatastoreVerdict, error) {
+			return []events.DatastoreVerdict{
+				{Name: "VMFS-01", Type: "VMFS", Accepted: machine != "huge01", FreeBytes: 90 << 30, Reason: map[bool]string{true: "Too small."}[machine == "huge01"]},
+				{Name: "NFS-01", Type: "NFS", FreeBytes: 20 << 40, Reason: "NFS cannot be used.", Remedy: "Choose VMFS."},
+			}, nil
+		},
+		Checks: func() []cli.Check {
+			return []cli.Check{
+				{Code: "machine.failed-over", Level: "block", For: []string{"classic", "modernized"}, Refs: []string{"S1"}, NeverWaived: true, Title: "The machine runs in Azure.", Why: "Only then can it come back.", Remedy: "Fail it over.", Reference: "https://learn.microsoft.com/azure/site-recovery/"},
+				{Code: "master-target.snapshots", Level: "block", For: []string{"classic"}, Refs: []string{"S5", "S30"}, Title: "The master target has no snapshots.", Why: "They break it.", Remedy: "Delete them."},
+			}
+		},
+		StartLab: func(context.Context, cli.LabOptions) (any, func(), error) {
+			return map[string]string{"config": "x"}, func() {}, nil
+		},
+		LabActions: func(context.Context, string) ([]cli.LabAction, error) {
+			return []cli.LabAction{{Name: "hold-agent", Args: "MACHINE", Help: "keep the agent away"}}, nil
+		},
+		LabDo: func(_ context.Context, dir, action string, args []string) error {
+			if action != "hold-agent" {
+				return cli.Usage(fmt.Errorf("the lab in %s knows no action %q", dir, action))
+			}
+			return nil
+		},
+		StartDemo: func(_ context.Context, o cli.DemoOptions) (cli.Demo, error) {
+			conn, err := jetstream.Connect(jetstream.Options{URL: os.Getenv("BUS_URL")})
+			if err != nil {
+				return cli.Demo{}, err
+			}
+			return cli.Demo{Bus: jetbus.New(conn, topology()), Machines: []string{"web01", "db01"}[:o.Machines], Stop: conn.Close}, nil
+		},
+		Now:      func() time.Time { return now },
+		NewID:    func(time.Time) string { return os.Getenv("REQUEST_ID") },
+		User:     func() string { return "ops@host" },
+		Patience: 1 * time.Second,
+	}
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strings"
+
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+// Exit statuses, as scripts rely on them.
+const (
+	exitGood         = 0
+	exitNo           = 1   // done, and the answer is no
+	exitUsage        = 2   // wrong use or config
+	exitNotReached   = 3   // bus, Azure or vCenter
+	exitNotPermitted = 4   // by any of them
+	exitInterrupted  = 130 // by Ctrl-C, as shells say it
+)
+
+// failure is an error with the exit status that it means, and what to do.
+type failure struct {
+	status int
+	err    error
+	remedy string
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// Usage marks an error as one of wrong use or config: exit status 2.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &failure{status: exitUsage, err: err}
+}
+
+func usage(remedy, format string, args ...any) error {
+	return &failure{exitUsage, fmt.Errorf(format, args...), remedy}
+}
+
+// errNo ends a command whose output says already that the answer is no.
+var errNo = &failure{status: exitNo, err: errors.New("the answer is no")}
+
+func no(remedy, format string, args ...any) error {
+	return &failure{exitNo, fmt.Errorf(format, args...), remedy}
+}
+
+// statusOf maps an error to the exit status. An error that nobody classed comes from outside: not reached.
+func statusOf(err error) int {
+	var f *failure
+	switch {
+	case err == nil:
+		return exitGood
+	case errors.As(err, &f):
+		return f.status
+	case errors.Is(err, bus.ErrNotPermitted):
+		return exitNotPermitted
+	}
+	if fault, ok := facts.FaultOf(err); ok {
+		return cmp.Or(faults[fault.Code], exitNotReached)
+	}
+	return exitNotReached
+}
+
+// faults are the codes that mean something else than: not reached.
+var faults = map[string]int{
+	"azure.login": exitNotPermitted, "azure.forbidden": exitNotPermitted,
+	"vcenter.login": exitNotPermitted, "vcenter.permission": exitNotPermitted,
+	"azure.options": exitUsage, "azure.input": exitUsage, "azure.not-found": exitUsage,
+}
+
+// explain words an error for stderr: one line that says what happened, one that says what to do.
+func explain(err error) string {
+	what, todo := err.Error(), ""
+	var f *failure
+	if errors.As(err, &f) {
+		todo = f.remedy
+	} else if fault, ok := facts.FaultOf(err); ok {
+		short := *fault
+		short.Remedy = ""
+		what, todo = strings.Replace(what, fault.Error(), short.Error(), 1), fault.Remedy
+	}
+	if todo == "" {
+		todo = remedies[statusOf(err)]
+	}
+	text := "reprotect: " + strings.Join(strings.Fields(what), " ") + "\n"
+	if todo != "" {
+		text += "  " + todo + "\n"
+	}
+	return text
+}
+
+var remedies = map[int]string{
+	exitUsage:        "See 'reprotect --help'.",
+	exitNotReached:   "Check that it runs and that the address in the config is right; then try again.",
+	exitNotPermitted: "Ask whoever runs it for the rights of this command, or use another account in the config.",
+}
