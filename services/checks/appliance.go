@@ -1,0 +1,79 @@
+package checks
+
+import (
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var applianceChecks = []Check{
+	{
+		Code: "appliance.healthy", Level: Block, For: modernized, Refs: []string{"M1"},
+		Title:     "The replication appliance is healthy and connected.",
+		Why:       "The reprotect agent of the appliance takes the data from Azure and writes the disks.",
+		Remedy:    "Open the appliance in the vault (Site Recovery Infrastructure > ASR replication appliances) and mend what it reports, or choose another appliance.",
+		Reference: pageModernized, Judge: must(theAppliance, judgeAppliance),
+	},
+	{
+		Code: "appliance.disk-slots", Level: Block, For: modernized, Refs: []string{"M1"},
+		Title:     "The disks of the case fit on the appliance.",
+		Why:       "At most 60 disks can be attached to an appliance.",
+		Remedy:    "Choose another appliance for some of the machines, or wait until others have failed back.",
+		Reference: pageModernized, Judge: with(theAppliance, judgeApplianceSlots),
+	},
+}
+
+var logStorageChecks = []Check{
+	{
+		Code: "log-storage.present", Level: Block, For: modernized, Refs: []string{"M2"},
+		Title:     "A log storage account is named.",
+		Why:       "The reprotect request must name the storage account through which the changes travel, by its Azure id.",
+		Remedy:    "Name the storage account in the request or in the site's defaults (logStorageAccount), by its id: /subscriptions/…/Microsoft.Storage/storageAccounts/….",
+		Reference: pageModernized, Judge: with(theItem, judgeLogStorage),
+	},
+}
+
+func theAppliance(s Subject) Found[facts.Appliance] { return s.Appliance }
+
+func judgeAppliance(s Subject, a facts.Appliance) Verdict {
+	v, ok := judgeHeartbeat(s, "appliance "+a.Name, a.Heartbeat)
+	if !ok {
+		return v
+	}
+	switch strings.ToLower(a.Health) {
+	case "normal":
+		return v
+	case "warning":
+		return warn("%s Its health is a warning%s.", v.Evidence, words(a.Problems))
+	case "critical":
+		return fail("Appliance %s is in critical health%s.", a.Name, words(a.Problems))
+	}
+	return unknown("Site Recovery gives the health of appliance %s as %s.", a.Name, orNothing(a.Health))
+}
+
+// judgeApplianceSlots counts the disks of the vault's machines that replicate back through the appliance.
+// Its VM's own disks count too, where vCenter shows them: those of replicating machines are attached to it.
+func judgeApplianceSlots(s Subject, _ facts.Appliance) Verdict {
+	if s.Slots.Unclear != "" {
+		return unknown("%s", s.Slots.Unclear)
+	}
+	used := s.Slots.Others
+	if s.Writer.It != nil {
+		used = max(used, len(s.Writer.It.Disks))
+	}
+	return judgeSlots(s, used)
+}
+
+// judgeLogStorage cannot ask whether the account exists; one that the machine used on its way to Azure does.
+func judgeLogStorage(s Subject, i facts.Item) Verdict {
+	id := s.Machine.LogStorageAccount
+	switch {
+	case id == "":
+		return fail("No log storage account is named for %s.", s.Machine.Name)
+	case !strings.HasPrefix(strings.ToLower(id), "/subscriptions/"), !strings.Contains(strings.ToLower(id), "/providers/microsoft.storage/storageaccounts/"):
+		return fail("%q is not the Azure id of a storage account.", id)
+	case facts.SameID(id, i.LogStorage):
+		return pass("The log storage account %s is the one that %s used on its way to Azure.", facts.LastSegment(id), s.Machine.Name)
+	}
+	return pass("The log storage account %s is named; Azure checks it at the submission.", facts.LastSegment(id))
+}

@@ -1,0 +1,149 @@
+// Package checks is the catalogue of preconditions of a reprotect, and what judges them.
+//
+// A check is a row of data with a pure function over facts: nothing here reads Azure or vCenter. What could not
+// be read is unknown and never passes. The demands come from Microsoft's pages (the Reference of each row) and
+// are numbered S, N and M in the product's procedure.
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// Level says what a failing check does.
+type Level string
+
+// Levels, as they stand in findings.
+const (
+	Block Level = "block" // the case is rejected
+	Warn  Level = "warn"  // shown; the case goes on
+	Info  Level = "info"  // good to know
+)
+
+// Check is one precondition.
+type Check struct {
+	Code        string
+	Level       Level
+	For         []facts.Architecture
+	Refs        []string // numbers in the procedure: "S5", "N2"
+	NeverWaived bool
+	PerCase     bool // judged once for the whole case, not for each machine
+
+	Title     string // what must be true
+	Why       string // what goes wrong otherwise
+	Remedy    string // what to do, where the verdict has nothing more exact
+	Reference string // address of a public page
+
+	// Judge is pure. It sees the facts of one machine, or, PerCase, those that all machines share.
+	Judge func(Subject) Verdict
+}
+
+// Site is what the checks need of a site's config.
+type Site struct {
+	Strict      bool   // what is unknown on a blocking check blocks
+	NetworkPath string // vpn, expressroute or ""
+	VCenterURL  string
+}
+
+// Input is everything that a run of the checks sees.
+type Input struct {
+	Now            time.Time
+	Case           events.Case // with every choice made (master target, process server, appliance, …)
+	Vault          facts.Vault
+	Inventory      facts.Inventory // what Query asked for
+	InventoryError string          // why vCenter could not be read; "" when it could
+	Site           Site
+}
+
+// Run makes every check that belongs to the machines of a case. Findings come in the catalogue's order: first
+// those of the whole case, then those of each machine in the case's order. It never fails: a check that panics
+// is unknown.
+func Run(in Input) []events.Finding {
+	ofCase, ofMachines := subjects(in)
+	catalogue := Catalogue()
+	var findings []events.Finding
+	for _, check := range catalogue {
+		if check.PerCase && slices.ContainsFunc(ofMachines, check.concerns) {
+			findings = append(findings, check.find(ofCase))
+		}
+	}
+	for _, s := range ofMachines {
+		for _, check := range catalogue {
+			if !check.PerCase && check.concerns(s) {
+				findings = append(findings, check.find(s))
+			}
+		}
+	}
+	return findings
+}
+
+// Blocking returns the findings that stop the case.
+func Blocking(findings []events.Finding) []events.Finding {
+	var blocking []events.Finding
+	for _, f := range findings {
+		if f.Blocks {
+			blocking = append(blocking, f)
+		}
+	}
+	return blocking
+}
+
+// Problems words findings as the problems of a rejection.
+func Problems(findings []events.Finding) []events.Problem {
+	problems := make([]events.Problem, len(findings))
+	for i, f := range findings {
+		problems[i] = events.Problem{Code: f.Check, Place: f.Machine, Message: f.Evidence, Remedy: f.Remedy}
+	}
+	return problems
+}
+
+func (c Check) concerns(s Subject) bool {
+	return slices.Contains(c.For, facts.Architecture(s.Machine.Architecture))
+}
+
+// find judges one subject, then applies what the request says of the check.
+func (c Check) find(s Subject) events.Finding {
+	v := c.judge(s)
+	f := events.Finding{
+		Check: c.Code, Machine: s.Machine.Name, Level: string(c.Level), Status: v.Status, Evidence: v.Evidence,
+		Reference: strings.Join(c.Refs, ", ") + " " + c.Reference,
+	}
+	if v.Status == Failed && c.Level != Block {
+		f.Status = Warned
+	}
+	if word := s.Case.Attest[c.Code]; word != "" {
+		f.Evidence += fmt.Sprintf(" Attested: %s.", strings.TrimSuffix(word, "."))
+	}
+	if f.Status == Passed || f.Status == Skipped {
+		return f
+	}
+	f.Remedy = v.Remedy
+	if f.Remedy == "" {
+		f.Remedy = c.Remedy
+	}
+	f.Blocks = c.Level == Block && (f.Status == Failed || f.Status == Unknown && s.Site.Strict)
+	if reason, waived := s.Case.Waive[c.Code]; waived {
+		if c.NeverWaived {
+			f.Evidence += " This check cannot be waived."
+			return f
+		}
+		f.Status, f.Blocks = Waived, false
+		f.Evidence += fmt.Sprintf(" Waived: %s.", strings.TrimSuffix(reason, "."))
+	}
+	return f
+}
+
+func (c Check) judge(s Subject) (v Verdict) {
+	defer func() {
+		if r := recover(); r != nil {
+			v = unknown("The check broke off: %v.", r)
+			v.Remedy = "This is a mistake in the product: report it with this text. Check by hand: " + c.Title
+		}
+	}()
+	return c.Judge(s)
+}

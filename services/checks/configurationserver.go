@@ -1,0 +1,98 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"reprotect.example/services/facts"
+)
+
+var configurationServerChecks = []Check{
+	{
+		Code: "configuration-server.connected", Level: Block, For: classic, Refs: []string{"S10"},
+		Title:     "The configuration server is running and connected to Azure.",
+		Why:       "The configuration server directs every reprotect and failback; without it both fail.",
+		Remedy:    "On the configuration server, start the services (tmansvc, InMage Scout VX Agent) and check that it reaches Azure on port 443.",
+		Reference: pagePrepare, Judge: must(theFabric, judgeServerConnected),
+	},
+	{
+		Code: "configuration-server.knows-machine", Level: Block, For: classic, Refs: []string{"S10"},
+		Title:     "The configuration server has the machine in its database.",
+		Why:       "A failback fails for a machine that its configuration server does not know.",
+		Remedy:    "Restore the configuration server from its backup, with the same address, and refresh it in the vault.",
+		Reference: pagePrepare, Judge: must(theFabric, judgeServerKnows),
+	},
+	{
+		Code: "configuration-server.backup", Level: Warn, For: classic, Refs: []string{"S11"},
+		Title:     "Somebody vouches for a recent backup of the configuration server.",
+		Why:       "After a disaster the configuration server must be restored with the same address, or no machine of it can come home. Azure does not know its backups.",
+		Remedy:    "Make sure that the configuration server is backed up, and attest it in the request: configuration-server.backup=<which backup, of when>.",
+		Reference: pageServer, PerCase: true, Judge: judgeBackup,
+	},
+}
+
+// recentHeartbeat is the longest silence after which a server still counts as connected. Servers send every
+// few minutes, and the vault's answer may itself be some minutes old.
+const recentHeartbeat = 15 * time.Minute
+
+// judgeHeartbeat says whether a server is connected; ok is false when it is not, or when that is not known.
+func judgeHeartbeat(s Subject, server string, heartbeat time.Time) (v Verdict, ok bool) {
+	if heartbeat.IsZero() {
+		return unknown("Site Recovery gives no heartbeat of %s.", server), false
+	}
+	ago := s.Now.Sub(heartbeat)
+	text := fmt.Sprintf("The last heartbeat of %s was %s", server, stamp(heartbeat))
+	if ago > recentHeartbeat {
+		return fail("%s, %s ago.", text, ago.Round(time.Minute)), false
+	}
+	return pass("%s.", text), true
+}
+
+func theFabric(s Subject) Found[facts.Fabric] { return s.Fabric }
+
+func judgeServerConnected(s Subject, f facts.Fabric) Verdict {
+	v, ok := judgeHeartbeat(s, "configuration server "+f.Name, f.Heartbeat)
+	if ok && strings.EqualFold(f.Health, "Critical") {
+		return warn("%s Its health is critical%s.", v.Evidence, words(f.HealthErrors))
+	}
+	return v
+}
+
+// words quotes what Site Recovery says of a server.
+func words(problems []facts.Problem) string {
+	var messages []string
+	for _, p := range problems {
+		if p.Message != "" {
+			messages = append(messages, strings.TrimSuffix(p.Message, "."))
+		}
+	}
+	if len(messages) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(messages, "; ")
+}
+
+// judgeServerKnows: an item lies in the fabric whose configuration server protects it. So the server is not the
+// right one when it is gone from the vault, or when the master target belongs to another.
+func judgeServerKnows(s Subject, cs facts.Fabric) Verdict {
+	if s.MasterTarget.Absent && s.Machine.MasterTarget != "" {
+		for _, f := range s.Vault.Fabrics {
+			if _, has := f.MasterTarget(s.Machine.MasterTarget); has {
+				return fail("Master target %s belongs to configuration server %s, which does not know %s: that one is known to %s.", s.Machine.MasterTarget, f.Name, s.Machine.Name, cs.Name).
+					remedy("Choose a master target of %s.", cs.Name)
+			}
+		}
+	}
+	if s.Item.It.VMID == "" {
+		return unknown("Site Recovery gives no id by which configuration server %s knows %s.", cs.Name, s.Machine.Name)
+	}
+	return pass("Configuration server %s has %s as %s.", cs.Name, s.Machine.Name, s.Item.It.VMID)
+}
+
+func judgeBackup(s Subject) Verdict {
+	if s.Case.Attest["configuration-server.backup"] != "" {
+		return pass("A person vouches for a backup.")
+	}
+	return fail("Nobody vouches for a backup of the configuration server.")
+}

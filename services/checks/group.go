@@ -1,0 +1,128 @@
+package checks
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var groupChecks = []Check{
+	{
+		Code: "group.complete", Level: Block, For: both, Refs: []string{"S37"}, PerCase: true,
+		Title:     "Every machine of a replication group is in the case.",
+		Why:       "The machines of a replication group share their recovery points and can only be reprotected together.",
+		Remedy:    "Send one request that names every machine of the group.",
+		Reference: pageReprotect, Judge: ofGroups(both, judgeComplete),
+	},
+	{
+		Code: "group.same-master-target", Level: Block, For: classic, Refs: []string{"S38"}, PerCase: true,
+		Title:     "All machines of a replication group go to one master target.",
+		Why:       "With different master targets the group has no common point in time.",
+		Remedy:    "Name one master target for all machines of the group.",
+		Reference: pageReprotect, Judge: ofGroups(classic, judgeSameMasterTarget),
+	},
+	{
+		Code: "group.same-os", Level: Block, For: classic, Refs: []string{"N1"}, PerCase: true,
+		Title:     "A replication group is all Windows or all Linux.",
+		Why:       "A group goes to one master target, and a master target takes only machines of its own system.",
+		Remedy:    "In the vault, take the machines of the other system out of the replication group; that may mean protecting them anew.",
+		Reference: pagePrepare, Judge: ofGroups(classic, judgeSameSystem),
+	},
+}
+
+// group is a replication group with those of its members that are in the case.
+type group struct {
+	name    string
+	key     string
+	members []Member
+}
+
+// ofGroups judges each replication group of these architectures that the case touches; the worst verdict stands.
+func ofGroups(architectures []facts.Architecture, judge func(Subject, group) Verdict) func(Subject) Verdict {
+	return func(s Subject) Verdict {
+		var groups []group
+		for _, m := range s.Members {
+			if m.Item.GroupID == "" || !slices.Contains(architectures, m.Item.Architecture) {
+				continue
+			}
+			key := groupKey(m.Item)
+			i := slices.IndexFunc(groups, func(g group) bool { return g.key == key })
+			if i < 0 {
+				i = len(groups)
+				groups = append(groups, group{name: groupName(m.Item), key: key})
+			}
+			groups[i].members = append(groups[i].members, m)
+		}
+		if len(groups) == 0 {
+			return skipped("No machine of the case is in a replication group.")
+		}
+		var verdicts []Verdict
+		for _, g := range groups {
+			verdicts = append(verdicts, judge(s, g))
+		}
+		return worst(verdicts)
+	}
+}
+
+// groupKey tells groups apart: a modernized group has no id but its name, which another fabric may have too.
+func groupKey(i facts.Item) string { return normalID(i.FabricID) + "/" + strings.ToLower(i.GroupID) }
+
+func groupName(i facts.Item) string {
+	if i.GroupName != "" {
+		return i.GroupName
+	}
+	return i.GroupID
+}
+
+func judgeComplete(s Subject, g group) Verdict {
+	in := map[string]bool{}
+	for _, m := range g.members {
+		in[normalID(m.Item.ID)] = true
+	}
+	var missing []string
+	for _, i := range s.lookup.groups[g.key] {
+		// A machine that replicates back already has gone this way before.
+		if !in[normalID(i.ID)] && !i.ReversedOnce() {
+			missing = append(missing, i.Name)
+		}
+	}
+	if len(missing) == 0 {
+		return pass("All machines of replication group %s that do not replicate back yet are in the case.", g.name)
+	}
+	return fail("Replication group %s also has %s, not in this case.", g.name, strings.Join(missing, ", ")).
+		remedy("Send one request that names %s too.", strings.Join(missing, ", "))
+}
+
+func judgeSameMasterTarget(_ Subject, g group) Verdict {
+	names, spread := spread(g, func(m Member) string { return m.Machine.MasterTarget })
+	if len(names) > 1 {
+		return fail("The machines of replication group %s go to different master targets: %s.", g.name, spread)
+	}
+	return pass("Replication group %s goes to one master target (%s).", g.name, spread)
+}
+
+func judgeSameSystem(_ Subject, g group) Verdict {
+	names, spread := spread(g, func(m Member) string { return m.Machine.OS })
+	switch {
+	case slices.Contains(names, ""):
+		return unknown("Site Recovery does not say the system of every machine in replication group %s: %s.", g.name, spread)
+	case len(names) > 1:
+		return fail("Replication group %s mixes systems: %s.", g.name, spread)
+	}
+	return pass("All machines of replication group %s run %s.", g.name, names[0])
+}
+
+// spread lists the different values that the classic members of a group have, and which machine has which.
+func spread(g group, value func(Member) string) (values []string, text string) {
+	var parts []string
+	for _, m := range g.members {
+		v := value(m)
+		if !slices.ContainsFunc(values, func(known string) bool { return strings.EqualFold(known, v) }) {
+			values = append(values, v)
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s", m.Machine.Name, orNothing(v)))
+	}
+	return values, list(parts)
+}

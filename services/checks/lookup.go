@@ -1,0 +1,178 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// lookup finds things in a vault and an inventory in constant time: a case may have a thousand machines.
+type lookup struct {
+	items      map[string]facts.Item
+	byName     map[string][]facts.Item
+	groups     map[string][]facts.Item // by groupKey
+	fabrics    map[string]facts.Fabric
+	noFabrics  string // why the vault's fabrics could not be read
+	vms        map[string][]facts.VM
+	hosts      map[string]facts.Host
+	datastores map[string]facts.Datastore // by ref, and by name in lower case
+
+	noInventory string // why there is no inventory
+	user        string
+}
+
+func normalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
+
+func newLookup(in Input) *lookup {
+	l := newVaultLookup(in.Vault)
+	inv := in.Inventory
+	l.user = inv.User
+	l.noInventory = in.InventoryError
+	if l.noInventory == "" && inv.Taken.IsZero() && len(inv.VMs)+len(inv.Hosts)+len(inv.Datastores) == 0 {
+		l.noInventory = "nothing was read from it"
+	}
+	l.vms = make(map[string][]facts.VM, 4*len(inv.VMs))
+	for _, vm := range inv.VMs {
+		l.vms["name/"+strings.ToLower(vm.Name)] = append(l.vms["name/"+strings.ToLower(vm.Name)], vm)
+		ids := map[string]bool{"id/" + facts.NormalUUID(vm.Ref): true, "id/" + facts.NormalUUID(vm.BIOSUUID): true, "id/" + facts.NormalUUID(vm.InstanceUUID): true}
+		for id := range ids {
+			l.vms[id] = append(l.vms[id], vm)
+		}
+	}
+	l.hosts = make(map[string]facts.Host, len(inv.Hosts))
+	for _, h := range inv.Hosts {
+		l.hosts[h.Ref] = h
+	}
+	l.datastores = make(map[string]facts.Datastore, 2*len(inv.Datastores))
+	for _, d := range inv.Datastores {
+		l.datastores[d.Ref], l.datastores["name/"+strings.ToLower(d.Name)] = d, d
+	}
+	return l
+}
+
+func newVaultLookup(vault facts.Vault) *lookup {
+	l := &lookup{
+		items: make(map[string]facts.Item, len(vault.Items)), byName: make(map[string][]facts.Item, len(vault.Items)),
+		groups: map[string][]facts.Item{}, fabrics: make(map[string]facts.Fabric, len(vault.Fabrics)), noFabrics: vault.Unread["fabrics"],
+	}
+	for _, i := range vault.Items {
+		l.items[normalID(i.ID)] = i
+		l.byName[strings.ToLower(i.Name)] = append(l.byName[strings.ToLower(i.Name)], i)
+		if i.GroupID != "" {
+			l.groups[groupKey(i)] = append(l.groups[groupKey(i)], i)
+		}
+	}
+	for _, f := range vault.Fabrics {
+		l.fabrics[normalID(f.ID)] = f
+	}
+	return l
+}
+
+// item finds a machine's item. A classic reprotect replaces it by a new one of the same name, so that is taken
+// when the one of the case is gone and replication back runs.
+func (l *lookup) item(m events.Machine) Found[facts.Item] {
+	if i, ok := l.items[normalID(m.Item)]; ok {
+		return found(i)
+	}
+	var back []facts.Item
+	for _, i := range l.byName[strings.ToLower(m.Name)] {
+		if i.ReversedOnce() && string(i.Architecture) == m.Architecture {
+			back = append(back, i)
+		}
+	}
+	if len(back) == 1 {
+		return found(back[0])
+	}
+	return absent[facts.Item]("The replicated item of " + m.Name + " is not in the vault any more.")
+}
+
+func (l *lookup) fabric(item Found[facts.Item]) Found[facts.Fabric] {
+	switch {
+	case item.It == nil:
+		return unclear[facts.Fabric](item.Why)
+	case l.noFabrics != "":
+		return unclear[facts.Fabric]("The vault's servers could not be read: " + l.noFabrics + ".")
+	}
+	if f, ok := l.fabrics[normalID(item.It.FabricID)]; ok {
+		return found(f)
+	}
+	return absent[facts.Fabric]("The vault has no configuration server or appliance fabric " + facts.LastSegment(item.It.FabricID) + ", in which " + item.It.Name + " lies.")
+}
+
+func (l *lookup) machineVM(item Found[facts.Item]) Found[facts.VM] {
+	switch {
+	case item.It == nil:
+		return unclear[facts.VM](item.Why)
+	case item.It.Physical:
+		return absent[facts.VM](item.It.Name + " was protected as a physical server and has no VM on-premises.")
+	}
+	return l.vm(machineRef(*item.It), item.It.Name)
+}
+
+// vm finds a VM by id, else by name. Clones may share an id: then the name decides (S42).
+func (l *lookup) vm(ref facts.VMRef, what string) Found[facts.VM] {
+	if l.noInventory != "" {
+		return unclear[facts.VM]("vCenter could not be read: " + l.noInventory + ".")
+	}
+	vms := l.vms["name/"+strings.ToLower(ref.Name)]
+	if ref.ID != "" {
+		if byID := l.vms["id/"+facts.NormalUUID(ref.ID)]; len(byID) > 0 {
+			vms = byID
+		}
+	}
+	if len(vms) > 1 {
+		var named []facts.VM
+		for _, vm := range vms {
+			if strings.EqualFold(vm.Name, ref.Name) {
+				named = append(named, vm)
+			}
+		}
+		if len(named) > 0 {
+			vms = named
+		}
+	}
+	switch len(vms) {
+	case 1:
+		return found(vms[0])
+	case 0:
+		return absent[facts.VM](fmt.Sprintf("vCenter shows no VM of %s: it was deleted or renamed, or it is hidden from the account %s.", what, l.user))
+	}
+	return unclear[facts.VM](fmt.Sprintf("vCenter has %d VMs that may be %s: %s.", len(vms), what, list(paths(vms))))
+}
+
+func paths(vms []facts.VM) []string {
+	var all []string
+	for _, vm := range vms {
+		all = append(all, place(vm))
+	}
+	return all
+}
+
+// place is a VM's inventory path, or its name where there is none.
+func place(vm facts.VM) string {
+	if vm.Path != "" {
+		return vm.Path
+	}
+	return vm.Name
+}
+
+func (l *lookup) host(vm Found[facts.VM]) Found[facts.Host] {
+	if vm.It == nil {
+		return unclear[facts.Host](vm.Why)
+	}
+	if h, ok := l.hosts[vm.It.HostRef]; ok {
+		return found(h)
+	}
+	return unclear[facts.Host]("The ESXi host of " + vm.It.Name + " could not be read in vCenter.")
+}
+
+func (l *lookup) datastore(ref string) (facts.Datastore, bool) {
+	d, ok := l.datastores[ref]
+	return d, ok
+}
+
+func (l *lookup) datastoreNamed(name string) (facts.Datastore, bool) {
+	return l.datastore("name/" + strings.ToLower(name))
+}

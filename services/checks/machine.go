@@ -1,0 +1,254 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var machineChecks = []Check{
+	{
+		Code: "machine.failed-over", Level: Block, For: both, Refs: []string{"S1"}, NeverWaived: true,
+		Title:     "The machine runs in Azure after a failover, and no other job holds it.",
+		Why:       "Only a machine that was failed over to Azure can be reprotected, and Site Recovery runs one job on a machine at a time.",
+		Remedy:    "In the vault, open Replicated items, look at the state of the machine and finish its failover first.",
+		Reference: pageReprotect, Judge: must(theItem, judgeFailedOver),
+	},
+	{
+		Code: "machine.not-migrated", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
+		Title:     "The migration of the machine to Azure was not completed.",
+		Why:       "Complete Migration ends the protection of a machine for good: there is no way back on-premises by reprotect.",
+		Remedy:    "This machine cannot be reprotected. To bring it home, copy its disks from Azure, or migrate it with another tool.",
+		Reference: pageReprotect, Judge: with(theItem, judgeNotMigrated),
+	},
+	{
+		Code: "machine.os-supported", Level: Block, For: classic, Refs: []string{"S49"},
+		Title:     "The machine is not a physical Windows Server 2008 R2 SP1.",
+		Why:       "Windows Server 2008 R2 SP1 that was protected as a physical server cannot fail back.",
+		Remedy:    "Keep the machine in Azure, or move its workload to a server with a newer system.",
+		Reference: pageReprotect, Judge: with(theItem, judgeSystem),
+	},
+	{
+		Code: "machine.snapshots", Level: Info, For: both, Refs: []string{"S5"},
+		Title:     "The on-premises VM has no snapshots.",
+		Why:       "The reprotect job merges the snapshots of the on-premises VM: they are gone afterwards, and merging takes time.",
+		Remedy:    "Nothing need be done. If a snapshot is still wanted, copy the VM before the reprotect.",
+		Reference: pageReprotect, Judge: onVM(judgeMachineSnapshots, "snapshot.rootSnapshotList"),
+	},
+	{
+		Code: "machine.powered-off", Level: Warn, For: both, Refs: []string{"S39"},
+		Title:     "The on-premises VM is switched off.",
+		Why:       "Reprotect switches the on-premises VM off so that its disks can be written. Whatever runs on it now stops, and its changes are lost.",
+		Remedy:    "In vCenter, shut the VM down (Power > Shut Down Guest OS) and leave it off until the failback.",
+		Reference: pageReprotect, Judge: onVM(judgePower, "runtime.powerState", "runtime.connectionState"),
+	},
+	{
+		Code: "machine.linux-network", Level: Info, For: both, Refs: []string{"S44", "S45"},
+		Title:     "The network of a Linux machine is set up by hand after the failback.",
+		Why:       "A Linux machine comes home without the NetworkManager package, which Azure removed, and with DHCP even if its address was static.",
+		Remedy:    "Note the machine's addresses now. After the failback install NetworkManager and set the static address again.",
+		Reference: pageReprotect, Judge: judgeLinuxNetwork,
+	},
+	{
+		Code: "machine.rdm", Level: Block, For: both, Refs: []string{"N2"},
+		Title:     "A machine with raw device mappings goes back to its original location.",
+		Why:       "Raw device mappings (RDM) cannot be made anew at an alternate location.",
+		Remedy:    "Restore the on-premises VM with its RDM disks from a backup and register it in vCenter, then check again.",
+		Reference: pageKinds, Judge: judgeRDM,
+	},
+	{
+		Code: "machine.disk-uuid", Level: Warn, For: classic, Refs: []string{"N2"},
+		Title:     "disk.EnableUUID is TRUE on the on-premises VM.",
+		Why:       "Without it the guest does not see the UUIDs of its disks, and the master target can mistake one disk for another.",
+		Remedy:    "In vCenter, with the VM switched off: Edit Settings > Advanced Parameters, add disk.EnableUUID with the value TRUE.",
+		Reference: pagePrepare, Judge: onVM(judgeEnableUUID, "config.extraConfig"),
+	},
+}
+
+func theItem(s Subject) Found[facts.Item] { return s.Item }
+
+func judgeFailedOver(s Subject, i facts.Item) Verdict {
+	movedOn := strings.HasPrefix(i.State, "PlannedFailover") || strings.HasPrefix(i.State, "UnplannedFailover")
+	state := i.State
+	if i.StateText != "" && i.StateText != i.State {
+		state += " (" + i.StateText + ")"
+	}
+	switch {
+	case i.Migrated():
+		return fail("The migration of %s to Azure was completed: %s.", i.Name, state).
+			remedy("This machine cannot be reprotected any more.")
+	case i.Busy():
+		return judgeBusy(s, i)
+	case i.ReversedOnce() && movedOn:
+		return fail("%s was failed back already: its state is %s.", i.Name, state).
+			remedy("Nothing is to be done here: the machine runs on-premises. To protect it again, reprotect it to Azure in the vault.")
+	case i.Protected():
+		return pass("%s is protected already: it replicates from Azure to on-premises.", i.Name)
+	case i.ReversedOnce():
+		return pass("Replication of %s from Azure to on-premises is running already: its state is %s.", i.Name, state)
+	case i.FailedOver() && i.FailedOverAt.IsZero():
+		return pass("%s runs in Azure after a failover.", i.Name)
+	case i.FailedOver():
+		return pass("%s runs in Azure since the failover of %s.", i.Name, stamp(i.FailedOverAt))
+	case movedOn:
+		return fail("The failover of %s has not finished: its state is %s and it is active at the %s site.", i.Name, state, strings.ToLower(i.Location)).
+			remedy("Wait until the failover has finished, or see under Jobs in the vault why it stopped, then send the request again.")
+	}
+	return fail("%s has not been failed over to Azure: its state is %s.", i.Name, state).
+		remedy("Only a machine that runs in Azure after a failover can be reprotected. If it should run in Azure, fail it over in the vault first.")
+}
+
+// judgeBusy: a job that runs is the only lock that the service shows. A reprotect will be adopted.
+func judgeBusy(s Subject, i facts.Item) Verdict {
+	scenario, since := i.Scenario, ""
+	for _, j := range s.Vault.Jobs {
+		if strings.EqualFold(j.ID, i.JobID) {
+			scenario = j.Scenario
+			if !j.Start.IsZero() {
+				since = " since " + stamp(j.Start)
+			}
+		}
+	}
+	switch {
+	case strings.EqualFold(scenario, facts.ReprotectScenario) || strings.EqualFold(i.Scenario, facts.ReprotectScenario):
+		return pass("A reprotect of %s runs already%s (job %s): it will be adopted.", i.Name, since, i.JobID)
+	case strings.Contains(scenario, "Failover") && !i.ReversedOnce():
+		return fail("A failover job holds %s%s: %s (job %s).", i.Name, since, scenario, i.JobID).
+			remedy("Wait until the failover has finished, then send the request again.")
+	}
+	return fail("Another job holds %s%s: %s (job %s).", i.Name, since, scenario, i.JobID).
+		remedy("Wait for job %s to end, or cancel it under Jobs in the vault, then send the request again.", i.JobID)
+}
+
+func judgeNotMigrated(_ Subject, i facts.Item) Verdict {
+	switch {
+	case i.Migrated():
+		return fail("The migration of %s to Azure was completed (%s).", i.Name, strings.TrimSpace(i.State+" "+i.StateText))
+	case i.State == "":
+		return unknown("Site Recovery does not say in which state %s is.", i.Name)
+	}
+	return pass("%s was not migrated: its state is %s.", i.Name, i.State)
+}
+
+func judgeSystem(_ Subject, i facts.Item) Verdict {
+	switch {
+	case !i.Physical:
+		return pass("%s was protected as a VM.", i.Name)
+	case i.OS == facts.Linux:
+		return pass("%s is a physical Linux server.", i.Name)
+	case i.OSVersion == "":
+		return unknown("%s was protected as a physical server, and Site Recovery does not say with which system.", i.Name)
+	case strings.Contains(i.OSVersion, "2008 R2"):
+		return fail("%s was protected as a physical server with %s.", i.Name, i.OSVersion)
+	}
+	return pass("%s is a physical server with %s.", i.Name, i.OSVersion)
+}
+
+// onVM judges the on-premises VM, of which these properties must be readable. Without a VM there is nothing to
+// judge: it will be made anew.
+func onVM(judge func(Subject, facts.VM) Verdict, properties ...string) func(Subject) Verdict {
+	return func(s Subject) Verdict {
+		switch {
+		case s.VM.It == nil && s.VM.Absent:
+			return skipped("%s", s.VM.Why)
+		case s.VM.It == nil:
+			return unknown("%s", s.VM.Why)
+		}
+		if why := unread(s.VM.It.Unread, properties...); why != "" {
+			return unknown("VM %s could not be read in full: %s.", s.VM.It.Name, why)
+		}
+		return judge(s, *s.VM.It)
+	}
+}
+
+func judgeMachineSnapshots(_ Subject, vm facts.VM) Verdict {
+	if len(vm.Snapshots) == 0 {
+		return pass("VM %s has no snapshots.", vm.Name)
+	}
+	return fail("VM %s has %s, which the job merges.", vm.Name, snapshots(vm))
+}
+
+func snapshots(vm facts.VM) string {
+	var names []string
+	for _, snapshot := range vm.Snapshots {
+		names = append(names, fmt.Sprintf("%s of %s", snapshot.Path, stamp(snapshot.Created)))
+	}
+	return fmt.Sprintf("%d snapshot(s): %s", len(names), list(names))
+}
+
+func judgePower(_ Subject, vm facts.VM) Verdict {
+	switch {
+	case vm.Connection != "connected":
+		return unknown("VM %s is %s in vCenter, so its power state is not known.", vm.Name, orNothing(vm.Connection)).
+			remedy("In vCenter, reconnect the host of the VM, then check again.")
+	case vm.Power == "poweredOff":
+		return pass("VM %s is switched off.", vm.Name)
+	case vm.Power == "suspended":
+		return fail("VM %s is suspended: its disks are not at rest.", vm.Name).
+			remedy("In vCenter, resume the VM and shut it down, or discard the suspended state by Power Off.")
+	case vm.Power == "poweredOn":
+		return fail("VM %s (%s) is switched on while the machine runs in Azure.", vm.Name, place(vm))
+	}
+	return unknown("vCenter gives the power state of VM %s as %s.", vm.Name, orNothing(vm.Power))
+}
+
+func orNothing(state string) string {
+	if state == "" {
+		return "nothing at all"
+	}
+	return state
+}
+
+func judgeLinuxNetwork(s Subject) Verdict {
+	switch s.Machine.OS {
+	case facts.Linux:
+		return fail("%s runs Linux.", s.Machine.Name)
+	case facts.Windows:
+		return pass("%s runs Windows, which gets its static address again.", s.Machine.Name)
+	}
+	return unknown("Site Recovery does not say which system %s runs.", s.Machine.Name)
+}
+
+func judgeRDM(s Subject) Verdict {
+	switch {
+	case s.Home.Unclear != "":
+		return unknown("%s", s.Home.Unclear)
+	case s.Item.It.Physical:
+		return skipped("%s was protected as a physical server: its disks are made anew as VMDKs.", s.Machine.Name)
+	case s.VM.It == nil:
+		return unknown("The on-premises VM of %s is gone, so it cannot be read whether it had RDM disks.", s.Machine.Name).
+			remedy("If the machine had no RDM disks, go on. If it had, restore its VM from a backup first.")
+	}
+	vm := *s.VM.It
+	if why := unread(vm.Unread, "config.hardware.device"); why != "" {
+		return unknown("The disks of VM %s could not be read: %s.", vm.Name, why)
+	}
+	var raw []string
+	for _, d := range vm.Disks {
+		if d.RDM {
+			raw = append(raw, d.Label)
+		}
+	}
+	switch {
+	case len(raw) == 0:
+		return pass("VM %s has no RDM disks.", vm.Name)
+	case s.Home.Alternate:
+		return fail("VM %s has RDM disks (%s) and goes to an alternate location.", vm.Name, list(raw))
+	}
+	return pass("VM %s has RDM disks (%s) and goes back to its original location: keep the VM.", vm.Name, list(raw))
+}
+
+// judgeEnableUUID looks at the configuration parameter disk.EnableUUID (S12, S28, N2).
+func judgeEnableUUID(_ Subject, vm facts.VM) Verdict {
+	value, set := vm.ExtraConfig["disk.enableuuid"]
+	switch {
+	case len(vm.ExtraConfig) == 0:
+		return unknown("vCenter returned no configuration parameters of VM %s.", vm.Name)
+	case !set:
+		return fail("VM %s has no configuration parameter disk.EnableUUID.", vm.Name)
+	case strings.EqualFold(value, "true"):
+		return pass("disk.EnableUUID is %s on VM %s.", value, vm.Name)
+	}
+	return fail("disk.EnableUUID is %q on VM %s.", value, vm.Name)
+}

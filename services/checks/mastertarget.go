@@ -1,0 +1,340 @@
+package checks
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var masterTargetChecks = []Check{
+	{
+		Code: "master-target.connected", Level: Block, For: classic, Refs: []string{"S7"},
+		Title:     "The master target is switched on and connected to the configuration server.",
+		Why:       "The master target receives the data and writes the disks.",
+		Remedy:    "In vCenter, switch the master target on. On it, check its services and that it reaches the configuration server on port 443.",
+		Reference: pagePrepare, Judge: must(theMasterTarget, judgeMasterTarget),
+	},
+	{
+		Code: "master-target.version", Level: Block, For: classic, Refs: []string{"N1"},
+		Title:     "The master target is not newer than the process server and the configuration server.",
+		Why:       "With a newer master target the reprotect succeeds, and then the replication fails.",
+		Remedy:    "Update the configuration server, then the process server, to the version of the master target or newer.",
+		Reference: pagePrepare, Judge: with(theMasterTarget, judgeVersion),
+	},
+	{
+		Code: "master-target.os-family", Level: Block, For: classic, Refs: []string{"S8", "S26"},
+		Title:     "The master target runs the same system as the machine: Windows for Windows, Linux for Linux.",
+		Why:       "A master target can only write the volumes of its own system.",
+		Remedy:    "Choose a master target of the machine's system, or deploy one.",
+		Reference: pageReprotect, Judge: with(theMasterTarget, judgeFamily),
+	},
+	{
+		Code: "master-target.disk-slots", Level: Block, For: classic, Refs: []string{"S7"},
+		Title:     "The disks of the case fit on the master target.",
+		Why:       "At most 60 disks can be attached to a master target; beyond that reprotects fail.",
+		Remedy:    "Choose another master target for some of the machines, or wait until others have failed back.",
+		Reference: pageReprotect, Judge: with(theMasterTarget, judgeMasterTargetSlots),
+	},
+	{
+		Code: "master-target.snapshots", Level: Block, For: classic, Refs: []string{"S5", "S30"},
+		Title:     "The master target has no snapshots and no delta disks.",
+		Why:       "With a snapshot on the disks of the master target both reprotect and failback fail.",
+		Remedy:    "In vCenter, delete the snapshots of the master target (Snapshots > Manage Snapshots) and consolidate its disks.",
+		Reference: pagePrepare, Judge: onWriter(judgeMasterTargetSnapshots, "snapshot.rootSnapshotList", "config.hardware.device", "runtime.consolidationNeeded"),
+	},
+	{
+		Code: "master-target.disk-enable-uuid", Level: Block, For: classic, Refs: []string{"S12", "S28"},
+		Title:     "disk.EnableUUID is TRUE on the master target.",
+		Why:       "Without it the disks have no lasting UUID for the guest, and cannot be mounted rightly.",
+		Remedy:    "In vCenter, with the master target switched off: Edit Settings > Advanced Parameters, add disk.EnableUUID with the value TRUE.",
+		Reference: pagePrepare, Judge: onWriter(judgeEnableUUID, "config.extraConfig"),
+	},
+	{
+		Code: "master-target.scsi-controller", Level: Block, For: classic, Refs: []string{"S31"},
+		Title:     "The master target has LSI Logic SCSI controllers and no paravirtual one.",
+		Why:       "With a paravirtual controller, or without an LSI Logic one, reprotect fails.",
+		Remedy:    "In vCenter, with the master target switched off, change its SCSI controllers to LSI Logic; the system may need a driver first.",
+		Reference: pagePrepare, Judge: onWriter(judgeControllers, "config.hardware.device"),
+	},
+	{
+		Code: "master-target.vmware-tools", Level: Block, For: classic, Refs: []string{"S27"},
+		Title:     "VMware Tools run on the master target.",
+		Why:       "Without VMware Tools the datastores of the master target's host are not found.",
+		Remedy:    "Install VMware Tools or open-vm-tools on the master target and start them.",
+		Reference: pagePrepare, Judge: onWriter(judgeTools, "runtime.powerState", "runtime.connectionState", "guest.toolsRunningStatus"),
+	},
+	{
+		Code: "master-target.vmfs", Level: Block, For: classic, Refs: []string{"S29"},
+		Title:     "The host of the master target has a VMFS datastore.",
+		Why:       "Without one the list of datastores in the reprotect dialogue is empty, and nothing goes on.",
+		Remedy:    "In vCenter, attach a VMFS datastore to the host of the master target.",
+		Reference: pagePrepare, Judge: with(theHost, judgeVMFS),
+	},
+	{
+		Code: "master-target.uuid-collision", Level: Block, For: classic, Refs: []string{"S42"},
+		Title:     "The machine and the master target share no UUID.",
+		Why:       "VMs made from one template can share the UUIDs of the machine or its disks; then reprotect fails.",
+		Remedy:    "Deploy a master target from another template than the machine's, and choose it.",
+		Reference: pageReprotect, Judge: judgeCollision,
+	},
+}
+
+func theMasterTarget(s Subject) Found[facts.MasterTarget] { return s.MasterTarget }
+func theHost(s Subject) Found[facts.Host]                 { return s.Host }
+
+// onWriter judges the VM that will write the disks, of which these properties must be readable.
+func onWriter(judge func(Subject, facts.VM) Verdict, properties ...string) func(Subject) Verdict {
+	return with(func(s Subject) Found[facts.VM] { return s.Writer }, func(s Subject, vm facts.VM) Verdict {
+		if why := unread(vm.Unread, properties...); why != "" {
+			return unknown("The %s could not be read in full in vCenter: %s.", s.writerName(), why)
+		}
+		return judge(s, vm)
+	})
+}
+
+func judgeMasterTarget(s Subject, mt facts.MasterTarget) Verdict {
+	v, ok := judgeHeartbeat(s, "master target "+mt.Name, mt.Heartbeat)
+	power := onWriter(func(_ Subject, vm facts.VM) Verdict {
+		switch vm.Power {
+		case "poweredOn":
+			return pass("VM %s is switched on.", vm.Name)
+		case "poweredOff", "suspended":
+			return fail("VM %s is %s in vCenter.", vm.Name, map[string]string{"poweredOff": "switched off", "suspended": "suspended"}[vm.Power])
+		}
+		return unknown("vCenter gives the power state of VM %s as %s.", vm.Name, orNothing(vm.Power))
+	}, "runtime.powerState")(s)
+	if ok && power.Status == Passed && len(mt.Problems) > 0 {
+		return warn("%s Site Recovery says of it%s.", v.Evidence, words(mt.Problems))
+	}
+	return worst([]Verdict{v, power})
+}
+
+func judgeVersion(s Subject, mt facts.MasterTarget) Verdict {
+	if s.ProcessServer.It == nil {
+		return unknown("%s", s.ProcessServer.Why)
+	}
+	ps, cs := *s.ProcessServer.It, *s.Fabric.It
+	var verdicts []Verdict
+	for _, other := range []struct{ name, version string }{{"process server " + ps.Name, ps.Version}, {"configuration server " + cs.Name, cs.Version}} {
+		order, ok := compareVersions(mt.Version, other.version)
+		switch {
+		case !ok:
+			verdicts = append(verdicts, unknown("The versions of master target %s (%s) and %s (%s) cannot be compared.", mt.Name, orNothing(mt.Version), other.name, orNothing(other.version)))
+		case order > 0:
+			verdicts = append(verdicts, fail("Master target %s has version %s, newer than %s with %s.", mt.Name, mt.Version, other.name, other.version))
+		default:
+			verdicts = append(verdicts, pass("Master target %s has version %s, %s has %s.", mt.Name, mt.Version, other.name, other.version))
+		}
+	}
+	return worst(append(verdicts, judgeRelease(s, mt)))
+}
+
+// compareVersions orders versions such as 9.62.7172.1 by their numbers; ok is false when one is none.
+func compareVersions(a, b string) (order int, ok bool) {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range max(len(as), len(bs)) {
+		var x, y int
+		var err error
+		if i < len(as) {
+			if x, err = strconv.Atoi(as[i]); err != nil {
+				return 0, false
+			}
+		}
+		if i < len(bs) {
+			if y, err = strconv.Atoi(bs[i]); err != nil {
+				return 0, false
+			}
+		}
+		if order == 0 {
+			order = x - y
+		}
+	}
+	return order, true
+}
+
+var windowsYear = regexp.MustCompile(`Windows Server.*\b(20\d\d)\b`)
+
+// judgeRelease warns when the master target's Windows is older than the machine's. For Linux the names of
+// distributions do not compare.
+func judgeRelease(s Subject, mt facts.MasterTarget) Verdict {
+	theirs, ours := windowsYear.FindStringSubmatch(mt.OSVersion), windowsYear.FindStringSubmatch(s.Item.It.OSVersion)
+	if theirs != nil && ours != nil && theirs[1] < ours[1] {
+		return warn("Master target %s runs %s, older than %s of %s.", mt.Name, mt.OSVersion, s.Item.It.OSVersion, s.Machine.Name).
+			remedy("Choose a master target with a system as new as the machine's.")
+	}
+	return skipped("")
+}
+
+func judgeFamily(s Subject, mt facts.MasterTarget) Verdict {
+	switch {
+	case mt.OS == "":
+		return unknown("Site Recovery does not say which system master target %s runs.", mt.Name)
+	case s.Machine.OS == "":
+		return unknown("Site Recovery does not say which system %s runs.", s.Machine.Name)
+	case !strings.EqualFold(mt.OS, s.Machine.OS):
+		return fail("%s runs %s and master target %s runs %s.", s.Machine.Name, s.Machine.OS, mt.Name, mt.OS)
+	}
+	return pass("%s and master target %s both run %s.", s.Machine.Name, mt.Name, mt.OS)
+}
+
+// mostDisks can be attached to a master target or an appliance (S7, M1).
+const mostDisks = 60
+
+// judgeMasterTargetSlots counts what is attached: the VM's own disks count too, where vCenter shows them.
+func judgeMasterTargetSlots(s Subject, mt facts.MasterTarget) Verdict {
+	if s.Slots.Unclear != "" {
+		return unknown("%s", s.Slots.Unclear)
+	}
+	used := mt.DiskCount
+	if s.Writer.It != nil {
+		used = max(used, len(s.Writer.It.Disks))
+	}
+	return judgeSlots(s, used)
+}
+
+func judgeSlots(s Subject, used int) Verdict {
+	free := mostDisks - used
+	text := fmt.Sprintf("The case adds %d disk(s) to %s, which has %d of %d", s.Slots.Case, s.writerName(), used, mostDisks)
+	if s.Slots.Case > free {
+		return fail("%s: %d too many.", text, s.Slots.Case-max(free, 0))
+	}
+	return pass("%s.", text)
+}
+
+func judgeMasterTargetSnapshots(_ Subject, vm facts.VM) Verdict {
+	var faults []string
+	if len(vm.Snapshots) > 0 {
+		faults = append(faults, "has "+snapshots(vm))
+	}
+	for _, d := range vm.Disks {
+		if d.Delta {
+			faults = append(faults, fmt.Sprintf("runs %s on the delta disk %s", d.Label, d.File))
+		}
+	}
+	if vm.Consolidate {
+		faults = append(faults, "needs its disks consolidated")
+	}
+	if len(faults) == 0 {
+		return pass("VM %s has no snapshots and no delta disks.", vm.Name)
+	}
+	return fail("VM %s %s.", vm.Name, list(faults)).
+		remedy("In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).", vm.Name)
+}
+
+func judgeControllers(_ Subject, vm facts.VM) Verdict {
+	lsi := false
+	for _, c := range vm.Controllers {
+		switch c.Kind {
+		case "paravirtualscsicontroller", "paravirtualscsi":
+			return fail("VM %s has a paravirtual SCSI controller (%s).", vm.Name, c.Label)
+		case "lsilogiccontroller", "lsilogicsascontroller":
+			lsi = true
+		}
+	}
+	switch {
+	case len(vm.Controllers) == 0:
+		return unknown("vCenter names no disk controllers of VM %s.", vm.Name)
+	case !lsi:
+		return fail("VM %s has no LSI Logic SCSI controller.", vm.Name)
+	}
+	return pass("VM %s has LSI Logic SCSI controllers only.", vm.Name)
+}
+
+func judgeTools(_ Subject, vm facts.VM) Verdict {
+	switch {
+	case vm.ToolsVersion == "guestToolsNotInstalled":
+		return fail("VMware Tools are not installed on VM %s.", vm.Name)
+	case vm.Power != "poweredOn" || vm.Connection != "connected":
+		return unknown("VM %s is %s and %s, so it cannot be seen whether its VMware Tools run.", vm.Name, orNothing(vm.Power), orNothing(vm.Connection))
+	case vm.Tools == "":
+		return unknown("vCenter does not say whether VMware Tools run on VM %s.", vm.Name)
+	case vm.Tools != "guestToolsRunning":
+		return fail("VMware Tools do not run on VM %s (%s).", vm.Name, vm.Tools)
+	}
+	return pass("VMware Tools run on VM %s.", vm.Name)
+}
+
+func judgeVMFS(s Subject, h facts.Host) Verdict {
+	if why := unread(h.Unread, "datastore"); why != "" {
+		return unknown("The datastores of host %s could not be read: %s.", h.Name, why)
+	}
+	var vsan, dark []string
+	for _, ref := range h.DatastoreRefs {
+		d, ok := s.lookup.datastore(ref)
+		switch {
+		case !ok || d.Type == "":
+			dark = append(dark, orRef(d.Name, ref))
+		case d.Type == "vmfs" && d.Accessible && d.Mounts[h.Ref].Accessible:
+			return pass("Host %s has the VMFS datastore %s.", h.Name, d.Name)
+		case d.Type == "vsan":
+			vsan = append(vsan, d.Name)
+		}
+	}
+	switch {
+	case len(dark) > 0:
+		return unknown("Host %s has no VMFS datastore among those that could be read; unread are %s.", h.Name, list(dark))
+	case len(vsan) > 0:
+		return warn("Host %s has vSAN (%s) and no VMFS datastore: vSAN can be offered and still fail in the job.", h.Name, list(vsan))
+	}
+	return fail("Host %s, on which the %s runs, has no accessible VMFS datastore.", h.Name, s.writerName())
+}
+
+func orRef(name, ref string) string {
+	if name == "" {
+		return ref
+	}
+	return name
+}
+
+// judgeCollision compares the UUIDs of both VMs and of their disks.
+func judgeCollision(s Subject) Verdict {
+	switch {
+	case s.VM.It == nil && s.VM.Absent:
+		return skipped("%s", s.VM.Why)
+	case s.VM.It == nil:
+		return unknown("%s", s.VM.Why)
+	case s.Writer.It == nil:
+		return unknown("%s", s.Writer.Why)
+	}
+	vm, mt := *s.VM.It, *s.Writer.It
+	if vm.Ref == mt.Ref {
+		return fail("In vCenter the id of %s is that of VM %s, the master target itself.", s.Machine.Name, mt.Name)
+	}
+	var shared, missing []string
+	for _, pair := range []struct{ kind, a, b string }{{"BIOS UUID", vm.BIOSUUID, mt.BIOSUUID}, {"instance UUID", vm.InstanceUUID, mt.InstanceUUID}} {
+		switch {
+		case pair.a == "" || pair.b == "":
+			missing = append(missing, pair.kind)
+		case facts.NormalUUID(pair.a) == facts.NormalUUID(pair.b):
+			shared = append(shared, pair.kind+" "+pair.a)
+		}
+	}
+	disks := map[string]string{}
+	for _, d := range mt.Disks {
+		if d.UUID == "" {
+			missing = append(missing, "UUID of "+d.Label+" of "+mt.Name)
+			continue
+		}
+		disks[facts.NormalUUID(d.UUID)] = d.Label
+	}
+	for _, d := range vm.Disks {
+		if d.UUID == "" {
+			missing = append(missing, "UUID of "+d.Label+" of "+vm.Name)
+		} else if label, ok := disks[facts.NormalUUID(d.UUID)]; ok {
+			shared = append(shared, fmt.Sprintf("disk UUID %s (%s and %s)", d.UUID, d.Label, label))
+		}
+	}
+	why := unread(vm.Unread, "config.hardware.device") + unread(mt.Unread, "config.hardware.device")
+	switch {
+	case len(shared) > 0:
+		return fail("VM %s and master target %s share %s.", vm.Name, mt.Name, list(shared))
+	case why != "":
+		return unknown("The disks of VM %s and master target %s could not be compared: %s.", vm.Name, mt.Name, why)
+	case len(missing) > 0:
+		return unknown("VM %s and master target %s could not be compared in full; missing: %s.", vm.Name, mt.Name, list(missing))
+	}
+	return pass("VM %s and master target %s have UUIDs of their own.", vm.Name, mt.Name)
+}

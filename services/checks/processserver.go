@@ -1,0 +1,60 @@
+package checks
+
+import (
+	"net/netip"
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var processServerChecks = []Check{
+	{
+		Code: "process-server.connected", Level: Block, For: classic, Refs: []string{"S47"},
+		Title:     "The process server is connected to the configuration server.",
+		Why:       "The process server takes the data from the Azure VM; without it nothing replicates.",
+		Remedy:    "On the process server, check that it reaches the configuration server on port 443 and that its services run.",
+		Reference: pageReprotect, Judge: must(theProcessServer, judgeProcessServer),
+	},
+	{
+		Code: "process-server.placement", Level: Warn, For: classic, Refs: []string{"S6", "S16"},
+		Title:     "The process server stands in Azure, or an ExpressRoute leads to it.",
+		Why:       "The way from the Azure VM to the process server must be short: over a site-to-site VPN an on-premises process server makes replication slow.",
+		Remedy:    "Set up a process server in the Azure network of the machine and choose it. If yours stands there, attest it in the request: process-server.placement=<network>.",
+		Reference: pageProcess, Judge: with(theProcessServer, judgePlacement),
+	},
+}
+
+func theProcessServer(s Subject) Found[facts.ProcessServer] { return s.ProcessServer }
+
+func judgeProcessServer(s Subject, ps facts.ProcessServer) Verdict {
+	v, ok := judgeHeartbeat(s, "process server "+ps.Name, ps.Heartbeat)
+	if ok && strings.EqualFold(ps.Health, "Critical") {
+		return warn("%s Its health is critical.", v.Evidence)
+	}
+	return v
+}
+
+// judgePlacement knows a process server as on-premises when it is the configuration server itself, or when
+// vCenter shows it as a VM. Site Recovery does not say where the others stand.
+func judgePlacement(s Subject, ps facts.ProcessServer) Verdict {
+	if s.Site.NetworkPath == ExpressRoute {
+		return pass("The site is connected by ExpressRoute: process server %s may stand on either side.", ps.Name)
+	}
+	cs := *s.Fabric.It
+	if strings.EqualFold(ps.Name, cs.Name) || strings.EqualFold(ps.Name, cs.HostName) || sameAddress(ps.IPAddress, cs.IPAddress) {
+		return fail("Process server %s is the on-premises configuration server itself, and the site has no ExpressRoute.", ps.Name)
+	}
+	if vm := s.lookup.vm(facts.VMRef{Name: ps.Name}, "process server "+ps.Name); vm.It != nil {
+		return fail("Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.", ps.Name, place(*vm.It))
+	}
+	if s.Case.Attest["process-server.placement"] != "" {
+		return pass("A person vouches for the place of process server %s.", ps.Name)
+	}
+	return unknown("Site Recovery does not say where process server %s stands.", ps.Name)
+}
+
+func sameAddress(a, b string) bool {
+	x, err1 := netip.ParseAddr(a)
+	y, err2 := netip.ParseAddr(b)
+	return err1 == nil && err2 == nil && x == y
+}

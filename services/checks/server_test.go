@@ -1,0 +1,149 @@
+package checks
+
+import (
+	"testing"
+	"time"
+
+	"reprotect.example/services/facts"
+)
+
+// late is just too long ago for a heartbeat.
+var late = now.Add(-recentHeartbeat - time.Second)
+
+func noFabrics(s *site) {
+	s.Vault.Fabrics, s.Vault.Unread = nil, map[string]string{"fabrics": "HTTP 503"}
+}
+
+func TestConfigurationServer(t *testing.T) {
+	t.Parallel()
+	judge(t, "configuration-server.connected", "db01", []judgement{
+		{"recent", nil, Passed, "CS-01 was 2026-11-22 08:59 UTC"},
+		{"at the limit", func(s *site) { s.cs().Heartbeat = now.Add(-recentHeartbeat) }, Passed, "CS-01"},
+		{"late", func(s *site) { s.cs().Heartbeat = late }, Failed, "15m0s ago"},
+		{"none", func(s *site) { s.cs().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},
+		{"critical", func(s *site) {
+			s.cs().Health, s.cs().HealthErrors = "Critical", []facts.Problem{{Message: "Disk full."}}
+		}, Warned, "critical: Disk full."},
+		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "no configuration server"},
+		{"unread", noFabrics, Unknown, "HTTP 503"},
+	})
+	judge(t, "configuration-server.knows-machine", "db01", []judgement{
+		{"known", nil, Passed, "CS-01 has db01"},
+		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "in which db01 lies"},
+		{"no id", func(s *site) { s.db().VMID = "" }, Unknown, "no id"},
+		{"master target of another", func(s *site) {
+			other := facts.Fabric{ID: vaultID + "/replicationFabrics/cs2", Name: "CS-02", MasterTargets: s.cs().MasterTargets}
+			s.cs().MasterTargets = nil
+			s.Vault.Fabrics = append(s.Vault.Fabrics, other)
+		}, Failed, "belongs to configuration server CS-02"},
+		{"unread", noFabrics, Unknown, "HTTP 503"},
+	})
+	judge(t, "configuration-server.backup", "", []judgement{
+		{"attested", nil, Passed, "Attested: of last night."},
+		{"not attested", func(s *site) { s.Case.Attest = nil }, Warned, "Nobody vouches"},
+	})
+}
+
+func TestProcessServer(t *testing.T) {
+	t.Parallel()
+	judge(t, "process-server.connected", "db01", []judgement{
+		{"recent", nil, Passed, "PS-AZ-01"},
+		{"late", func(s *site) { s.ps().Heartbeat = late }, Failed, "PS-AZ-01"},
+		{"none", func(s *site) { s.ps().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},
+		{"critical", func(s *site) { s.ps().Health = "Critical" }, Warned, "critical"},
+		{"not chosen", func(s *site) { s.Case.Machines[0].ProcessServer = "" }, Failed, "No process server is chosen"},
+		{"not registered", func(s *site) { s.Case.Machines[0].ProcessServer = "PS-X" }, Failed, "PS-X is not registered with CS-01"},
+		{"unread", noFabrics, Unknown, "HTTP 503"},
+	})
+	judge(t, "process-server.placement", "db01", []judgement{
+		{"attested", nil, Passed, "Attested: vnet-failover."},
+		{"not attested", func(s *site) { s.Case.Attest = nil }, Unknown, "does not say where"},
+		{"on-premises with ExpressRoute", func(s *site) {
+			s.ps().Name, s.Site.NetworkPath = "CS-01", ExpressRoute
+			s.Case.Machines[0].ProcessServer = "CS-01"
+		}, Passed, "ExpressRoute"},
+		{"the configuration server, by name", func(s *site) { s.ps().Name = "cs-01"; s.Case.Machines[0].ProcessServer = "cs-01" }, Warned, "itself"},
+		{"the configuration server, by address", func(s *site) { s.ps().IPAddress = "10.0.0.4" }, Warned, "itself"},
+		{"a VM on-premises", func(s *site) {
+			s.Inventory.VMs = append(s.Inventory.VMs, facts.VM{Ref: "vm-ps", Name: "PS-AZ-01", Path: "/DC/vm/PS-AZ-01"})
+		}, Warned, "runs on-premises as VM /DC/vm/PS-AZ-01"},
+		{"not registered", func(s *site) { s.Case.Machines[0].ProcessServer = "PS-X" }, Unknown, "PS-X"},
+	})
+}
+
+func TestNetworkPath(t *testing.T) {
+	t.Parallel()
+	judge(t, "network.private-path", "", []judgement{
+		{"VPN", nil, Passed, "VPN"},
+		{"ExpressRoute", func(s *site) { s.Site.NetworkPath = ExpressRoute }, Passed, "ExpressRoute"},
+		{"none", func(s *site) { s.Site.NetworkPath = "" }, Warned, "neither"},
+		{"odd", func(s *site) { s.Site.NetworkPath = "internet" }, Warned, "internet"},
+	})
+}
+
+func TestVCenter(t *testing.T) {
+	t.Parallel()
+	judge(t, "vcenter.connected", "", []judgement{
+		{"answers", nil, Passed, "vcenter.tokyo.example"},
+		{"does not", func(s *site) { s.InventoryError = "login refused" }, Failed, "vcenter.tokyo.example could not be read: login refused."},
+		{"nothing was read", func(s *site) { s.Inventory = facts.Inventory{} }, Failed, "nothing was read"},
+	})
+	judge(t, "vcenter.discovered", "db01", []judgement{
+		{"registered", nil, Passed, "registered as vcenter"},
+		{"short name", func(s *site) { s.Vault.VCenters[0].Address = "VCENTER" }, Passed, "vcenter"},
+		{"URL from the config", func(s *site) { s.Inventory.URL = "" }, Passed, "vcenter"},
+		{"another", func(s *site) { s.Vault.VCenters[0].Address, s.Vault.VCenters[0].Name = "vc.osaka.example", "osaka" }, Failed, "knows only osaka at vc.osaka.example"},
+		{"by address", func(s *site) { s.Vault.VCenters[0].Address, s.Vault.VCenters[0].Name = "10.0.0.9", "osaka" }, Unknown, "cannot be told"},
+		{"of another configuration server", func(s *site) { s.Vault.VCenters[0].FabricID = "/other" }, Failed, "knows no vCenter"},
+		{"no address of ours", func(s *site) { s.Inventory.URL, s.Site.VCenterURL = "", "" }, Unknown, "not known"},
+		{"unread", func(s *site) { s.Vault.Unread = map[string]string{"vcenters": "HTTP 503"} }, Unknown, "HTTP 503"},
+		{"fabrics unread", noFabrics, Unknown, "HTTP 503"},
+		{"master target not found", func(s *site) { s.without("MT-WIN-01") }, Unknown, "shows no VM of master target MT-WIN-01"},
+	})
+	judge(t, "vcenter.privileges", "", []judgement{
+		{"all", nil, Passed, "all documented privileges on 2 objects"},
+		{"some missing", func(s *site) {
+			s.Inventory.Privileges["/DC"] = []string{"Datastore.Browse", "Datastore.AllocateSpace"}
+			s.Inventory.Privileges["/DC/vm/db01"] = []string{"Datastore.Browse"}
+		}, Failed, `TOKYO\asr lacks 2 privilege(s): Datastore.AllocateSpace, Datastore.Browse; on /DC, /DC/vm/db01.`},
+		{"unread", func(s *site) {
+			s.Inventory.Privileges, s.Inventory.Unread = nil, map[string]string{"privileges": "refused"}
+		}, Unknown, "refused"},
+		{"not read", func(s *site) { s.Inventory.Privileges = nil }, Unknown, "were not read"},
+		{"no vCenter", func(s *site) { s.InventoryError = "down" }, Unknown, "down"},
+	})
+	for _, machine := range []string{"db01", "web01"} {
+		judge(t, "esxi.licence", machine, []judgement{
+			{"paid", nil, Passed, "Enterprise"},
+			{"free by key", func(s *site) { s.host().LicenceKey = "esxBasic.cpuPackage" }, Failed, "esx01"},
+			{"free by name", func(s *site) { s.host().Licence = "VMware vSphere 8 Hypervisor" }, Failed, "Hypervisor"},
+			{"free, the machine's host", func(s *site) {
+				s.dbVM().HostRef, s.webVM().HostRef = "host-2", "host-2"
+				s.Inventory.Hosts[1].LicenceKey = "esxBasic"
+			}, Failed, "esx02"},
+			{"unread", func(s *site) {
+				s.host().Licence, s.host().LicenceKey, s.host().Unread = "", "", map[string]string{"licence": "none is named"}
+			}, Unknown, "none is named"},
+			{"unread as a whole", func(s *site) {
+				s.host().Licence, s.host().LicenceKey, s.Inventory.Unread = "", "", map[string]string{"licence": "refused"}
+			}, Unknown, "refused"},
+			{"not read", func(s *site) { s.host().Licence, s.host().LicenceKey = "", "" }, Unknown, "was not read"},
+			{"host not read", func(s *site) { s.Inventory.Hosts = nil }, Unknown, "could not be read"},
+		})
+	}
+}
+
+func TestSameHost(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		a, b string
+		want bool
+	}{
+		{"vc.example", "VC.example", true}, {"vc", "vc.example", true}, {"vc.example", "vc", true}, {"10.0.0.1", "10.0.0.1", true},
+		{"vc", "vc2.example", false}, {"vc.a", "vc.a.b", false}, {"10", "10.0.0.1", false}, {"", "", false}, {"vc", "", false},
+	} {
+		if got := sameHost(row.a, row.b); got != row.want {
+			t.Errorf("sameHost(%q, %q) = %v", row.a, row.b, got)
+		}
+	}
+}

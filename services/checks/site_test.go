@@ -1,0 +1,188 @@
+package checks
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+const (
+	vaultID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
+	csID    = vaultID + "/replicationFabrics/cs"
+	rcmID   = vaultID + "/replicationFabrics/rcm"
+	storage = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/logs"
+	gib     = int64(1) << 30
+)
+
+// site is a site in which every check passes (but for those that only say what to think of), with one machine
+// of each architecture: db01 classic, web01 modernized. A test changes one thing and judges.
+type site struct{ Input }
+
+func healthy() *site {
+	heartbeat := now.Add(-time.Minute)
+	item := func(name string, a facts.Architecture, provider, fabric string) facts.Item {
+		return facts.Item{
+			ID: fabric + "/replicationProtectionContainers/c/replicationProtectedItems/" + name, Name: name, Architecture: a, Provider: provider,
+			FabricID: fabric, State: "UnplannedFailoverStatesBegin", StateText: "Failover committed", Location: "Recovery",
+			FailedOverAt: now.Add(-time.Hour), OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", VMID: "bios-" + name,
+			Disks: []facts.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage,
+		}
+	}
+	vm := func(name, ref, power string) facts.VM {
+		disk := func(n int, capacity int64) facts.VMDisk {
+			return facts.VMDisk{Label: fmt.Sprintf("Hard disk %d", n), File: fmt.Sprintf("[VMFS-01] %s/%d.vmdk", name, n), DatastoreRef: "ds-1", UUID: fmt.Sprintf("disk-%s-%d", name, n), CapacityBytes: capacity}
+		}
+		return facts.VM{
+			Ref: ref, Name: name, Path: "/DC/vm/" + name, BIOSUUID: "bios-" + name, InstanceUUID: "instance-" + name, HostRef: "host-1",
+			Power: power, Connection: "connected", Tools: "guestToolsRunning", ToolsVersion: "guestToolsCurrent",
+			Controllers: []facts.Controller{{Kind: "lsilogicsascontroller", Label: "SCSI controller 0"}},
+			Disks:       []facts.VMDisk{disk(1, 40*gib), disk(2, 60*gib)}, ExtraConfig: map[string]string{"disk.enableuuid": "TRUE"},
+			GuestDisks: []facts.GuestDisk{{Path: `C:\`, FileSystem: "NTFS"}, {Path: `R:\`, FileSystem: "NTFS"}},
+		}
+	}
+	datastore := func(ref, name, kind string) facts.Datastore {
+		return facts.Datastore{
+			Ref: ref, Name: name, Type: kind, Accessible: true, Maintenance: "normal", CapacityBytes: 900 * gib, FreeBytes: 300 * gib,
+			Mounts:         map[string]facts.Mount{"host-1": {Mode: "readWrite", Mounted: true, Accessible: true}},
+			CommittedBytes: map[string]int64{"vm-db": 30 * gib, "vm-web": 30 * gib},
+		}
+	}
+	s := &site{Input{
+		Now: now,
+		Vault: facts.Vault{
+			Taken: now, Name: "v", Items: []facts.Item{item("db01", facts.Classic, "InMageAzureV2", csID), item("web01", facts.Modernized, "InMageRcm", rcmID)},
+			Fabrics: []facts.Fabric{
+				{
+					ID: csID, Name: "CS-01", Architecture: facts.Classic, Health: "Normal", Heartbeat: heartbeat, Version: "9.62.1.1", HostName: "CS-01", IPAddress: "10.0.0.4",
+					ProcessServers: []facts.ProcessServer{{ID: "PS-ID", Name: "PS-AZ-01", IPAddress: "10.9.0.4", Version: "9.62.1.1", Heartbeat: heartbeat, Health: "Normal"}},
+					MasterTargets: []facts.MasterTarget{{
+						ID: "MT-ID", Name: "MT-WIN-01", OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", Version: "9.62.1.1", Heartbeat: heartbeat, DiskCount: 10,
+						RetentionVolumes: []facts.RetentionVolume{{Name: "R", CapacityBytes: 500 * gib, FreeBytes: 400 * gib}},
+					}},
+				},
+				{
+					ID: rcmID, Name: "appliances", Architecture: facts.Modernized,
+					Appliances: []facts.Appliance{{ID: "APPL-ID", Name: "ASR-APPL-01", BIOSID: "bios-ASR-APPL-01", Health: "Normal", Heartbeat: heartbeat, Datastores: []string{"VMFS-01", "VMFS-02"}}},
+				},
+			},
+			Policies: []facts.Policy{{ID: vaultID + "/replicationPolicies/back", Name: "back", Provider: "InMage"}},
+			Mappings: []facts.Mapping{{FabricID: csID, ContainerID: csID + "/c", TargetContainerID: csID + "/c", PolicyID: vaultID + "/replicationPolicies/back"}},
+			VCenters: []facts.RegisteredVCenter{{Name: "vcenter", Address: "vcenter.tokyo.example", FabricID: csID}},
+		},
+		Inventory: facts.Inventory{
+			Taken: now, URL: "https://vcenter.tokyo.example/sdk", User: "TOKYO\\asr",
+			VMs: []facts.VM{vm("db01", "vm-db", "poweredOff"), vm("web01", "vm-web", "poweredOff"), vm("MT-WIN-01", "vm-mt", "poweredOn"), vm("ASR-APPL-01", "vm-appl", "poweredOn")},
+			Hosts: []facts.Host{
+				{Ref: "host-1", Name: "esx01", Connection: "connected", DatastoreRefs: []string{"ds-1", "ds-2"}, Licence: "vSphere 8 Enterprise Plus", LicenceKey: "esx.enterprisePlus"},
+				{Ref: "host-2", Name: "esx02", Connection: "connected", DatastoreRefs: []string{"ds-1"}, Licence: "vSphere 8 Enterprise Plus", LicenceKey: "esx.enterprisePlus"},
+			},
+			Datastores: []facts.Datastore{datastore("ds-1", "VMFS-01", "vmfs"), datastore("ds-2", "VMFS-02", "vmfs")},
+			Privileges: map[string][]string{"/DC": {}, "/DC/vm/db01": {}},
+		},
+		Site: Site{NetworkPath: VPN, VCenterURL: "https://vcenter.tokyo.example/sdk"},
+	}}
+	s.Case = events.Case{
+		Attest: map[string]string{"configuration-server.backup": "of last night", "process-server.placement": "vnet-failover"},
+		Machines: []events.Machine{
+			{Name: "db01", Item: s.Vault.Items[0].ID, Architecture: "classic", OS: facts.Windows, Choice: events.Choice{MasterTarget: "MT-WIN-01", ProcessServer: "PS-AZ-01", RetentionDrive: "R", Datastore: "auto"}},
+			{Name: "web01", Item: s.Vault.Items[1].ID, Architecture: "modernized", OS: facts.Windows, Choice: events.Choice{Appliance: "ASR-APPL-01", LogStorageAccount: storage, Datastore: "auto"}},
+		},
+	}
+	return s
+}
+
+func (s *site) db() *facts.Item             { return &s.Vault.Items[0] }
+func (s *site) web() *facts.Item            { return &s.Vault.Items[1] }
+func (s *site) dbVM() *facts.VM             { return &s.Inventory.VMs[0] }
+func (s *site) webVM() *facts.VM            { return &s.Inventory.VMs[1] }
+func (s *site) mtVM() *facts.VM             { return &s.Inventory.VMs[2] }
+func (s *site) cs() *facts.Fabric           { return &s.Vault.Fabrics[0] }
+func (s *site) ps() *facts.ProcessServer    { return &s.cs().ProcessServers[0] }
+func (s *site) mt() *facts.MasterTarget     { return &s.cs().MasterTargets[0] }
+func (s *site) appliance() *facts.Appliance { return &s.Vault.Fabrics[1].Appliances[0] }
+func (s *site) ds() *facts.Datastore        { return &s.Inventory.Datastores[0] }
+func (s *site) host() *facts.Host           { return &s.Inventory.Hosts[0] }
+func (s *site) mount(m facts.Mount)         { s.ds().Mounts["host-1"] = m }
+
+// without takes a VM out of vCenter.
+func (s *site) without(name string) {
+	var rest []facts.VM
+	for _, vm := range s.Inventory.VMs {
+		if vm.Name != name {
+			rest = append(rest, vm)
+		}
+	}
+	s.Inventory.VMs = rest
+}
+
+// add puts another machine of db01's kind into the vault, and into the case if that is wanted.
+func (s *site) add(name string, inCase bool) *facts.Item {
+	item, machine := s.Vault.Items[0], s.Case.Machines[0]
+	item.Name, item.ID, item.VMID = name, csID+"/c/"+name, "bios-"+name
+	machine.Name, machine.Item = name, item.ID
+	s.Vault.Items = append(s.Vault.Items, item)
+	vm := s.Inventory.VMs[0]
+	vm.Name, vm.Ref, vm.BIOSUUID, vm.InstanceUUID = name, "vm-"+name, "bios-"+name, "instance-"+name
+	vm.Disks = nil
+	for _, d := range s.Inventory.VMs[0].Disks {
+		d.UUID += "-" + name
+		vm.Disks = append(vm.Disks, d)
+	}
+	vm.ExtraConfig = maps.Clone(vm.ExtraConfig)
+	s.Inventory.VMs = append(s.Inventory.VMs, vm)
+	if inCase {
+		s.Case.Machines = append(s.Case.Machines, machine)
+	}
+	return &s.Vault.Items[len(s.Vault.Items)-1]
+}
+
+// finding is what Run says of one check; machine is "" for a check of the whole case.
+func (s *site) finding(t *testing.T, code, machine string) events.Finding {
+	t.Helper()
+	for _, f := range Run(s.Input) {
+		if f.Check == code && f.Machine == machine {
+			return f
+		}
+	}
+	t.Fatalf("no finding of %s for %q", code, machine)
+	return events.Finding{}
+}
+
+// judgement is a row of the tables: what one change of the healthy site makes of a check.
+type judgement struct {
+	name     string
+	change   func(*site)
+	want     string
+	evidence string // a part of it
+}
+
+// judge runs rows against one check. machine is the one that is judged; "" for the whole case.
+func judge(t *testing.T, code, machine string, rows []judgement) {
+	t.Helper()
+	for _, row := range rows {
+		t.Run(code+" "+row.name, func(t *testing.T) {
+			t.Parallel()
+			s := healthy()
+			if row.change != nil {
+				row.change(s)
+			}
+			f := s.finding(t, code, machine)
+			if f.Status != row.want {
+				t.Fatalf("status %s, want %s: %s", f.Status, row.want, f.Evidence)
+			}
+			if !strings.Contains(f.Evidence, row.evidence) {
+				t.Errorf("evidence %q does not say %q", f.Evidence, row.evidence)
+			}
+			if quiet := f.Status == Passed || f.Status == Skipped; quiet != (f.Remedy == "") {
+				t.Errorf("status %s with remedy %q", f.Status, f.Remedy)
+			}
+		})
+	}
+}

@@ -1,0 +1,193 @@
+package checks
+
+import (
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// Subject is what a check judges: the facts of one machine, looked up once. For a check of the whole case
+// everything that belongs to one machine is empty, and Members has them all.
+type Subject struct {
+	Now            time.Time
+	Case           events.Case
+	Vault          facts.Vault
+	Inventory      facts.Inventory
+	InventoryError string
+	Site           Site
+	Members        []Member
+
+	Machine       events.Machine
+	Item          Found[facts.Item]
+	Fabric        Found[facts.Fabric]        // configuration server, or the appliances' fabric
+	MasterTarget  Found[facts.MasterTarget]  // classic
+	ProcessServer Found[facts.ProcessServer] // classic
+	Appliance     Found[facts.Appliance]     // modernized
+	VM            Found[facts.VM]            // the machine on-premises
+	Writer        Found[facts.VM]            // the master target, or the appliance
+	Host          Found[facts.Host]          // where the writer runs
+	Home          Home
+	Slots         Slots
+
+	wanted map[string]int64 // by datastore ref: what the whole case needs there
+	lookup *lookup
+}
+
+// Member is a machine of the case with its item; the item is zero when the vault has none.
+type Member struct {
+	Machine events.Machine
+	Item    facts.Item
+}
+
+// Found is the result of a look-up. It is nil when there is none; then Why says so in a sentence, and Absent
+// tells "looked, and it is not there" from "could not look".
+type Found[T any] struct {
+	It     *T
+	Why    string
+	Absent bool
+}
+
+func found[T any](it T) Found[T]         { return Found[T]{It: &it} }
+func absent[T any](why string) Found[T]  { return Found[T]{Why: why, Absent: true} }
+func unclear[T any](why string) Found[T] { return Found[T]{Why: why} }
+
+// Slots counts disks at the master target or appliance of a machine.
+type Slots struct {
+	Case    int    // disks that the machines of this case will add
+	Unclear string // why that cannot be counted
+	Others  int    // appliance: disks of machines that replicate back through it already
+}
+
+// subjects looks everything up: once for the whole case, and for each machine.
+func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
+	look := newLookup(in)
+	ofCase = Subject{
+		Now: in.Now, Case: in.Case, Vault: in.Vault, Inventory: in.Inventory, InventoryError: look.noInventory, Site: in.Site,
+		wanted: map[string]int64{}, lookup: look,
+	}
+	ofMachines = make([]Subject, len(in.Case.Machines))
+	for i, m := range in.Case.Machines {
+		s := ofCase
+		s.Machine = m
+		s.find(look)
+		s.Home = locate(s)
+		for _, p := range s.Home.Places {
+			ofCase.wanted[p.Datastore.Ref] += p.Need
+		}
+		ofMachines[i] = s
+		member := Member{Machine: m}
+		if s.Item.It != nil {
+			member.Item = *s.Item.It
+		}
+		ofCase.Members = append(ofCase.Members, member)
+	}
+	slots := countSlots(ofMachines, in.Vault.Items)
+	for i := range ofMachines {
+		ofMachines[i].Members = ofCase.Members
+		ofMachines[i].Slots = slots[ofMachines[i].writerKey()]
+	}
+	return ofCase, ofMachines
+}
+
+func (s *Subject) find(look *lookup) {
+	m := s.Machine
+	s.Item = look.item(m)
+	s.Fabric = look.fabric(s.Item)
+	s.MasterTarget = server(s.Fabric, m.MasterTarget, "master target", facts.Fabric.MasterTarget)
+	s.ProcessServer = server(s.Fabric, m.ProcessServer, "process server", facts.Fabric.ProcessServer)
+	s.Appliance = server(s.Fabric, m.Appliance, "appliance", facts.Fabric.Appliance)
+	s.VM = look.machineVM(s.Item)
+	var fabric facts.Fabric
+	if s.Fabric.It != nil {
+		fabric = *s.Fabric.It
+	}
+	ref, role := Writer(m, fabric)
+	s.Writer = look.vm(ref, role+" "+ref.Name)
+	s.Host = look.host(s.Writer)
+}
+
+// writerName is how an operator calls what writes the machine's disks.
+func (s Subject) writerName() string {
+	_, role := Writer(s.Machine, facts.Fabric{})
+	return role + " " + s.Machine.MasterTarget + s.Machine.Appliance
+}
+
+func (s Subject) writerKey() string {
+	return strings.ToLower(s.Machine.Architecture + "/" + s.Machine.MasterTarget + s.Machine.Appliance)
+}
+
+// server finds a server of a fabric by the name that was chosen.
+func server[T any](fabric Found[facts.Fabric], name, role string, find func(facts.Fabric, string) (T, bool)) Found[T] {
+	if fabric.It == nil {
+		return unclear[T](fabric.Why)
+	}
+	if name == "" {
+		return absent[T]("No " + role + " is chosen, and the site has no default.")
+	}
+	if it, ok := find(*fabric.It, name); ok {
+		return found(it)
+	}
+	return absent[T]("The " + role + " " + name + " is not registered with " + fabric.It.Name + ".")
+}
+
+// countSlots counts, by master target or appliance, the disks that the case will add there.
+func countSlots(ofMachines []Subject, items []facts.Item) map[string]Slots {
+	inCase := map[string]bool{}
+	slots := map[string]Slots{}
+	for _, s := range ofMachines {
+		if s.Item.It == nil {
+			continue
+		}
+		item := *s.Item.It
+		inCase[normalID(item.ID)] = true
+		n := slots[s.writerKey()]
+		disks := len(item.Disks)
+		if disks == 0 && s.VM.It != nil {
+			disks = len(s.VM.It.Disks)
+		}
+		switch {
+		case item.ReversedOnce(): // counted by Site Recovery already
+		case disks == 0:
+			n.Unclear = "Neither Site Recovery nor vCenter names the disks of " + s.Machine.Name + "."
+		default:
+			n.Case += disks
+		}
+		slots[s.writerKey()] = n
+	}
+	others := map[string]int{}
+	for _, item := range items {
+		if item.ApplianceID != "" && !inCase[normalID(item.ID)] {
+			others[strings.ToLower(item.ApplianceID)] += len(item.Disks)
+		}
+	}
+	for _, s := range ofMachines {
+		if n := slots[s.writerKey()]; s.Appliance.It != nil {
+			n.Others = others[strings.ToLower(s.Appliance.It.ID)]
+			slots[s.writerKey()] = n
+		}
+	}
+	return slots
+}
+
+// with judges what was looked up; when that is missing the check is unknown for the reason why.
+func with[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict) func(Subject) Verdict {
+	return func(s Subject) Verdict {
+		it := pick(s)
+		if it.It == nil {
+			return unknown("%s", it.Why)
+		}
+		return judge(s, *it.It)
+	}
+}
+
+// must is with, for a check that fails when what it is about is not there.
+func must[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict) func(Subject) Verdict {
+	return func(s Subject) Verdict {
+		if it := pick(s); it.It == nil && it.Absent {
+			return fail("%s", it.Why)
+		}
+		return with(pick, judge)(s)
+	}
+}

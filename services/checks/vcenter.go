@@ -1,0 +1,174 @@
+package checks
+
+import (
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"reprotect.example/services/facts"
+)
+
+var vCenterChecks = []Check{
+	{
+		Code: "vcenter.connected", Level: Block, For: both, Refs: []string{"S48"}, PerCase: true,
+		Title:     "The vCenter of the site answers.",
+		Why:       "Reprotect writes through vCenter, and most preconditions can only be read there.",
+		Remedy:    "See that the vCenter runs and that the address, account and certificate in the config of the site are right, then check again.",
+		Reference: pageReprotect, Judge: judgeVCenter,
+	},
+	{
+		Code: "vcenter.discovered", Level: Block, For: classic, Refs: []string{"S48"},
+		Title:     "The vCenter of the master target is registered with the configuration server.",
+		Why:       "Site Recovery offers only what it discovered: with another vCenter the datastores are missing or not accessible.",
+		Remedy:    "In the vault, open Site Recovery Infrastructure > Configuration Servers, choose the server, add the vCenter and wait until it is discovered.",
+		Reference: pageReprotect, Judge: judgeDiscovered,
+	},
+	{
+		Code: "vcenter.privileges", Level: Block, For: both, Refs: []string{"S4", "S43", "N3"}, PerCase: true,
+		Title:     "The vCenter account has every privilege that a failback needs.",
+		Why:       "A read-only account protects and fails over well, but at reprotect no datastore is found and no disk can be written.",
+		Remedy:    "In vCenter, give the account a role with the missing privileges on the datacenter, propagating to children.",
+		Reference: pageAccount, Judge: judgePrivileges,
+	},
+	{
+		Code: "esxi.licence", Level: Block, For: both, Refs: []string{"S46"},
+		Title:     "The ESXi hosts have no free licence.",
+		Why:       "With the free edition of ESXi (vSphere Hypervisor) the failover works and the failback does not.",
+		Remedy:    "In vCenter, assign the host an evaluation or a paid licence (Configure > Licensing).",
+		Reference: pageReprotect, Judge: judgeLicence,
+	},
+}
+
+func judgeVCenter(s Subject) Verdict {
+	if s.InventoryError != "" {
+		return fail("vCenter %s could not be read: %s.", hostOf(s.Site.VCenterURL), strings.TrimSuffix(s.InventoryError, "."))
+	}
+	return pass("vCenter %s answered account %s at %s.", hostOf(s.Inventory.URL), s.Inventory.User, stamp(s.Inventory.Taken))
+}
+
+// hostOf is the host of a vCenter's URL. Everything else stays out of evidence: a URL can hold a password.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+func judgeDiscovered(s Subject) Verdict {
+	switch why := s.Vault.Unread["vcenters"]; {
+	case why != "":
+		return unknown("The vCenters of the vault could not be read: %s.", why)
+	case s.Fabric.It == nil:
+		return unknown("%s", s.Fabric.Why)
+	case s.Writer.It == nil:
+		return unknown("%s", s.Writer.Why)
+	}
+	ours := hostOf(s.Inventory.URL)
+	if ours == "" {
+		ours = hostOf(s.Site.VCenterURL)
+	}
+	var known []string
+	comparable := true
+	for _, v := range s.Vault.VCenters {
+		if !facts.SameID(v.FabricID, s.Fabric.It.ID) {
+			continue
+		}
+		if sameHost(v.Address, ours) || sameHost(v.Name, ours) {
+			return pass("vCenter %s, which runs the %s, is registered as %s.", ours, s.writerName(), v.Name)
+		}
+		known = append(known, v.Name+" at "+v.Address)
+		comparable = comparable && isAddress(v.Address) == isAddress(ours)
+	}
+	switch {
+	case ours == "":
+		return unknown("The address of the vCenter is not known.")
+	case len(known) > 0 && !comparable:
+		return unknown("vCenter %s runs the %s; whether it is one of those that configuration server %s knows (%s) cannot be told, because one is given by name and the other by address.",
+			ours, s.writerName(), s.Fabric.It.Name, list(known)).
+			remedy("Use the same name or address for the vCenter in the config of the site and in the vault.")
+	case len(known) == 0:
+		return fail("Configuration server %s knows no vCenter; %s runs the %s.", s.Fabric.It.Name, ours, s.writerName())
+	}
+	return fail("vCenter %s runs the %s, and configuration server %s knows only %s.", ours, s.writerName(), s.Fabric.It.Name, list(known))
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+// sameHost compares hosts; a short name is the same as a full one that begins with it.
+func sameHost(a, b string) bool {
+	switch {
+	case a == "" || b == "":
+		return false
+	case strings.EqualFold(a, b) || sameAddress(a, b):
+		return true
+	case isAddress(a) || isAddress(b):
+		return false
+	}
+	short, long := strings.ToLower(a), strings.ToLower(b)
+	if len(short) > len(long) {
+		short, long = long, short
+	}
+	return !strings.Contains(short, ".") && strings.HasPrefix(long, short+".")
+}
+
+func judgePrivileges(s Subject) Verdict {
+	switch why := s.Inventory.Unread["privileges"]; {
+	case s.InventoryError != "":
+		return unknown("vCenter could not be read: %s.", s.InventoryError)
+	case why != "":
+		return unknown("The privileges of account %s could not be read: %s.", s.Inventory.User, why)
+	case len(s.Inventory.Privileges) == 0:
+		return unknown("The privileges of account %s were not read.", s.Inventory.User)
+	}
+	var places, missing []string
+	for _, path := range slices.Sorted(maps.Keys(s.Inventory.Privileges)) {
+		if lacking := s.Inventory.Privileges[path]; len(lacking) > 0 {
+			places = append(places, path)
+			missing = append(missing, lacking...)
+		}
+	}
+	if len(places) == 0 {
+		return pass("Account %s has all documented privileges on %d objects.", s.Inventory.User, len(s.Inventory.Privileges))
+	}
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	return fail("Account %s lacks %d privilege(s): %s; on %s.", s.Inventory.User, len(missing), strings.Join(missing, ", "), list(places))
+}
+
+// judgeLicence looks at the host of the master target or appliance, and at that of the machine's VM.
+func judgeLicence(s Subject) Verdict {
+	hosts := []Found[facts.Host]{s.Host}
+	if s.VM.It != nil && (s.Host.It == nil || s.VM.It.HostRef != s.Host.It.Ref) {
+		hosts = append(hosts, s.lookup.host(s.VM))
+	}
+	var verdicts []Verdict
+	for _, h := range hosts {
+		if h.It == nil {
+			verdicts = append(verdicts, unknown("%s", h.Why))
+			continue
+		}
+		verdicts = append(verdicts, licenceOf(*h.It, s.Inventory.Unread["licence"]))
+	}
+	return worst(verdicts)
+}
+
+func licenceOf(h facts.Host, whyNone string) Verdict {
+	if why := unread(h.Unread, "licence"); why != "" {
+		whyNone = why
+	}
+	switch {
+	case h.Licence == "" && h.LicenceKey == "" && whyNone != "":
+		return unknown("The licence of host %s could not be read: %s.", h.Name, whyNone)
+	case h.Licence == "" && h.LicenceKey == "":
+		return unknown("The licence of host %s was not read.", h.Name)
+	case strings.HasPrefix(strings.ToLower(h.LicenceKey), "esxbasic"), strings.Contains(strings.ToLower(h.Licence), "hypervisor"):
+		return fail("Host %s has the free licence %s.", h.Name, h.Licence)
+	}
+	return pass("Host %s has the licence %s.", h.Name, h.Licence)
+}

@@ -1,0 +1,90 @@
+package checks
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Statuses of a verdict, and of a finding.
+const (
+	Passed  = "pass"
+	Warned  = "warn"
+	Failed  = "fail"
+	Unknown = "unknown"
+	Skipped = "skipped" // has no meaning for this machine
+	Waived  = "waived"  // of findings only: somebody took the responsibility
+)
+
+// Verdict is what a check says of one machine. A check of level warn or info that fails becomes a warning; one
+// of level block may warn by itself where the fault need not stop the case.
+type Verdict struct {
+	Status   string
+	Evidence string // complete sentences that name things as an operator sees them
+	Remedy   string // more exact than that of the check; "" takes the check's
+}
+
+func pass(format string, args ...any) Verdict    { return verdict(Passed, format, args) }
+func warn(format string, args ...any) Verdict    { return verdict(Warned, format, args) }
+func fail(format string, args ...any) Verdict    { return verdict(Failed, format, args) }
+func unknown(format string, args ...any) Verdict { return verdict(Unknown, format, args) }
+func skipped(format string, args ...any) Verdict { return verdict(Skipped, format, args) }
+
+func verdict(status, format string, args []any) Verdict {
+	return Verdict{Status: status, Evidence: fmt.Sprintf(format, args...)}
+}
+
+func (v Verdict) remedy(format string, args ...any) Verdict {
+	v.Remedy = fmt.Sprintf(format, args...)
+	return v
+}
+
+// list joins names for a sentence, and counts those beyond the fifth.
+func list(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func gb(bytes int64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/(1<<30)) }
+
+// unread finds the reason why one of the paths, or what it lies in, could not be read; "" when all were.
+func unread(reasons map[string]string, paths ...string) string {
+	for _, path := range paths {
+		for p := path; ; {
+			if reason, ok := reasons[p]; ok {
+				return path + ": " + reason
+			}
+			dot := strings.LastIndexByte(p, '.')
+			if dot < 0 {
+				break
+			}
+			p = p[:dot]
+		}
+	}
+	return ""
+}
+
+// severity orders statuses: what decides when several things are judged together.
+var severity = map[string]int{Skipped: 0, Passed: 1, Warned: 2, Unknown: 3, Failed: 4}
+
+// worst joins verdicts on several things into one: the gravest status, with the evidence of all that have it.
+func worst(verdicts []Verdict) Verdict {
+	var joined Verdict
+	for _, v := range verdicts {
+		switch {
+		case joined.Status == "" || severity[v.Status] > severity[joined.Status]:
+			joined = v
+		case v.Status == joined.Status && v.Evidence != joined.Evidence:
+			joined.Evidence += " " + v.Evidence
+			if v.Remedy != joined.Remedy {
+				joined.Remedy = strings.TrimSpace(joined.Remedy + " " + v.Remedy)
+			}
+		}
+	}
+	return joined
+}
