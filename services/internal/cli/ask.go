@@ -60,6 +60,9 @@ func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
 	}
 	if wait && !slices.ContainsFunc(cases, isRefused) {
 		if cases, err = a.toTheEnd(ctx, b, q, len(cases)); err != nil {
+			if ctx.Err() != nil {
+				a.hint("Stopped following. The cases go on; 'reprotect watch' shows them.")
+			}
 			return err
 		}
 	}

@@ -216,8 +216,8 @@ func (b board) doing(c progress.Case) string {
 		}
 	}
 	text := strings.Join(doing, ", ")
-	if eta.After(b.now) {
-		text += ", about " + progress.Duration(eta.Sub(b.now)) + " more"
+	if left := eta.Sub(b.now); left >= time.Second {
+		text += ", about " + progress.Duration(left) + " more"
 	}
 	return text
 }
