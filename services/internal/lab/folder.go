@@ -1,0 +1,116 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"text/template"
+	"time"
+
+	"reprotect.example/services/internal/lab/asrsim"
+	"reprotect.example/services/internal/lab/scenario"
+)
+
+const configName = "reprotect.yaml"
+
+// folder is what the lab writes.
+type folder struct {
+	ready                    Ready
+	scenario                 scenario.Scenario
+	logStorage               string
+	caPEM                    []byte
+	azureToken, controlToken string
+}
+
+// writeFolder writes the files, lab.json last: who finds it finds all of them.
+func writeFolder(dir string, f folder) error {
+	config, err := f.config()
+	if err != nil {
+		return err
+	}
+	lab, err := json.Marshal(handle{Control: f.ready.Control, Token: f.controlToken, CAFile: f.ready.Azure.CAFile})
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		path    string
+		content []byte
+	}{
+		{f.ready.Azure.CAFile, f.caPEM},
+		{f.ready.Azure.TokenFile, []byte(f.azureToken + "\n")},
+		{filepath.Join(dir, "vcenter-password"), []byte(f.ready.VCenter.Password + "\n")},
+		{f.ready.Config, config},
+		{filepath.Join(dir, handleName), lab},
+	} {
+		if err := os.WriteFile(file.path, file.content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config is the text of reprotect.yaml. HTTP listens on a free port, since the services may run as several
+// processes with this one file.
+func (f folder) config() ([]byte, error) {
+	s := f.scenario
+	values := struct {
+		Ready
+		MasterTarget, RetentionDrive         map[string]string
+		ProcessServer, Appliance, LogStorage string
+		AgentWait, Look                      time.Duration
+	}{
+		Ready: f.ready, LogStorage: f.logStorage,
+		MasterTarget: map[string]string{}, RetentionDrive: map[string]string{},
+		AgentWait: max(s.Real(20*time.Minute), 3*time.Second),
+		Look:      max(s.Real(30*time.Second), 50*time.Millisecond),
+	}
+	for _, mt := range s.MasterTargets {
+		if values.MasterTarget[mt.OS] == "" {
+			values.MasterTarget[mt.OS], values.RetentionDrive[mt.OS] = mt.Name, mt.Retention
+		}
+	}
+	if len(s.MasterTargets) > 0 {
+		values.ProcessServer = asrsim.ProcessServer
+	}
+	if len(s.Appliances) > 0 {
+		values.Appliance = s.Appliances[0].Name
+	}
+	var text bytes.Buffer
+	if err := configTemplate.Execute(&text, values); err != nil {
+		return nil, fmt.Errorf("write %s: %w", configName, err)
+	}
+	return text.Bytes(), nil
+}
+
+// Go's quoting of a string is also YAML's.
+var configTemplate = template.Must(template.New(configName).Parse(`# Written by 'reprotect lab': against this lab, and only while it runs.
+{{- with .NATS}}
+bus:
+  nats: {url: {{printf "%q" .URL}}}
+{{- end}}
+dataDir: data
+azure: {endpoint: {{printf "%q" .Azure.Endpoint}}, caFile: ca.pem, tokenFile: azure-token}
+sites:
+  tokyo:
+    vault:
+      subscription: {{printf "%q" .Azure.Subscription}}
+      resourceGroup: {{printf "%q" .Azure.ResourceGroup}}
+      name: {{printf "%q" .Azure.Vault}}
+    vcenter:
+      url: {{printf "%q" .VCenter.URL}}
+      username: {{printf "%q" .VCenter.Username}}
+      passwordFile: vcenter-password
+      caFile: ca.pem
+    defaults:
+      masterTarget: {windows: {{printf "%q" .MasterTarget.windows}}, linux: {{printf "%q" .MasterTarget.linux}}}
+      processServer: {{printf "%q" .ProcessServer}}
+      appliance: {{printf "%q" .Appliance}}
+      datastore: auto
+      retentionDrive: {windows: {{printf "%q" .RetentionDrive.windows}}, linux: {{printf "%q" .RetentionDrive.linux}}}
+      logStorageAccount: {{printf "%q" .LogStorage}}
+    network: {path: expressroute}
+    limits: {agentWait: {{.AgentWait}}, look: {{.Look}}, jobWait: 24h}
+http: {listen: "127.0.0.1:0"}
+`))
