@@ -139,8 +139,8 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	}
 
 	l.ready = Ready{
-		Config:  filepath.Join(dir, configName),
-		VCenter: VCenter{URL: center.URL(), Username: center.Username, Password: center.Password, CAFile: caFile},
+		Config:   filepath.Join(dir, configName),
+		VCenter:  VCenter{URL: center.URL(), Username: center.Username, Password: center.Password, CAFile: caFile},
 		Machines: []string{}, Control: "https://" + listener.Addr().String(),
 	}
 	for _, m := range s.Machines {
