@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -124,19 +125,37 @@ func (c *Conn) asyncError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	}
 	if _, rest, ok := strings.Cut(err.Error(), `Publish to "`); ok {
 		subject, _, _ := strings.Cut(rest, `"`)
-		c.mu.Lock()
-		c.denied[subject] = time.Now()
-		c.mu.Unlock()
+		c.noteDenial(subject)
 	}
 	c.log.Error("bus refuses an operation to this account", zap.Error(err))
 }
 
-func (c *Conn) wasDenied(subject string, since time.Time) bool {
+func (c *Conn) noteDenial(subject string) {
+	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at, ok := c.denied[subject]
-	return ok && !at.Before(since)
+	maps.DeleteFunc(c.denied, func(_ string, at time.Time) bool { return now.Sub(at) > time.Minute })
+	c.denied[subject] = now
 }
+
+// explain turns the error of a call that began at a time into ErrNotPermitted when the server refused this account
+// to publish on a subject that begins so: the call itself only saw a timeout.
+func (c *Conn) explain(err error, prefix string, begun time.Time) error {
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for subject, at := range c.denied {
+		if strings.HasPrefix(subject, prefix) && !at.Before(begun) {
+			return bus.ErrNotPermitted
+		}
+	}
+	return err
+}
+
+// api begins the subjects on which the server takes requests.
+const api = "$JS.API."
 
 // The server's answers to a publication that expects a sequence.
 const (
@@ -157,25 +176,23 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		begun := time.Now()
 		ack, err := c.js.PublishMsg(ctx, msg, options...)
-		var api *jetstream.APIError
+		var refusal *jetstream.APIError
 		switch {
 		case err == nil && ack.Duplicate && m.Once != "":
 			return bus.ErrDecided
 		case err == nil:
 			return nil
-		case errors.As(err, &api) && api.ErrorCode == wrongSequence:
+		case errors.As(err, &refusal) && refusal.ErrorCode == wrongSequence:
 			return bus.ErrDecided
-		case errors.As(err, &api) && api.ErrorCode == inFlight && pause < time.Second:
+		case errors.As(err, &refusal) && refusal.ErrorCode == inFlight && pause < time.Second:
 			select {
 			case <-time.After(pause):
 				continue
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-		case c.wasDenied(m.Subject, begun):
-			return fmt.Errorf("publish on %s: %w", m.Subject, bus.ErrNotPermitted)
 		}
-		return fmt.Errorf("publish on %s: %w", m.Subject, err)
+		return fmt.Errorf("publish on %s: %w", m.Subject, c.explain(err, m.Subject, begun))
 	}
 }
 

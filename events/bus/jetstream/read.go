@@ -36,12 +36,13 @@ func (c *Conn) Read(ctx context.Context, r Reading, each func(bus.Received) erro
 	if r.Latest && len(r.Filters) == 0 {
 		config.FilterSubjects = []string{">"}
 	}
+	begun := time.Now()
 	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
 	if err != nil {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("bus: there is no stream %s: run 'reprotect bus setup': %w", r.Stream, err)
 		}
-		return fmt.Errorf("bus: read %s: %w", r.Stream, err)
+		return fmt.Errorf("bus: read %s: %w", r.Stream, c.explain(err, api+"CONSUMER.CREATE."+r.Stream+".", begun))
 	}
 	defer func() { // the server keeps it for minutes otherwise; when this fails, it still goes then
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

@@ -24,10 +24,7 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 		consumer, err := c.js.Consumer(ctx, from.stream, spec.Service)
 		if err != nil {
 			s.Close()
-			info := "$JS.API.CONSUMER.INFO." + from.stream + "." + spec.Service
-			if c.wasDenied(info, begun) {
-				return nil, fmt.Errorf("consume as %s: %w", spec.Service, bus.ErrNotPermitted)
-			}
+			err = c.explain(err, api+"CONSUMER.INFO."+from.stream+".", begun)
 			if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 				err = fmt.Errorf("%w: run 'reprotect bus setup': %w", bus.ErrMissing, err)
 			}

@@ -83,13 +83,15 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 
 // SetUp makes the topology, or brings what exists up to it. It may be called again at any time.
 func (c *Conn) SetUp(ctx context.Context, streams []Stream) error {
+	begun := time.Now()
 	for _, s := range streams {
 		stream, err := c.js.CreateOrUpdateStream(ctx, s.Config)
 		if err != nil {
-			return fmt.Errorf("bus: stream %s: %w", s.Config.Name, err)
+			return fmt.Errorf("bus: stream %s: %w", s.Config.Name, c.explain(err, api+"STREAM.", begun))
 		}
 		for _, consumer := range s.Consumers {
 			if _, err := stream.CreateOrUpdateConsumer(ctx, consumer); err != nil {
+				err = c.explain(err, api+"CONSUMER.", begun)
 				return fmt.Errorf("bus: consumer %s of %s: %w", consumer.Durable, s.Config.Name, err)
 			}
 		}
@@ -118,12 +120,13 @@ type Status struct {
 // Status reads the state of the bus. It needs the rights of an administrator.
 func (c *Conn) Status(ctx context.Context) (Status, error) {
 	s := Status{Server: c.nc.ConnectedServerName()}
+	begun := time.Now()
 	log, err := c.js.Stream(ctx, StreamLog)
 	if err != nil {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return s, fmt.Errorf("bus: there is no stream %s: run 'reprotect bus setup': %w", StreamLog, err)
 		}
-		return s, fmt.Errorf("bus: stream %s: %w", StreamLog, err)
+		return s, fmt.Errorf("bus: stream %s: %w", StreamLog, c.explain(err, api+"STREAM.INFO.", begun))
 	}
 	s.Messages, s.Bytes = log.CachedInfo().State.Msgs, log.CachedInfo().State.Bytes
 	if dead, err := c.js.Stream(ctx, StreamDead); err == nil {

@@ -22,10 +22,7 @@ func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bu
 	schedule(msg, service, key, at)
 	begun := time.Now()
 	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
-		if c.wasDenied(msg.Subject, begun) {
-			return fmt.Errorf("wake-up of %s: %w", service, bus.ErrNotPermitted)
-		}
-		return fmt.Errorf("wake-up of %s: %w", service, err)
+		return fmt.Errorf("wake-up of %s: %w", service, c.explain(err, msg.Subject, begun))
 	}
 	return nil
 }
@@ -51,7 +48,7 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 		case <-done:
 			return
 		case now := <-ticker.C:
-			n, err := c.renewOverdue(ctx, service, now)
+			n, err := c.renewOverdue(ctx, service, now.Add(-overdue))
 			if err != nil && ctx.Err() == nil {
 				c.log.Warn("overdue wake-ups could not be read", zap.String("service", service), zap.Error(err))
 			}
@@ -62,8 +59,9 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 	}
 }
 
-// renewOverdue walks the timers of a service and publishes anew each that should have fired.
-func (c *Conn) renewOverdue(ctx context.Context, service string, now time.Time) (renewed int, err error) {
+// renewOverdue walks the timers of a service and publishes anew each that should have fired before a time, which
+// must have passed: what is renewed is due now, and so not met again on the walk.
+func (c *Conn) renewOverdue(ctx context.Context, service string, before time.Time) (renewed int, err error) {
 	prefix := timerSubject(service, "")
 	for from := uint64(1); ; {
 		page, last, err := c.page(ctx, StreamWake(service), prefix+">", from)
@@ -73,7 +71,7 @@ func (c *Conn) renewOverdue(ctx context.Context, service string, now time.Time) 
 		for _, msg := range page {
 			text, _ := strings.CutPrefix(msg.Header.Get("Nats-Schedule"), "@at ")
 			at, err := time.Parse(time.RFC3339Nano, text)
-			if err != nil || now.Sub(at) < overdue {
+			if err != nil || !at.Before(before) {
 				continue
 			}
 			key := strings.TrimPrefix(msg.Header.Get("Nats-Subject"), prefix)
@@ -83,7 +81,7 @@ func (c *Conn) renewOverdue(ctx context.Context, service string, now time.Time) 
 					anew.Header[k] = v
 				}
 			}
-			schedule(anew, service, key, now)
+			schedule(anew, service, key, time.Now())
 			if _, err := c.js.PublishMsg(ctx, anew); err != nil {
 				return renewed, fmt.Errorf("wake-up %s: %w", key, err)
 			}
