@@ -66,7 +66,7 @@ type Input struct {
 func Run(in Input) []events.Finding {
 	ofCase, ofMachines := subjects(in)
 	catalogue := Catalogue()
-	var findings []events.Finding
+	findings := make([]events.Finding, 0, len(catalogue)*(1+len(ofMachines)))
 	for _, check := range catalogue {
 		if check.PerCase && slices.ContainsFunc(ofMachines, check.concerns) {
 			findings = append(findings, check.find(ofCase))

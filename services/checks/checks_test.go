@@ -229,7 +229,7 @@ func TestAttest(t *testing.T) {
 func TestPanicIsUnknown(t *testing.T) {
 	t.Parallel()
 	check := Check{Code: "x.y", Level: Block, Title: "X is y.", Judge: func(s Subject) Verdict { return pass("%s", s.Item.It.Name) }}
-	f := check.find(Subject{Site: Site{Strict: true}})
+	f := check.find(Subject{Shared: &Shared{Site: Site{Strict: true}}})
 	if f.Status != Unknown || !f.Blocks || !strings.Contains(f.Evidence, "nil pointer") || !strings.Contains(f.Remedy, "X is y.") {
 		t.Errorf("%+v", f)
 	}

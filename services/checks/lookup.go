@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"reprotect.example/events"
@@ -10,17 +11,30 @@ import (
 
 // lookup finds things in a vault and an inventory in constant time: a case may have a thousand machines.
 type lookup struct {
-	items      map[string]facts.Item
-	byName     map[string][]facts.Item
-	groups     map[string][]facts.Item // by groupKey
-	fabrics    map[string]facts.Fabric
+	items      map[string]*facts.Item
+	byName     map[string][]*facts.Item
+	groups     map[string][]*facts.Item // by groupKey
+	fabrics    map[string]*facts.Fabric
 	noFabrics  string // why the vault's fabrics could not be read
-	vms        map[string][]facts.VM
-	hosts      map[string]facts.Host
+	vms        map[string][]*facts.VM
+	hosts      map[string]*facts.Host
 	datastores map[string]facts.Datastore // by ref, and by name in lower case
+
+	uuids map[string]string // normal spelling of each that was asked for
 
 	noInventory string // why there is no inventory
 	user        string
+}
+
+// uuid is facts.NormalUUID, which costs more than a look into a map: master targets are compared with every
+// machine of a case.
+func (l *lookup) uuid(s string) string {
+	normal, ok := l.uuids[s]
+	if !ok {
+		normal = facts.NormalUUID(s)
+		l.uuids[s] = normal
+	}
+	return normal
 }
 
 func normalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
@@ -33,17 +47,21 @@ func newLookup(in Input) *lookup {
 	if l.noInventory == "" && inv.Taken.IsZero() && len(inv.VMs)+len(inv.Hosts)+len(inv.Datastores) == 0 {
 		l.noInventory = "nothing was read from it"
 	}
-	l.vms = make(map[string][]facts.VM, 4*len(inv.VMs))
-	for _, vm := range inv.VMs {
+	l.uuids = make(map[string]string, 4*len(inv.VMs))
+	l.vms = make(map[string][]*facts.VM, 4*len(inv.VMs))
+	for i := range inv.VMs {
+		vm := &inv.VMs[i]
 		l.vms["name/"+strings.ToLower(vm.Name)] = append(l.vms["name/"+strings.ToLower(vm.Name)], vm)
-		ids := map[string]bool{"id/" + facts.NormalUUID(vm.Ref): true, "id/" + facts.NormalUUID(vm.BIOSUUID): true, "id/" + facts.NormalUUID(vm.InstanceUUID): true}
-		for id := range ids {
-			l.vms[id] = append(l.vms[id], vm)
+		l.vms["ref/"+vm.Ref] = append(l.vms["ref/"+vm.Ref], vm)
+		bios, instance := "id/"+l.uuid(vm.BIOSUUID), "id/"+l.uuid(vm.InstanceUUID)
+		l.vms[bios] = append(l.vms[bios], vm)
+		if instance != bios {
+			l.vms[instance] = append(l.vms[instance], vm)
 		}
 	}
-	l.hosts = make(map[string]facts.Host, len(inv.Hosts))
-	for _, h := range inv.Hosts {
-		l.hosts[h.Ref] = h
+	l.hosts = make(map[string]*facts.Host, len(inv.Hosts))
+	for i, h := range inv.Hosts {
+		l.hosts[h.Ref] = &inv.Hosts[i]
 	}
 	l.datastores = make(map[string]facts.Datastore, 2*len(inv.Datastores))
 	for _, d := range inv.Datastores {
@@ -54,18 +72,19 @@ func newLookup(in Input) *lookup {
 
 func newVaultLookup(vault facts.Vault) *lookup {
 	l := &lookup{
-		items: make(map[string]facts.Item, len(vault.Items)), byName: make(map[string][]facts.Item, len(vault.Items)),
-		groups: map[string][]facts.Item{}, fabrics: make(map[string]facts.Fabric, len(vault.Fabrics)), noFabrics: vault.Unread["fabrics"],
+		items: make(map[string]*facts.Item, len(vault.Items)), byName: make(map[string][]*facts.Item, len(vault.Items)),
+		groups: map[string][]*facts.Item{}, fabrics: make(map[string]*facts.Fabric, len(vault.Fabrics)), noFabrics: vault.Unread["fabrics"],
 	}
-	for _, i := range vault.Items {
+	for n := range vault.Items {
+		i := &vault.Items[n]
 		l.items[normalID(i.ID)] = i
 		l.byName[strings.ToLower(i.Name)] = append(l.byName[strings.ToLower(i.Name)], i)
 		if i.GroupID != "" {
-			l.groups[groupKey(i)] = append(l.groups[groupKey(i)], i)
+			l.groups[groupKey(*i)] = append(l.groups[groupKey(*i)], i)
 		}
 	}
-	for _, f := range vault.Fabrics {
-		l.fabrics[normalID(f.ID)] = f
+	for i, f := range vault.Fabrics {
+		l.fabrics[normalID(f.ID)] = &vault.Fabrics[i]
 	}
 	return l
 }
@@ -76,7 +95,7 @@ func (l *lookup) item(m events.Machine) Found[facts.Item] {
 	if i, ok := l.items[normalID(m.Item)]; ok {
 		return found(i)
 	}
-	var back []facts.Item
+	var back []*facts.Item
 	for _, i := range l.byName[strings.ToLower(m.Name)] {
 		if i.ReversedOnce() && string(i.Architecture) == m.Architecture {
 			back = append(back, i)
@@ -118,12 +137,12 @@ func (l *lookup) vm(ref facts.VMRef, what string) Found[facts.VM] {
 	}
 	vms := l.vms["name/"+strings.ToLower(ref.Name)]
 	if ref.ID != "" {
-		if byID := l.vms["id/"+facts.NormalUUID(ref.ID)]; len(byID) > 0 {
+		if byID := slices.Concat(l.vms["id/"+l.uuid(ref.ID)], l.vms["ref/"+ref.ID]); len(byID) > 0 {
 			vms = byID
 		}
 	}
 	if len(vms) > 1 {
-		var named []facts.VM
+		var named []*facts.VM
 		for _, vm := range vms {
 			if strings.EqualFold(vm.Name, ref.Name) {
 				named = append(named, vm)
@@ -142,10 +161,10 @@ func (l *lookup) vm(ref facts.VMRef, what string) Found[facts.VM] {
 	return unclear[facts.VM](fmt.Sprintf("vCenter has %d VMs that may be %s: %s.", len(vms), what, list(paths(vms))))
 }
 
-func paths(vms []facts.VM) []string {
+func paths(vms []*facts.VM) []string {
 	var all []string
 	for _, vm := range vms {
-		all = append(all, place(vm))
+		all = append(all, place(*vm))
 	}
 	return all
 }

@@ -11,13 +11,7 @@ import (
 // Subject is what a check judges: the facts of one machine, looked up once. For a check of the whole case
 // everything that belongs to one machine is empty, and Members has them all.
 type Subject struct {
-	Now            time.Time
-	Case           events.Case
-	Vault          facts.Vault
-	Inventory      facts.Inventory
-	InventoryError string
-	Site           Site
-	Members        []Member
+	*Shared
 
 	Machine       events.Machine
 	Item          Found[facts.Item]
@@ -30,6 +24,17 @@ type Subject struct {
 	Host          Found[facts.Host]          // where the writer runs
 	Home          Home
 	Slots         Slots
+}
+
+// Shared is what all subjects of a run have in common. Checks only read it.
+type Shared struct {
+	Now            time.Time
+	Case           events.Case
+	Vault          facts.Vault
+	Inventory      facts.Inventory
+	InventoryError string // why there is no inventory; "" when there is one
+	Site           Site
+	Members        []Member
 
 	wanted map[string]int64 // by datastore ref: what the whole case needs there
 	lookup *lookup
@@ -49,7 +54,7 @@ type Found[T any] struct {
 	Absent bool
 }
 
-func found[T any](it T) Found[T]         { return Found[T]{It: &it} }
+func found[T any](it *T) Found[T]        { return Found[T]{It: it} }
 func absent[T any](why string) Found[T]  { return Found[T]{Why: why, Absent: true} }
 func unclear[T any](why string) Found[T] { return Found[T]{Why: why} }
 
@@ -63,32 +68,30 @@ type Slots struct {
 // subjects looks everything up: once for the whole case, and for each machine.
 func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 	look := newLookup(in)
-	ofCase = Subject{
+	shared := &Shared{
 		Now: in.Now, Case: in.Case, Vault: in.Vault, Inventory: in.Inventory, InventoryError: look.noInventory, Site: in.Site,
 		wanted: map[string]int64{}, lookup: look,
 	}
 	ofMachines = make([]Subject, len(in.Case.Machines))
 	for i, m := range in.Case.Machines {
-		s := ofCase
-		s.Machine = m
+		s := Subject{Shared: shared, Machine: m}
 		s.find(look)
 		s.Home = locate(s)
 		for _, p := range s.Home.Places {
-			ofCase.wanted[p.Datastore.Ref] += p.Need
+			shared.wanted[p.Datastore.Ref] += p.Need
 		}
 		ofMachines[i] = s
 		member := Member{Machine: m}
 		if s.Item.It != nil {
 			member.Item = *s.Item.It
 		}
-		ofCase.Members = append(ofCase.Members, member)
+		shared.Members = append(shared.Members, member)
 	}
 	slots := countSlots(ofMachines, in.Vault.Items)
 	for i := range ofMachines {
-		ofMachines[i].Members = ofCase.Members
 		ofMachines[i].Slots = slots[ofMachines[i].writerKey()]
 	}
-	return ofCase, ofMachines
+	return Subject{Shared: shared}, ofMachines
 }
 
 func (s *Subject) find(look *lookup) {
@@ -127,7 +130,7 @@ func server[T any](fabric Found[facts.Fabric], name, role string, find func(fact
 		return absent[T]("No " + role + " is chosen, and the site has no default.")
 	}
 	if it, ok := find(*fabric.It, name); ok {
-		return found(it)
+		return found(&it)
 	}
 	return absent[T]("The " + role + " " + name + " is not registered with " + fabric.It.Name + ".")
 }
