@@ -116,8 +116,8 @@ type incoming struct {
 	wait Wait
 }
 
-// On leads facts of a kind to a handler that decides the given step. When such a fact is given up, the step
-// ends as failed.
+// On leads facts of a kind to a handler that decides the given step; "" when it decides none. When such a fact is
+// given up, the step ends as failed.
 func On[T any](t events.Type[T], step string, h Handler[T]) Route {
 	return Route{
 		kind: t.Kind, step: step,
@@ -139,25 +139,6 @@ func On[T any](t events.Type[T], step string, h Handler[T]) Route {
 			}
 			return []Draft{Fact(events.TypeFailed, step, failure(in, cause))}
 		},
-	}
-}
-
-// OnAny leads every fact of the event log to one handler, data unread.
-func OnAny(h Handler[json.RawMessage]) Route {
-	return Route{
-		filters: func(sites []string) []string { return perSite(sites, "*.*.*") },
-		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
-			e, err := events.Parse(in.Data)
-			if err == nil {
-				err = fits(e.Header, in.Subject)
-			}
-			if err != nil {
-				return e.Header, Result{}, &malformed{err}
-			}
-			result, err := h(ctx, Event[json.RawMessage]{e, in.wait, in.Attempt, at(e.Header, in)})
-			return e.Header, result, err
-		},
-		giveUp: func(events.Header, incoming, error) []Draft { return nil },
 	}
 }
 

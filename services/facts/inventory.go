@@ -167,5 +167,7 @@ func (inv Inventory) Datastore(name string) (Datastore, bool) {
 // NormalUUID spells a UUID in lower case without dashes and spaces, so that the forms of vCenter, VMX files
 // and Site Recovery compare.
 func NormalUUID(s string) string {
-	return strings.NewReplacer("-", "", " ", "", "{", "", "}", "").Replace(strings.ToLower(s))
+	return uuidForm.Replace(strings.ToLower(s))
 }
+
+var uuidForm = strings.NewReplacer("-", "", " ", "", "{", "", "}", "")

@@ -3,7 +3,6 @@ package notifier
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -11,62 +10,30 @@ import (
 	"reprotect.example/events/bus"
 )
 
-// New makes the service.
+// New makes the service. What has no route here nobody needs to be told of: steps in between and progress stand
+// in the event log.
 func New() bus.Service {
-	return bus.Service{Name: "notifier", Routes: []bus.Route{bus.OnAny(notify)}}
+	return bus.Service{Name: "notifier", Routes: []bus.Route{
+		tell(events.TypeAccepted, accepted),
+		tell(events.TypeRefused, refused),
+		tell(events.TypeRejected, rejected),
+		tell(events.TypeStarted, started),
+		tell(events.TypeRehearsed, rehearsed),
+		tell(events.TypeCompleted, completed),
+		tell(events.TypeFailed, failed),
+		tell(events.TypeCancelled, cancelled),
+		tell(events.TypeWaiting, waits),
+		tell(events.TypeViolated, violated),
+	}}
 }
 
-func notify(_ context.Context, e bus.Event[json.RawMessage]) (bus.Result, error) {
-	note, ok, err := Note(e.Event)
-	if err != nil || !ok {
-		return bus.Result{}, err
-	}
-	return bus.Result{Publish: []bus.Draft{bus.Notify(note)}}, nil
-}
-
-// Note words the notification of a fact; ok is false for facts that nobody needs to be told of. A fact that
-// cannot be read is an error.
-func Note(e events.Event[json.RawMessage]) (note events.Note, ok bool, err error) {
-	kind, known := events.KindOf(e.Type)
-	if !known {
-		return note, false, fmt.Errorf("type %q is not known to this version", e.Type)
-	}
-	switch kind {
-	case events.TypeAccepted.Kind:
-		note, err = word(events.TypeAccepted, e, accepted)
-	case events.TypeRefused.Kind:
-		note, err = word(events.TypeRefused, e, refused)
-	case events.TypeRejected.Kind:
-		note, err = word(events.TypeRejected, e, rejected)
-	case events.TypeRegistered.Kind:
-		note, err = word(events.TypeRegistered, e, registered)
-	case events.TypeStarted.Kind:
-		note, err = word(events.TypeStarted, e, started)
-	case events.TypeRehearsed.Kind:
-		note, err = word(events.TypeRehearsed, e, rehearsed)
-	case events.TypeCompleted.Kind:
-		note, err = word(events.TypeCompleted, e, completed)
-	case events.TypeFailed.Kind:
-		note, err = word(events.TypeFailed, e, failed)
-	case events.TypeCancelled.Kind:
-		note, err = word(events.TypeCancelled, e, cancelled)
-	case events.TypeWaiting.Kind:
-		note, err = word(events.TypeWaiting, e, waits)
-	case events.TypeViolated.Kind:
-		note, err = word(events.TypeViolated, e, violated)
-	default: // steps in between and progress: the log has them
-		return note, false, nil
-	}
-	note.Fact, note.Kind = e.ID, kind.Name
-	return note, err == nil, err
-}
-
-func word[T any](t events.Type[T], e events.Event[json.RawMessage], say func(T) events.Note) (events.Note, error) {
-	typed, err := events.As(t, e)
-	if err != nil {
-		return events.Note{}, err
-	}
-	return say(typed.Data), nil
+// tell answers a fact with the notification that words make of it.
+func tell[T any](t events.Type[T], words func(T) events.Note) bus.Route {
+	return bus.On(t, "", func(_ context.Context, e bus.Event[T]) (bus.Result, error) {
+		note := words(e.Data)
+		note.Fact, note.Kind = e.ID, t.Name
+		return bus.Result{Publish: []bus.Draft{bus.Notify(note)}}, nil
+	})
 }
 
 func accepted(d events.Accepted) events.Note {
@@ -91,10 +58,6 @@ func rejected(d events.Rejected) events.Note {
 		lines = append(lines, sentence(p.Message, p.Remedy))
 	}
 	return about(events.LevelWarning, "Not reprotected", d.Case, strings.Join(lines, "\n")+"\nNothing was changed.")
-}
-
-func registered(d events.Registered) events.Note {
-	return about(events.LevelInfo, "Agent is back", d.Case, "The agent has registered again after the failover. The reprotect job starts next.")
 }
 
 func started(d events.Started) events.Note {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -125,28 +124,23 @@ func startDemo(ctx context.Context, o cli.DemoOptions) (cli.Demo, error) {
 		return cli.Demo{}, fmt.Errorf("demo: %w", err)
 	}
 
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var services sync.WaitGroup
-	failed := make(chan error, 1)
-	services.Go(func() {
-		failed <- app.Run(serving, app.Options{
-			Config: c, Targets: app.Targets(), Log: zap.NewNop(), Health: telemetry.NewHealth(),
-			Observe: func(string, string, string, time.Duration) {},
-		})
+	services, err := app.New(app.Options{
+		Config: c, Targets: app.Targets(), Log: zap.NewNop(), Health: telemetry.NewHealth(),
+		Observe: telemetry.NewMetrics().Observe,
 	})
-	select {
-	case err := <-failed:
-		stop()
+	if err != nil {
 		b.Close()
 		remove()
 		return cli.Demo{}, fmt.Errorf("demo: %w", err)
-	default:
 	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { services.Run(serving) })
 	return cli.Demo{
 		Bus: jetbus.New(b.Conn, app.Topology(c)), Machines: l.Ready().Machines,
 		Stop: func() {
 			stop()
-			services.Wait()
+			running.Wait()
 			b.Close()
 			remove()
 		},

@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
@@ -35,7 +34,7 @@ func world() cli.Deps {
 			if err != nil {
 				return cli.Topology{}, err
 			}
-			return topology(app.Topology(c)), nil
+			return jetbus.Topology(app.Topology(c)), nil
 		},
 		Preflight: func(ctx context.Context, cfgPath string, r events.Request) (cli.Preflight, error) {
 			c, err := load(cfgPath)
@@ -70,18 +69,6 @@ func version() string {
 		return "(devel)"
 	}
 	return info.Main.Version
-}
-
-func topology(streams []jetstream.Stream) cli.Topology {
-	t := cli.Topology{Document: streams}
-	for _, s := range streams {
-		part := cli.Part{Name: s.Config.Name, Takes: s.Config.Subjects}
-		for _, c := range s.Consumers {
-			part.Readers = append(part.Readers, cli.Reader{Name: c.Durable, Filters: c.FilterSubjects})
-		}
-		t.Parts = append(t.Parts, part)
-	}
-	return t
 }
 
 func catalogue() []cli.Check {

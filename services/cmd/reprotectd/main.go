@@ -95,6 +95,12 @@ func run(ctx context.Context, f flags) error {
 	defer func() { _ = log.Sync() }() // stderr may not support it
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
+	services, err := app.New(app.Options{
+		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe,
+	})
+	if err != nil {
+		return err
+	}
 	listener, err := listen(c.HTTP.Listen, log)
 	if err != nil {
 		return failure{fmt.Errorf("http.listen: %w", err)}
@@ -107,13 +113,11 @@ func run(ctx context.Context, f flags) error {
 			log.Error("http server ended", zap.Error(err))
 		}
 	})
-	err = app.Run(ctx, app.Options{
-		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe,
-	})
+	services.Run(ctx)
 	stop()
 	serving.Wait()
 	log.Info("reprotectd stopped")
-	return err
+	return nil
 }
 
 // listen takes the configured address. When several processes run from one config, the first has it and the

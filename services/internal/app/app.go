@@ -118,7 +118,7 @@ type Health interface {
 	Set(component string, err error)
 }
 
-// Options of Run.
+// Options of New.
 type Options struct {
 	Config  config.Config
 	Targets []string // as ParseTargets gives them
@@ -128,31 +128,42 @@ type Options struct {
 	Observe func(service, kind, how string, took time.Duration)
 }
 
-// Run runs the services until ctx ends, and then lets the handlers under way finish. It fails only on what no
-// waiting would mend: a config that cannot work. A bus that is away is waited for.
-func Run(ctx context.Context, o Options) error {
+// App is the services of one process.
+type App struct {
+	o     Options
+	sites map[string]site
+}
+
+// New makes the clients of all sites; nothing is asked yet. An error is one that no waiting would mend.
+func New(o Options) (*App, error) {
 	sites, err := openSites(o.Config, o.Sites, o.Log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer closeSites(sites)
+	return &App{o, sites}, nil
+}
+
+// Run runs the services until ctx ends, and then lets the handlers under way finish. Whatever is away (the bus,
+// Azure, vCenter) is waited for.
+func (a *App) Run(ctx context.Context) {
+	defer closeSites(a.sites)
+	o := a.o
 	o.Health.Set("bus", errors.New("not connected yet"))
-	b, err := connect(ctx, o)
-	if err != nil || b == nil {
-		return err
+	b := connect(ctx, o)
+	if b == nil {
+		return
 	}
 	defer b.Close()
 
 	var running sync.WaitGroup
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
-			service := t.make(sites, o.Sites)
+			service := t.make(a.sites, o.Sites)
 			running.Go(func() { supervise(ctx, o, b, service) })
 		}
 	}
 	running.Go(func() { watchBus(ctx, o, b) })
 	running.Wait()
-	return nil
 }
 
 const (
@@ -160,17 +171,17 @@ const (
 	mostPause  = 15 * time.Second
 )
 
-// connect waits for the bus; nil without an error means that ctx ended first.
-func connect(ctx context.Context, o Options) (*Bus, error) {
+// connect waits for the bus; nil means that ctx ended first.
+func connect(ctx context.Context, o Options) *Bus {
 	for pause := firstPause; ; pause = min(2*pause, mostPause) {
 		b, err := OpenBus(ctx, o.Config, "reprotectd", true, o.Log)
 		if err == nil {
-			return b, nil
+			return b
 		}
 		o.Health.Set("bus", err)
 		o.Log.Warn("bus not reached, will try again", zap.Duration("after", pause), zap.Error(err))
 		if !sleep(ctx, pause) {
-			return nil, nil
+			return nil
 		}
 	}
 }

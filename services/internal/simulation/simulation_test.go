@@ -96,7 +96,9 @@ func (d *dice) float() float64 {
 	return d.random.Float64()
 }
 
-func (d *dice) upTo(most time.Duration) time.Duration { return time.Duration(d.float() * float64(most)) }
+func (d *dice) upTo(most time.Duration) time.Duration {
+	return time.Duration(d.float() * float64(most))
+}
 
 func newWorld(inventory facts.Inventory, seed uint64, faults memory.Faults) *world {
 	w := &world{scenario: site(), bus: memory.New(faults), seed: seed, inventory: inventory}

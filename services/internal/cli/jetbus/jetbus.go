@@ -3,8 +3,6 @@ package jetbus
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"reprotect.example/events"
@@ -42,24 +40,8 @@ func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
 	return status, err
 }
 
-// Requeue hands the message to the service as a wake-up that is due now: only that way does it reach the one service
-// and leaves the event log as it is. The headers are those in which the delivery loop of package bus keeps what a
-// wake-up stands for; a test runs that very loop.
 func (b jetBus) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
-	// The loop makes the id of a letter: subscription/sequence/attempt.
-	parts := strings.Split(letter.ID, "/")
-	if len(parts) != 3 {
-		return fmt.Errorf("dead letter %s: its id does not tell which subscription it came from", letter.ID)
-	}
-	headers := map[string]string{}
-	for k, v := range letter.Data.Headers {
-		headers[k] = v
-	}
-	headers["Reprotect-Wait"] = "{}"
-	headers["Reprotect-Subject"] = letter.Data.Subject
-	headers["Reprotect-Sequence"] = parts[1]
-	headers["Reprotect-Time"] = letter.Time.UTC().Format(time.RFC3339Nano)
-	return b.Wake(ctx, parts[0], "requeue."+parts[1], time.Now(), bus.Message{Headers: headers, Data: letter.Data.Original})
+	return bus.Requeue(ctx, b.Conn, letter.Data, time.Now())
 }
 
 // Topology says what SetUp makes, for people and in the server's own form.
