@@ -20,21 +20,8 @@ type lookup struct {
 	hosts      map[string]*facts.Host
 	datastores map[string]facts.Datastore // by ref, and by name in lower case
 
-	uuids map[string]string // normal spelling of each that was asked for
-
 	noInventory string // why there is no inventory
 	user        string
-}
-
-// uuid is facts.NormalUUID, which costs more than a look into a map: master targets are compared with every
-// machine of a case.
-func (l *lookup) uuid(s string) string {
-	normal, ok := l.uuids[s]
-	if !ok {
-		normal = facts.NormalUUID(s)
-		l.uuids[s] = normal
-	}
-	return normal
 }
 
 func normalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
@@ -43,17 +30,16 @@ func newLookup(in Input) *lookup {
 	l := newVaultLookup(in.Vault)
 	inv := in.Inventory
 	l.user = inv.User
-	l.noInventory = in.InventoryError
+	l.noInventory = strings.TrimSuffix(in.InventoryError, ".")
 	if l.noInventory == "" && inv.Taken.IsZero() && len(inv.VMs)+len(inv.Hosts)+len(inv.Datastores) == 0 {
 		l.noInventory = "nothing was read from it"
 	}
-	l.uuids = make(map[string]string, 4*len(inv.VMs))
 	l.vms = make(map[string][]*facts.VM, 4*len(inv.VMs))
 	for i := range inv.VMs {
 		vm := &inv.VMs[i]
 		l.vms["name/"+strings.ToLower(vm.Name)] = append(l.vms["name/"+strings.ToLower(vm.Name)], vm)
 		l.vms["ref/"+vm.Ref] = append(l.vms["ref/"+vm.Ref], vm)
-		bios, instance := "id/"+l.uuid(vm.BIOSUUID), "id/"+l.uuid(vm.InstanceUUID)
+		bios, instance := "id/"+facts.NormalUUID(vm.BIOSUUID), "id/"+facts.NormalUUID(vm.InstanceUUID)
 		l.vms[bios] = append(l.vms[bios], vm)
 		if instance != bios {
 			l.vms[instance] = append(l.vms[instance], vm)
@@ -137,7 +123,7 @@ func (l *lookup) vm(ref facts.VMRef, what string) Found[facts.VM] {
 	}
 	vms := l.vms["name/"+strings.ToLower(ref.Name)]
 	if ref.ID != "" {
-		if byID := slices.Concat(l.vms["id/"+l.uuid(ref.ID)], l.vms["ref/"+ref.ID]); len(byID) > 0 {
+		if byID := slices.Concat(l.vms["id/"+facts.NormalUUID(ref.ID)], l.vms["ref/"+ref.ID]); len(byID) > 0 {
 			vms = byID
 		}
 	}

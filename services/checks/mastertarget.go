@@ -308,7 +308,7 @@ func judgeCollision(s Subject) Verdict {
 		switch {
 		case pair.a == "" || pair.b == "":
 			missing = append(missing, pair.kind)
-		case s.lookup.uuid(pair.a) == s.lookup.uuid(pair.b):
+		case facts.NormalUUID(pair.a) == facts.NormalUUID(pair.b):
 			shared = append(shared, pair.kind+" "+pair.a)
 		}
 	}
@@ -318,12 +318,12 @@ func judgeCollision(s Subject) Verdict {
 			missing = append(missing, "UUID of "+d.Label+" of "+mt.Name)
 			continue
 		}
-		disks[s.lookup.uuid(d.UUID)] = d.Label
+		disks[facts.NormalUUID(d.UUID)] = d.Label
 	}
 	for _, d := range vm.Disks {
 		if d.UUID == "" {
 			missing = append(missing, "UUID of "+d.Label+" of "+vm.Name)
-		} else if label, ok := disks[s.lookup.uuid(d.UUID)]; ok {
+		} else if label, ok := disks[facts.NormalUUID(d.UUID)]; ok {
 			shared = append(shared, fmt.Sprintf("disk UUID %s (%s and %s)", d.UUID, d.Label, label))
 		}
 	}

@@ -43,7 +43,7 @@ var vCenterChecks = []Check{
 
 func judgeVCenter(s Subject) Verdict {
 	if s.InventoryError != "" {
-		return fail("vCenter %s could not be read: %s.", hostOf(s.Site.VCenterURL), strings.TrimSuffix(s.InventoryError, "."))
+		return fail("vCenter %s could not be read: %s.", hostOf(s.Site.VCenterURL), s.InventoryError)
 	}
 	return pass("vCenter %s answered account %s at %s.", hostOf(s.Inventory.URL), s.Inventory.User, stamp(s.Inventory.Taken))
 }
