@@ -26,7 +26,8 @@ type Options struct {
 	Concurrency int           // handlers at once; 64
 	MaxAttempts int           // deliveries of one message before it is given up; 10
 	Grace       time.Duration // for handlers under way when ctx ends; 20 s
-	// Observe is told of each message when it is done with: "done", "waiting", "retried", "buried".
+	// Observe is told of each message when it is done with: "done", "waiting",
+	// "retried", "buried", "passed".
 	Observe func(service, kind, how string, took time.Duration)
 }
 
@@ -142,6 +143,9 @@ func (l *loop) process(ctx context.Context, d Delivery) {
 
 func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
 	route, ok := l.service.route(in.Subject)
+	if !ok && l.service.All {
+		return "", "passed", d.Settle(ctx)
+	}
 	if !ok {
 		return "", "buried", l.bury(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}

@@ -98,6 +98,9 @@ type Service struct {
 	Routes []Route
 	// Sites restricts the service to some sites; empty: all.
 	Sites []string
+	// All makes the subscription take every fact in one filter, and passes over those without a route. It suits a
+	// service that answers many kinds: brokers are slow at long lists of filters.
+	All bool
 }
 
 // Route leads one kind of event to its handler.
@@ -211,6 +214,9 @@ func perSite(sites []string, rest string) []string {
 // Consumer is the durable subscription that the service needs.
 func (s Service) Consumer() Consumer {
 	var filters []string
+	if s.All {
+		filters = perSite(s.Sites, "*.*.*")
+	}
 	for _, r := range s.Routes {
 		filters = append(filters, r.filters(s.Sites)...)
 	}

@@ -13,7 +13,7 @@ import (
 // New makes the service. What has no route here nobody needs to be told of: steps in between and progress stand
 // in the event log.
 func New() bus.Service {
-	return bus.Service{Name: "notifier", Routes: []bus.Route{
+	return bus.Service{Name: "notifier", All: true, Routes: []bus.Route{
 		tell(events.TypeAccepted, accepted),
 		tell(events.TypeRefused, refused),
 		tell(events.TypeRejected, rejected),
