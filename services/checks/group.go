@@ -47,7 +47,7 @@ func ofGroups(architectures []facts.Architecture, judge func(Subject, group) Ver
 			if m.Item.GroupID == "" || !slices.Contains(architectures, m.Item.Architecture) {
 				continue
 			}
-			key := groupKey(m.Item)
+			key := m.Item.GroupKey()
 			i := slices.IndexFunc(groups, func(g group) bool { return g.key == key })
 			if i < 0 {
 				i = len(groups)
@@ -66,9 +66,6 @@ func ofGroups(architectures []facts.Architecture, judge func(Subject, group) Ver
 	}
 }
 
-// groupKey tells groups apart: a modernized group has no id but its name, which another fabric may have too.
-func groupKey(i facts.Item) string { return normalID(i.FabricID) + "/" + strings.ToLower(i.GroupID) }
-
 func groupName(i facts.Item) string {
 	if i.GroupName != "" {
 		return i.GroupName
@@ -79,12 +76,12 @@ func groupName(i facts.Item) string {
 func judgeComplete(s Subject, g group) Verdict {
 	in := map[string]bool{}
 	for _, m := range g.members {
-		in[normalID(m.Item.ID)] = true
+		in[strings.ToLower(m.Item.ID)] = true
 	}
 	var missing []string
-	for _, i := range s.lookup.groups[g.key] {
+	for _, i := range s.Vault.Group(g.members[0].Item) {
 		// A machine that replicates back already has gone this way before.
-		if !in[normalID(i.ID)] && !i.ReversedOnce() {
+		if !in[strings.ToLower(i.ID)] && !i.ReversedOnce() {
 			missing = append(missing, i.Name)
 		}
 	}

@@ -11,11 +11,7 @@ import (
 
 // lookup finds things in a vault and an inventory in constant time: a case may have a thousand machines.
 type lookup struct {
-	items      map[string]*facts.Item
-	byName     map[string][]*facts.Item
-	groups     map[string][]*facts.Item // by groupKey
-	fabrics    map[string]*facts.Fabric
-	noFabrics  string // why the vault's fabrics could not be read
+	vault      facts.Vault
 	vms        map[string][]*facts.VM
 	hosts      map[string]*facts.Host
 	datastores map[string]facts.Datastore // by ref, and by name in lower case
@@ -23,8 +19,6 @@ type lookup struct {
 	noInventory string // why there is no inventory
 	user        string
 }
-
-func normalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
 
 func newLookup(in Input) *lookup {
 	l := newVaultLookup(in.Vault)
@@ -56,35 +50,18 @@ func newLookup(in Input) *lookup {
 	return l
 }
 
-func newVaultLookup(vault facts.Vault) *lookup {
-	l := &lookup{
-		items: make(map[string]*facts.Item, len(vault.Items)), byName: make(map[string][]*facts.Item, len(vault.Items)),
-		groups: map[string][]*facts.Item{}, fabrics: make(map[string]*facts.Fabric, len(vault.Fabrics)), noFabrics: vault.Unread["fabrics"],
-	}
-	for n := range vault.Items {
-		i := &vault.Items[n]
-		l.items[normalID(i.ID)] = i
-		l.byName[strings.ToLower(i.Name)] = append(l.byName[strings.ToLower(i.Name)], i)
-		if i.GroupID != "" {
-			l.groups[groupKey(*i)] = append(l.groups[groupKey(*i)], i)
-		}
-	}
-	for i, f := range vault.Fabrics {
-		l.fabrics[normalID(f.ID)] = &vault.Fabrics[i]
-	}
-	return l
-}
+func newVaultLookup(vault facts.Vault) *lookup { return &lookup{vault: vault.Indexed()} }
 
 // item finds a machine's item. A classic reprotect replaces it by a new one of the same name, so that is taken
 // when the one of the case is gone and replication back runs.
 func (l *lookup) item(m events.Machine) Found[facts.Item] {
-	if i, ok := l.items[normalID(m.Item)]; ok {
-		return found(i)
+	if i, ok := l.vault.Item(m.Item); ok {
+		return found(&i)
 	}
 	var back []*facts.Item
-	for _, i := range l.byName[strings.ToLower(m.Name)] {
+	for _, i := range l.vault.ItemsNamed(m.Name) {
 		if i.ReversedOnce() && string(i.Architecture) == m.Architecture {
-			back = append(back, i)
+			back = append(back, &i)
 		}
 	}
 	if len(back) == 1 {
@@ -97,11 +74,11 @@ func (l *lookup) fabric(item Found[facts.Item]) Found[facts.Fabric] {
 	switch {
 	case item.It == nil:
 		return unclear[facts.Fabric](item.Why)
-	case l.noFabrics != "":
-		return unclear[facts.Fabric]("The vault's servers could not be read: " + l.noFabrics + ".")
+	case l.vault.Unread["fabrics"] != "":
+		return unclear[facts.Fabric]("The vault's servers could not be read: " + l.vault.Unread["fabrics"] + ".")
 	}
-	if f, ok := l.fabrics[normalID(item.It.FabricID)]; ok {
-		return found(f)
+	if f, ok := l.vault.Fabric(item.It.FabricID); ok {
+		return found(&f)
 	}
 	return absent[facts.Fabric]("The vault has no configuration server or appliance fabric " + facts.LastSegment(item.It.FabricID) + ", in which " + item.It.Name + " lies.")
 }

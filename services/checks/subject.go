@@ -144,7 +144,7 @@ func countSlots(ofMachines []Subject, items []facts.Item) map[string]Slots {
 			continue
 		}
 		item := *s.Item.It
-		inCase[normalID(item.ID)] = true
+		inCase[strings.ToLower(item.ID)] = true
 		n := slots[s.writerKey()]
 		disks := len(item.Disks)
 		if disks == 0 && s.VM.It != nil {
@@ -161,7 +161,7 @@ func countSlots(ofMachines []Subject, items []facts.Item) map[string]Slots {
 	}
 	others := map[string]int{}
 	for _, item := range items {
-		if item.ApplianceID != "" && !inCase[normalID(item.ID)] {
+		if item.ApplianceID != "" && !inCase[strings.ToLower(item.ID)] {
 			others[strings.ToLower(item.ApplianceID)] += len(item.Disks)
 		}
 	}

@@ -128,7 +128,7 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		return s, nil
 	}
 
-	summary, listed := jobOf(f.vault, s.job)
+	summary, listed := f.vault.Job(s.job)
 	if listed && !summary.Done() && summary.State != "Suspended" {
 		f.runs(&s, summary)
 		return s, nil

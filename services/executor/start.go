@@ -43,7 +43,7 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 			Remedy: "Look in the vault what became of it, then send the request again.",
 		}}
 	}
-	job, known := jobOf(vault, item.JobID)
+	job, known := vault.Job(item.JobID)
 	switch {
 	case item.ReversedOnce():
 		return move{kind: done}
@@ -55,8 +55,8 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 			Message: fmt.Sprintf("Site Recovery job %s (%s) holds %s. The reprotect starts when it has ended", item.JobID, item.Scenario, m.Name),
 		}}
 	}
-	for _, j := range vault.Jobs {
-		if j.Scenario == facts.ReprotectScenario && strings.EqualFold(j.TargetName, m.Name) && (j.Start.After(since) || !j.Done()) {
+	for _, j := range vault.ReprotectsOf(m.Name) {
+		if j.Start.After(since) || !j.Done() {
 			return move{kind: adopt, job: j.ID}
 		}
 	}
@@ -70,19 +70,10 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	return move{kind: submit}
 }
 
-func jobOf(vault facts.Vault, id string) (facts.Job, bool) {
-	for _, j := range vault.Jobs {
-		if id != "" && strings.EqualFold(j.ID, id) {
-			return j, true
-		}
-	}
-	return facts.Job{}, false
-}
-
 // reversedItem finds the item that a classic machine became.
 func reversedItem(vault facts.Vault, name string) (facts.Item, bool) {
-	for _, i := range vault.Items {
-		if strings.EqualFold(i.Name, name) && i.ReversedOnce() {
+	for _, i := range vault.ItemsNamed(name) {
+		if i.ReversedOnce() {
 			return i, true
 		}
 	}

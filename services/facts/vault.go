@@ -43,6 +43,8 @@ type Vault struct {
 	// Unread names the parts that could not be read ("jobs", "fabrics", "policies", "mappings", "vcenters",
 	// "plans") and why. A part named here is empty because it is unknown, not because there is nothing.
 	Unread map[string]string
+
+	index *index // of Indexed
 }
 
 // Item is one replicated machine (replication protected item).
@@ -278,37 +280,6 @@ func SameID(a, b string) bool { return strings.EqualFold(strings.Trim(a, "/"), s
 func LastSegment(id string) string {
 	id = strings.TrimRight(id, "/")
 	return id[strings.LastIndexByte(id, '/')+1:]
-}
-
-// ItemsNamed returns the items of that friendly name or of that ARM id or item name.
-func (v Vault) ItemsNamed(name string) []Item {
-	var found []Item
-	for _, i := range v.Items {
-		if strings.EqualFold(i.Name, name) || SameID(i.ID, name) || strings.EqualFold(LastSegment(i.ID), name) {
-			found = append(found, i)
-		}
-	}
-	return found
-}
-
-// Item returns the item of that ARM id.
-func (v Vault) Item(id string) (Item, bool) {
-	for _, i := range v.Items {
-		if SameID(i.ID, id) {
-			return i, true
-		}
-	}
-	return Item{}, false
-}
-
-// Fabric returns the fabric of that ARM id.
-func (v Vault) Fabric(id string) (Fabric, bool) {
-	for _, f := range v.Fabrics {
-		if SameID(f.ID, id) {
-			return f, true
-		}
-	}
-	return Fabric{}, false
 }
 
 // FailbackPolicy returns the classic failback policy of a fabric (S32).

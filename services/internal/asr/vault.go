@@ -78,7 +78,7 @@ func (c *Client) look(ctx context.Context, whole bool) (facts.Vault, error) {
 	v.Taken = c.options.Now()
 	c.options.Log.Debug("looked at the vault", zap.String("vault", vault), zap.Int("items", len(v.Items)), zap.Int("jobs", len(v.Jobs)),
 		zap.Strings("unread", v.UnreadParts()), zap.Duration("took", v.Taken.Sub(began)))
-	return v, nil
+	return v.Indexed(), nil
 }
 
 // looking is what the parts of one look have in common. After failed is set, nothing more is asked.
