@@ -13,7 +13,6 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
-	"reprotect.example/events/bus"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/config"
 )
@@ -203,17 +202,4 @@ func executorsConfig(t *testing.T, js natsjs.JetStream) natsjs.ConsumerConfig {
 		t.Fatal(err)
 	}
 	return c.CachedInfo().Config
-}
-
-// What a role may not do, the bus says so, instead of timing out.
-func TestRefusalsAreNamed(t *testing.T) {
-	url := startNATS(t)
-	if err := open(t, as(config.Config{}, url, admin), zap.NewNop()).SetUp(t.Context(), app.Topology(config.Config{})); err != nil {
-		t.Fatal(err)
-	}
-	bot := open(t, as(config.Config{}, url, chatbot), zap.NewNop())
-	err := bot.Publish(t.Context(), bus.Message{Subject: "reprotect.command.request", Data: []byte("{}")})
-	if !errors.Is(err, bus.ErrNotPermitted) {
-		t.Errorf("the chat bot's request: %v", err)
-	}
 }
