@@ -85,36 +85,35 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 
 	// Handlers outlive ctx by the grace.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
-	var handlers sync.WaitGroup
-	slots := make(chan struct{}, o.Concurrency)
 	l := &loop{broker: b, service: s, o: o, underway: underway{since: map[Delivery]time.Time{}}}
-	var beating sync.WaitGroup
+	var beating, workers sync.WaitGroup
 	beating.Go(func() { l.heartbeat(working) })
 	defer beating.Wait()
 	defer stop()
-	for {
-		select { // a place first, so that no delivery grows old without a handler
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-		}
-		delivery, err := source.Next(ctx)
-		if err != nil {
-			break
-		}
-		handlers.Go(func() {
-			defer func() { <-slots }()
-			l.process(working, delivery)
+	broke := make(chan struct{})
+	end := sync.OnceFunc(func() { close(broke) })
+	for range o.Concurrency {
+		workers.Go(func() {
+			for {
+				delivery, err := source.Next(ctx)
+				if err != nil {
+					end()
+					return
+				}
+				l.process(working, delivery)
+			}
 		})
 	}
+	<-broke
 	source.Close()
 	if ctx.Err() == nil { // closed under us: nothing can be published or settled any more
 		stop()
-		handlers.Wait()
+		workers.Wait()
 		return fmt.Errorf("%s: %w", s.Name, ErrClosed)
 	}
 	timer := time.AfterFunc(o.Grace, stop)
 	defer timer.Stop()
-	handlers.Wait()
+	workers.Wait()
 	return nil
 }
 

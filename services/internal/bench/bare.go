@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -11,8 +12,11 @@ import (
 	"reprotect.example/events/bus/jetstream"
 )
 
-// hops of a case: the request and its six outcomes.
+// hops of a case: what each of the six stages publishes.
 var hops = []string{"request.accepted", "validation.validated", "placement.placed", "registration.registered", "submission.started", "replication.completed"}
+
+// told are the hops of which the product's notifier tells: one more hop each.
+var told = []string{"request.accepted", "submission.started", "replication.completed"}
 
 // bareSize is about what an event of the product takes.
 const bareSize = 1024
@@ -29,6 +33,7 @@ func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample,
 		}
 		consumers = append(consumers, bus.Consumer{Service: stage(i), Filters: []string{filter}, Pending: 1024})
 	}
+	consumers = append(consumers, bus.Consumer{Service: "teller", Filters: []string{"reprotect.event.*.*.*.*"}, Pending: 1024})
 	if err := conn.SetUp(ctx, jetstream.Topology(1, consumers...)); err != nil {
 		return sample{}, err
 	}
@@ -43,7 +48,17 @@ func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample,
 		if err != nil {
 			return sample{}, err
 		}
-		stages.Go(func() { runStage(ctx, conn, source, hops[i]) })
+		stages.Go(func() {
+			runStage(ctx, conn, source, func(n int, subject string) string {
+				if i < len(hops) {
+					return fmt.Sprintf("reprotect.event.bench.b%d.%s", n, hops[i])
+				}
+				if slices.ContainsFunc(told, func(hop string) bool { return strings.HasSuffix(subject, hop) }) {
+					return "reprotect.notification.bench.info"
+				}
+				return ""
+			})
+		})
 	}
 	send := func(ctx context.Context, n int) error {
 		data := fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, n, pad)
@@ -52,7 +67,8 @@ func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample,
 	return measure(ctx, conn, cases, send)
 }
 
-func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, hop string) {
+// runStage passes messages on to the subject that next names; "" is none.
+func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, next func(n int, subject string) string) {
 	slots := make(chan struct{}, 64)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
@@ -70,8 +86,8 @@ func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, hop 
 			if json.Unmarshal(r.Data, &body) != nil {
 				return
 			}
-			subject := fmt.Sprintf("reprotect.event.bench.b%d.%s", body.N, hop)
-			if conn.Publish(ctx, bus.Message{Subject: subject, Data: r.Data}) == nil {
+			subject := next(body.N, r.Subject)
+			if subject == "" || conn.Publish(ctx, bus.Message{Subject: subject, Data: r.Data}) == nil {
 				_ = d.Settle(ctx) // comes again otherwise
 			}
 		})

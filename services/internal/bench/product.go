@@ -25,13 +25,11 @@ import (
 
 // vault answers at once, from memory.
 type vault struct {
-	look  facts.Vault
-	item  func(id string) facts.Item
-	count func() // of looks
+	look facts.Vault
+	item func(id string) facts.Item
 }
 
 func (v vault) Vault(context.Context, time.Duration) (facts.Vault, error) {
-	v.count()
 	return v.look, nil
 }
 func (v vault) Item(_ context.Context, id string) (facts.Item, error) { return v.item(id), nil }
@@ -54,6 +52,7 @@ type world struct {
 	before, after facts.Vault // machines failed over with their agents back; the same machines protected
 	inventory     facts.Inventory
 	logStorage    string
+	scenario      scenario.Scenario
 }
 
 func readWorld(ctx context.Context) (w world, err error) {
@@ -66,6 +65,7 @@ func readWorld(ctx context.Context) (w world, err error) {
 	for i := range s.Machines {
 		s.Machines[i].Agent = -1
 	}
+	w.scenario = s
 	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: dir, Bus: lab.BusNone})
 	if err != nil {
 		return w, err
@@ -120,23 +120,14 @@ func readWorld(ctx context.Context) (w world, err error) {
 	return w, nil
 }
 
-// services are the five, on vaults that answer at once: what is submitted is protected at the next look. Agents
-// say whether they are back.
-func (w world) services(agents bool, look time.Duration, count func()) []bus.Service {
+// services are the five, on vaults that answer at once: what is submitted is protected at the next look.
+func (w world) services(look time.Duration) []bus.Service {
 	failedOver := vault{look: w.before, item: func(id string) facts.Item {
 		item, _ := w.before.Item(id)
 		return item
-	}, count: count}
+	}}
 	protected := failedOver
 	protected.look = w.after
-	watched := failedOver
-	if !agents {
-		no := false
-		watched.look.Items = append([]facts.Item(nil), w.before.Items...)
-		for i := range watched.look.Items {
-			watched.look.Items[i].AgentRegistered = &no
-		}
-	}
 	inv := inventory(w.inventory)
 	site := checks.Site{NetworkPath: "vpn"}
 	defaults := validator.Defaults{
@@ -147,7 +138,7 @@ func (w world) services(agents bool, look time.Duration, count func()) []bus.Ser
 	return []bus.Service{
 		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: defaults, Look: look}}, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: look}}, now),
-		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: watched, AgentWait: time.Hour, Look: look}}, time.Now),
+		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: look}}, time.Now),
 		executor.New(map[string]executor.Site{"bench": {
 			Vault: protected, Inventory: inv, Checks: site, Look: look, AgentWait: time.Hour, JobWait: time.Hour,
 		}}, now),
@@ -187,7 +178,7 @@ func productPipeline(ctx context.Context, conn *jetstream.Conn, cases int) (samp
 	if err != nil {
 		return sample{}, err
 	}
-	stop, err := serve(ctx, conn, w.services(true, 30*time.Second, func() {}))
+	stop, err := serve(ctx, conn, w.services(waitLook))
 	if err != nil {
 		return sample{}, err
 	}
