@@ -1,0 +1,95 @@
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/internal/config"
+)
+
+func TestLateAgents(t *testing.T) {
+	late := []string{"late-m", "late-c"}
+	w := start(t, modernized(late[0]), classic(late[1]))
+	for _, m := range late {
+		w.do("hold-agent", m)
+	}
+	w.serve(w.config)
+	w.request("late", "", late...)
+	for _, m := range late {
+		waiting := await(w, events.TypeWaiting, caseOf("late", m))
+		d := waiting.Data
+		if d.For != "agent" || !slices.Equal(d.Machines, []string{m}) || !strings.Contains(d.Message, m) {
+			t.Errorf("%s waits so: %+v", m, d)
+		}
+		if !d.Until.After(d.Since) || !d.NextLook.After(d.Since) || d.NextLook.After(d.Until.Add(time.Second)) {
+			t.Errorf("%s waits since %s until %s and looks at %s", m, d.Since, d.Until, d.NextLook)
+		}
+		w.told(waiting.Header, events.LevelInfo, "Waiting: "+m)
+		w.submissions(m, 0)
+	}
+	for _, m := range late {
+		w.do("register-agent", m)
+	}
+	for _, m := range late {
+		w.completes(caseOf("late", m))
+		w.submissions(m, 1)
+		registered := await(w, events.TypeRegistered, caseOf("late", m)).Data
+		if len(registered.Agents) != 1 || registered.Agents[0].Machine != m || registered.Agents[0].Heartbeat.IsZero() {
+			t.Errorf("%s: agents %+v", m, registered.Agents)
+		}
+	}
+}
+
+func TestAgentsThatNeverRegister(t *testing.T) {
+	lost := []string{"lost-m", "lost-c"}
+	w := start(t, modernized(lost[0]), classic(lost[1]))
+	for _, m := range lost {
+		w.do("hold-agent", m)
+	}
+	w.serve(with(w.config, func(s *config.Site) { s.Limits.AgentWait = time.Second }))
+	w.request("lost", "", lost...)
+	for _, m := range lost {
+		failed := await(w, events.TypeFailed, caseOf("lost", m))
+		d := failed.Data
+		if !strings.Contains(d.Message, m) || !strings.Contains(d.Remedy, "95226") || !strings.Contains(d.Remedy, "78093") {
+			t.Errorf("%s failed so: %+v", m, d)
+		}
+		if failed.Step != events.StepRegistration || len(d.Machines) != 1 || d.Machines[0].State != "not-started" {
+			t.Errorf("%s: step %s, left %+v", m, failed.Step, d.Machines)
+		}
+		w.told(failed.Header, events.LevelCritical, "Reprotect failed: "+m)
+		w.submissions(m, 0)
+	}
+	w.do("register-agent", lost[0])
+	w.completes(w.request("again", "", lost[0]))
+}
+
+// The agent goes between the look for it and the submission: the job ends with "agent is not installed", for
+// which Azure has no code (S33).
+func TestAgentGoneAtTheSubmission(t *testing.T) {
+	gone := []string{"gone-m", "gone-c"}
+	w := start(t, modernized(gone[0]), classic(gone[1]))
+	w.serve(w.config, "validator", "datastore", "agentwatcher", "notifier")
+	w.request("gone", "", gone...)
+	for _, m := range gone {
+		await(w, events.TypeRegistered, caseOf("gone", m))
+		w.do("hold-agent", m)
+	}
+	w.serve(w.config, "executor")
+	for _, m := range gone {
+		progressed := await(w, events.TypeProgressed, caseOf("gone", m), func(p events.Progressed) bool {
+			return strings.Contains(p.Machines[0].Task, "agent is not installed")
+		})
+		if state := progressed.Data.Machines[0].State; state != "running" {
+			t.Errorf("%s is %s", m, state)
+		}
+		w.do("register-agent", m)
+	}
+	for _, m := range gone {
+		w.completes(caseOf("gone", m))
+	}
+	w.submissions(gone[0], 2) // the flag says when trying again is of use
+}

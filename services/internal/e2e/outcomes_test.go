@@ -1,0 +1,223 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/internal/asr"
+	"reprotect.example/services/internal/config"
+)
+
+func TestBothArchitecturesAndBothSystems(t *testing.T) {
+	w := start(t,
+		machine("lin-m", "modernized", "linux"), machine("win-m", "modernized", "windows"),
+		machine("lin-c", "classic", "linux"), machine("win-c", "classic", "windows"))
+	w.serve(w.config)
+	all := w.lab.Ready().Machines
+	w.request("all", "", all...)
+	for _, m := range all {
+		done := w.completes(caseOf("all", m))
+		if len(done.Machines) != 1 || done.Machines[0].Machine != m || done.Machines[0].Location != "original" {
+			t.Errorf("%s: %+v", m, done.Machines)
+		}
+		w.submissions(m, 1)
+		started := await(w, events.TypeStarted, caseOf("all", m))
+		w.told(started.Header, events.LevelInfo, "Reprotect started: "+m)
+	}
+	if m := w.completed("all", "lin-c").Machines[0]; strings.EqualFold(m.Item, w.completed("all", "lin-c").Case.Machines[0].Item) {
+		t.Errorf("a classic machine ends with the item that it began with: %s", m.Item)
+	}
+}
+
+func (w *world) completed(request, machine string) events.Completed {
+	w.t.Helper()
+	return await(w, events.TypeCompleted, caseOf(request, machine)).Data
+}
+
+func TestRehearsalAndPreconditions(t *testing.T) {
+	w := start(t, modernized("dry-m"), classic("dry-c"), classic("blocked"))
+	w.serve(w.config)
+
+	w.request("dry", `, "dryRun": true`, "dry-m", "dry-c")
+	for _, m := range []string{"dry-m", "dry-c"} {
+		rehearsed := await(w, events.TypeRehearsed, caseOf("dry", m))
+		if would := rehearsed.Data.Would; len(would) != 1 || would[0].Datastore == "" || would[0].Datastore == "auto" {
+			t.Errorf("%s: would %+v", m, would)
+		}
+		w.told(rehearsed.Header, events.LevelInfo, "Rehearsal passed: "+m)
+		w.submissions(m, 0)
+	}
+
+	w.do("add-snapshot", "MT-LINUX-01", "before-patching")
+	rejected := await(w, events.TypeRejected, w.request("early", "", "blocked"))
+	problem := rejected.Data.Problems[0]
+	if problem.Code != "master-target.snapshots" || !strings.Contains(problem.Message, "before-patching") || problem.Remedy == "" {
+		t.Errorf("rejected with %+v", problem)
+	}
+	w.told(rejected.Header, events.LevelWarning, "Not reprotected: blocked")
+	w.submissions("blocked", 0)
+
+	w.do("remove-snapshot", "MT-LINUX-01")
+	w.completes(w.request("later", "", "blocked"))
+	w.submissions("blocked", 1)
+}
+
+func TestFailingJobs(t *testing.T) {
+	w := start(t, modernized("no-datastore"), classic("unknown"), modernized("refused"), modernized("internal-m"), classic("internal-c"), modernized("warned"))
+	w.serve(w.config)
+	for _, tc := range []struct {
+		action, machine, code string
+		submissions           int
+		remedy, words         string // of a case that fails; "" completes
+	}{
+		{"fail-next", "no-datastore", "8061", 1, "read-write", "not accessible from the ESXi host"},
+		{"fail-next", "unknown", "4711", 1, "retry", "4711"},
+		{"refuse-next", "refused", "8038", 0, "memory", ""},
+		{"fail-next", "internal-m", "499", 2, "", ""},
+		{"fail-next", "internal-c", "499", 2, "", ""},
+		{"warn-next", "warned", "28175", 1, "", ""},
+	} {
+		w.do(tc.action, tc.machine, tc.code)
+		id := w.request("fails-"+tc.machine, "", tc.machine)
+		if tc.remedy == "" {
+			w.completes(id)
+		} else {
+			failed := await(w, events.TypeFailed, id)
+			d := failed.Data
+			if d.Code != tc.code || !strings.Contains(strings.ToLower(d.Remedy), tc.remedy) || !strings.Contains(d.Words+d.Message, tc.words) {
+				t.Errorf("%s failed with %+v", tc.machine, d)
+			}
+			if len(d.Machines) != 1 || d.Machines[0].Machine != tc.machine {
+				t.Errorf("%s: the failure does not say where the machine stands: %+v", tc.machine, d.Machines)
+			}
+			w.told(failed.Header, events.LevelCritical, "Reprotect failed: "+tc.machine)
+		}
+		w.submissions(tc.machine, tc.submissions)
+	}
+}
+
+func TestAlternateLocation(t *testing.T) {
+	gone := []string{"gone-m", "gone-c"}
+	w := start(t, modernized(gone[0]), classic(gone[1]))
+	for _, m := range gone {
+		w.do("delete-vm", m)
+	}
+	w.serve(w.config)
+	w.request("alternate", "", gone...)
+	for _, m := range gone {
+		done := w.completes(caseOf("alternate", m))
+		if len(done.Machines) != 1 || done.Machines[0].Location != "alternate" {
+			t.Errorf("%s: %+v", m, done.Machines)
+		}
+		placed := await(w, events.TypePlaced, caseOf("alternate", m)).Data
+		if p := placed.Placements[0]; p.Datastore == "" || p.Why == "" {
+			t.Errorf("%s: placed without a reason: %+v", m, p)
+		}
+	}
+}
+
+func TestTogether(t *testing.T) {
+	group := []string{"one", "two", "three"}
+	w := start(t, modernized("one"), classic("two"), modernized("three"), modernized("apart"))
+	w.serve(w.config)
+	id := w.request("both", `, "together": true`, group...)
+	done := w.completes(id)
+	if len(done.Machines) != len(group) {
+		t.Errorf("one case of %d machines, want %d", len(done.Machines), len(group))
+	}
+	for i, m := range group {
+		if done.Machines[i].Machine != m {
+			t.Errorf("machine %d of the case is %s, want %s", i, done.Machines[i].Machine, m)
+		}
+		w.submissions(m, 1)
+	}
+	w.submissions("apart", 0)
+	entries, _ := w.now()
+	for _, e := range entries {
+		if e.kind == events.TypeAccepted.Kind && e.event.Case != id {
+			t.Errorf("another case was made: %s", e.event.Case)
+		}
+	}
+}
+
+// Somebody starts the job in the portal, between the checks and the submission, or before the request.
+func TestAdoptedJob(t *testing.T) {
+	w := start(t, modernized("between-m"), classic("between-c"), modernized("before"))
+	azure := vaultOf(t, w.config)
+	adopted := func(caseID, job string) {
+		t.Helper()
+		started := await(w, events.TypeStarted, caseID).Data
+		if j := started.Jobs[0]; !j.Adopted || j.Job != job {
+			t.Errorf("case %s follows %+v, want the adopted job %s", caseID, j, job)
+		}
+		w.completes(caseID)
+	}
+
+	w.serve(w.config, "validator", "datastore", "agentwatcher", "notifier")
+	jobs := map[string]string{}
+	between := []string{"between-m", "between-c"}
+	w.request("adopt", "", between...)
+	for _, m := range between {
+		registered := await(w, events.TypeRegistered, caseOf("adopt", m)).Data
+		jobs[m] = submit(t, azure, registered.Case.Machines[0])
+	}
+	w.serve(w.config, "executor")
+	for _, m := range between {
+		adopted(caseOf("adopt", m), jobs[m])
+		w.submissions(m, 1)
+	}
+
+	rehearsed := await(w, events.TypeRehearsed, w.request("look", `, "dryRun": true`, "before")).Data
+	job := submit(t, azure, rehearsed.Would[0])
+	adopted(w.request("after", "", "before"), job)
+	w.submissions("before", 1)
+}
+
+// submit starts a reprotect as somebody else does, with what the product would have chosen.
+func submit(t *testing.T, azure *asr.Client, m events.Machine) (job string) {
+	t.Helper()
+	vault, err := azure.Vault(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item, _ := vault.Item(m.Item)
+	fabric, _ := vault.Fabric(item.FabricID)
+	policy, _ := vault.FailbackPolicy(item.FabricID)
+	mt, _ := fabric.MasterTarget(m.MasterTarget)
+	ps, _ := fabric.ProcessServer(m.ProcessServer)
+	appliance, _ := fabric.Appliance(m.Appliance)
+	r := facts.Reprotect{Item: item, Datastore: m.Datastore, ApplianceID: appliance.ID, LogStorage: m.LogStorageAccount}
+	if item.Architecture == facts.Classic {
+		r = facts.Reprotect{
+			Item: item, Datastore: m.Datastore,
+			MasterTargetID: mt.ID, ProcessServerID: ps.ID, RetentionDrive: m.RetentionDrive, PolicyID: policy.ID,
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	if job, err = azure.Reprotect(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+func vaultOf(t *testing.T, c config.Config) *asr.Client {
+	t.Helper()
+	credential, err := asr.Credential(c.Azure.TokenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := c.Sites[site].Vault
+	client, err := asr.New(asr.Options{
+		Subscription: v.Subscription, ResourceGroup: v.ResourceGroup, Vault: v.Name,
+		Credential: credential, Endpoint: c.Azure.Endpoint, CAFile: c.Azure.CAFile, Look: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
