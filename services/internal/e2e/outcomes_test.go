@@ -17,7 +17,7 @@ func TestBothArchitecturesAndBothSystems(t *testing.T) {
 		machine("lin-m", "modernized", "linux"), machine("win-m", "modernized", "windows"),
 		machine("lin-c", "classic", "linux"), machine("win-c", "classic", "windows"))
 	w.serve(w.config)
-	all := w.lab.Ready().Machines
+	all := w.ready.Machines
 	w.request("all", "", all...)
 	for _, m := range all {
 		done := w.completes(caseOf("all", m))

@@ -140,15 +140,18 @@ func (w *world) story() string {
 // readSecrets lists what must never be shown.
 func (w *world) readSecrets() map[string]string {
 	w.t.Helper()
-	secrets := map[string]string{"vCenter password": w.lab.Ready().VCenter.Password}
-	for what, file := range map[string]string{
-		"Azure token": w.lab.Ready().Azure.TokenFile, "NATS password": w.config.Bus.NATS.PasswordFile,
-	} {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		secrets[what] = strings.TrimSpace(string(content))
+	secrets := map[string]string{"vCenter password": w.ready.VCenter.Password}
+	token, err := os.ReadFile(w.ready.Azure.TokenFile)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	secrets["Azure token"] = strings.TrimSpace(string(token))
+	password, err := w.config.NATSPassword()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if password != "" {
+		secrets["NATS password"] = password
 	}
 	var control struct{ Token string }
 	content, err := os.ReadFile(filepath.Join(w.dir, "lab.json"))

@@ -40,12 +40,12 @@ const (
 // test ends, whatever the test was about.
 type world struct {
 	t      *testing.T
-	lab    *lab.Lab
-	dir    string
+	dir    string // of the lab
+	ready  lab.Ready
 	config config.Config
 	log    *zap.Logger
 	logged *text
-	nats   *server.Server
+	nats   *server.Server // nil when the bus is the lab's
 	bus    *nats.Conn
 	reader *jetstream.Conn
 
@@ -58,26 +58,40 @@ type world struct {
 // start makes a world of these machines; no service runs yet.
 func start(t *testing.T, machines ...scenario.Machine) *world {
 	t.Helper()
+	w := newWorld(t)
+	s := scenario.Default(0)
+	s.Speed, s.Machines = speed, machines
+	l, err := lab.Start(t.Context(), lab.Options{Scenario: s, Dir: w.dir, Bus: lab.BusNone, Log: w.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	w.load(l.Ready())
+	w.config = with(w.config, func(s *config.Site) { s.Limits.AgentWait = time.Minute })
+	w.startBus()
+	w.connect()
+	w.secrets = w.readSecrets()
+	return w
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "lab"), logged: &text{}, foreign: map[uint64]bool{}}
 	w.changed = make(chan struct{})
 	var err error
 	if w.log, err = telemetry.NewLogger(w.logged, "debug"); err != nil {
 		t.Fatal(err)
 	}
-	s := scenario.Default(0)
-	s.Speed, s.Machines = speed, machines
-	if w.lab, err = lab.Start(t.Context(), lab.Options{Scenario: s, Dir: w.dir, Bus: lab.BusNone, Log: w.log}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.lab.Close)
-	if w.config, err = config.Load(w.lab.Ready().Config); err != nil {
-		t.Fatal(err)
-	}
-	w.config = with(w.config, func(s *config.Site) { s.Limits.AgentWait = time.Minute })
-	w.startBus()
-	w.connect()
-	w.secrets = w.readSecrets()
 	return w
+}
+
+func (w *world) load(ready lab.Ready) {
+	w.t.Helper()
+	w.ready = ready
+	var err error
+	if w.config, err = config.Load(ready.Config); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // with gives a config whose site is changed; the given one stays as it is.
@@ -165,7 +179,7 @@ func (w *world) connect() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if w.bus, err = nats.Connect(w.config.Bus.NATS.URL, nats.UserInfo(natsUser, password), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond)); err != nil {
+	if w.bus, err = nats.Connect(w.config.Bus.NATS.URL, nats.UserInfo(w.config.Bus.NATS.User, password), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond)); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(w.bus.Close)
