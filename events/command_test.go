@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -120,7 +121,7 @@ func TestParseCommandRefuses(t *testing.T) {
 			t.Parallel()
 			e, err := events.ParseCommand(events.TypeRequest, []byte(c.raw), c.headers, "seq-41")
 			wantInvalid(t, name, err, c.place)
-			if invalid, ok := err.(*events.Invalid); ok && invalid.Problems[0].Code != c.code {
+			if invalid := new(events.Invalid); errors.As(err, &invalid) && invalid.Problems[0].Code != c.code {
 				t.Errorf("code %s, want %s", invalid.Problems[0].Code, c.code)
 			}
 			if err != nil && strings.Contains(err.Error(), "Go ") {

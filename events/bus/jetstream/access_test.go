@@ -100,7 +100,7 @@ func TestTLS(t *testing.T) {
 			c, err := jetstream.Connect(jetstream.Options{URL: url, CAFile: tt.ca})
 			if err == nil {
 				defer c.Close()
-				setUp(t, c, 1, validator)
+				setUp(t, c, validator)
 			}
 			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v; want it to say %q", err, tt.says)
@@ -154,7 +154,7 @@ func TestDeniedOperations(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(admin.Close)
-	setUp(t, admin, 1, validator)
+	setUp(t, admin, validator)
 	poor, err := jetstream.Connect(jetstream.Options{URL: url, User: "poor", Password: "p", InboxPrefix: "_INBOX_poor", Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 func TestRead(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Options{Fast: true}))
-	setUp(t, c, 1)
+	setUp(t, c)
 	note := func(data string) bus.Message {
 		return bus.Message{Subject: "reprotect.notification.tokyo.info", ID: data, Data: []byte(data)}
 	}
@@ -63,7 +63,7 @@ func TestReadFollows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := connect(t, start(t, embedded.Options{Fast: true}))
-			setUp(t, c, 1)
+			setUp(t, c)
 			publish(t, c, fact("old", "request", "accepted"))
 			tt.reading.Stream = jetstream.StreamLog
 			ctx, stop := context.WithCancel(t.Context())
@@ -113,7 +113,7 @@ func TestReadFollows(t *testing.T) {
 func TestReadEndsWithTheReadersError(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Options{Fast: true}))
-	setUp(t, c, 1)
+	setUp(t, c)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"))
 	enough, calls := errors.New("enough"), 0
 	err := c.Read(t.Context(), jetstream.Reading{Stream: jetstream.StreamLog}, func(bus.Received) error {

@@ -23,7 +23,7 @@ func TestConsumeNeedsSetUp(t *testing.T) {
 		}
 	}
 	demand("nothing set up", validator)
-	setUp(t, c, 1, validator)
+	setUp(t, c, validator)
 	demand("another service set up", bus.Consumer{Service: "executor"})
 	if _, err := c.Consume(t.Context(), validator); err != nil {
 		t.Errorf("set up: %v", err)
@@ -47,16 +47,16 @@ func TestReadNeedsSetUp(t *testing.T) {
 func TestSetUpAgain(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Options{Fast: true}))
-	setUp(t, c, 1, validator)
+	setUp(t, c, validator)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"))
 	receive(t, c, validator, 1)
-	setUp(t, c, 1, validator)
+	setUp(t, c, validator)
 	if log := readAll(t, c, jetstream.StreamLog); len(log) != 2 {
 		t.Errorf("%d messages after the second set-up, want 2", len(log))
 	}
 	wider := validator
 	wider.Filters = append([]string{events.SubjectCommands + ".>"}, validator.Filters...)
-	setUp(t, c, 1, wider)
+	setUp(t, c, wider)
 	publish(t, c, bus.Message{Subject: "reprotect.command.request", ID: "r1", Data: []byte("command")})
 	if got := receive(t, c, wider, 2); got[0] != "b" || got[1] != "command" {
 		t.Errorf("came %v, want what was pending and what the new filter matches", got)
@@ -67,7 +67,7 @@ func TestStatusCounts(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Options{Fast: true}))
 	executor := bus.Consumer{Service: "executor", Filters: []string{"reprotect.event.*.*.registration.registered"}}
-	setUp(t, c, 1, validator, executor)
+	setUp(t, c, validator, executor)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"), fact("c", "request", "accepted"))
 	publish(t, c, bus.Message{Subject: "reprotect.dead.validator", ID: "d", Data: []byte("{}")})
 	if err := c.Wake(t.Context(), "executor", "a.look", time.Now().Add(time.Hour), bus.Message{}); err != nil {

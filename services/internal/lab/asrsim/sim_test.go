@@ -185,7 +185,7 @@ func (l *lab) reprotect(name string, in asr.ReverseReplicationInput) (reprotectP
 	l.t.Helper()
 	fabric, container, item := names(*l.item(name).ID)
 	var raw *http.Response
-	ctx := runtime.WithCaptureResponse(l.t.Context(), &raw)
+	ctx := policy.WithCaptureResponse(l.t.Context(), &raw)
 	poller, err := l.sdk.NewReplicationProtectedItemsClient().BeginReprotect(ctx, l.sc.ResourceGroup, l.sc.Vault, fabric, container, item, in, nil)
 	if err != nil {
 		return nil, "", err
