@@ -1,0 +1,264 @@
+package executor
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+// watched follows one machine through looks, as the bus would: what one look leaves comes to the next.
+type watched struct {
+	t     *testing.T
+	vault *fake
+	now   time.Time
+	wait  bus.Wait
+	event bus.Event[events.Started]
+}
+
+func watch(t *testing.T, f *fake, jobs ...events.Job) *watched {
+	w := &watched{t: t, vault: f, now: cleared}
+	w.event.Site, w.event.Case, w.event.Time = "tokyo", "r7", cleared
+	w.event.Data.Jobs = jobs
+	for _, j := range jobs {
+		item := failedOver(j.Machine)
+		w.event.Data.Case.Machines = append(w.event.Data.Case.Machines, machineOf(item))
+	}
+	return w
+}
+
+// look looks once, after a pause, and returns what is published, or nil, and the pause until the next look.
+func (w *watched) look(after time.Duration) (any, time.Duration) {
+	w.t.Helper()
+	w.now = w.now.Add(after)
+	x := executor{map[string]Site{"tokyo": {Vault: w.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour}}, func() time.Time { return w.now }}
+	w.event.Wait = w.wait
+	r, err := x.started(context.Background(), w.event)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.wait = bus.Wait{Looks: w.wait.Looks + 1, Note: r.Note}
+	if len(r.Publish) == 0 {
+		return nil, r.After
+	}
+	return r.Publish[0].Data(), r.After
+}
+
+func replicates(percent int) facts.Item {
+	i := failedOver("web01")
+	i.Provider, i.Location, i.State, i.StateText = "InMageRcmFailback", "Primary", "InitialReplicationInProgress", "Initial replication is in progress"
+	i.Replication.Percent = &percent
+	return i
+}
+
+func jobIn(state string, problems ...facts.Problem) facts.Job {
+	return facts.Job{ID: "j1", State: state, FriendlyName: "Reprotect", Scenario: facts.ReprotectScenario, TargetName: "web01", Errors: problems}
+}
+
+func TestFollowsToProtected(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Jobs = []facts.Job{jobIn("InProgress")}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	p, after := w.look(0)
+	if d := p.(events.Progressed); d.Machines[0].State != running || after > time.Minute {
+		t.Fatalf("%+v, next look after %v", d, after)
+	}
+	if p, _ := w.look(30 * time.Second); p != nil {
+		t.Errorf("nothing moved, but it says %+v", p)
+	}
+
+	// A job that succeeded is not yet a protected machine.
+	f.look.Jobs = []facts.Job{jobIn("Succeeded")}
+	f.jobs = map[string]facts.Job{"j1": jobIn("Succeeded")}
+	p, _ = w.look(30 * time.Second)
+	if d := p.(events.Progressed); d.Machines[0].State != running || d.Percent != jobShare {
+		t.Fatalf("%+v", d)
+	}
+
+	f.look = vaultOf(replicates(10))
+	p, _ = w.look(30 * time.Second)
+	if d := p.(events.Progressed).Machines[0]; d.State != replicating || *d.Replication != 10 || !d.ETA.IsZero() {
+		t.Errorf("no estimate has a basis yet: %+v", d)
+	}
+	f.look = vaultOf(replicates(20))
+	p, _ = w.look(10 * time.Minute)
+	if d := p.(events.Progressed).Machines[0]; !d.ETA.Equal(w.now.Add(80 * time.Minute)) {
+		t.Errorf("10 percent took 10 minutes, so 80 minutes are left, not %v", d.ETA.Sub(w.now))
+	}
+
+	protectedItem := replicates(100)
+	protectedItem.State = "Protected"
+	f.look = vaultOf(protectedItem)
+	p, after = w.look(time.Minute)
+	if d := p.(events.Completed); len(d.Machines) != 1 || d.Machines[0].Item != protectedItem.ID || after != 0 {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestFollowsTheNewItemOfTheClassicPath(t *testing.T) {
+	f := &fake{look: vaultOf(), jobs: map[string]facts.Job{}}
+	succeeded := jobIn("Succeeded")
+	succeeded.NewItemID = "/items/web01-new"
+	f.jobs["j1"], f.look.Jobs = succeeded, []facts.Job{jobIn("Succeeded")}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.look(0) // the old item is gone, the new one not there yet
+	next := replicates(100)
+	next.ID, next.Name, next.Provider, next.State = "/Items/WEB01-new", "renamed", "InMage", "Protected"
+	f.look = vaultOf(next)
+	p, _ := w.look(30 * time.Second)
+	if d, ok := p.(events.Completed); !ok || d.Machines[0].Item != next.ID {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestLooksLessOftenWhileDataOnlyFlows(t *testing.T) {
+	f := &fake{look: vaultOf(replicates(10))}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	_, first := w.look(0)
+	var last time.Duration
+	for range 20 {
+		_, last = w.look(time.Minute)
+	}
+	if first > 35*time.Second || last < 4*time.Minute || last > 6*time.Minute {
+		t.Errorf("pauses go from %v to %v, want from one look to ten", first, last)
+	}
+	f.look = vaultOf(replicates(11))
+	if _, again := w.look(last); again > 35*time.Second {
+		t.Errorf("after a move the next pause is %v", again)
+	}
+}
+
+func TestTellsWhenNothingMoves(t *testing.T) {
+	f := &fake{look: vaultOf(replicates(10))}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.look(0)
+	p, _ := w.look(quiet + time.Minute)
+	d, ok := p.(events.Waiting)
+	if !ok || d.For != "replication" || d.Remedy == "" {
+		t.Fatalf("%+v", p)
+	}
+	if p, _ := w.look(time.Minute); p != nil {
+		t.Errorf("said twice: %+v", p)
+	}
+}
+
+func TestJobEndsBadly(t *testing.T) {
+	cases := []struct {
+		name string
+		job  facts.Job
+		code string
+		part string
+	}{
+		{"permanent", jobIn("Failed", facts.Problem{Code: "8061", Class: facts.Permanent, Message: "datastore", Remedy: "mount it read-write"}), "8061", "mount it"},
+		{"the operator's", jobIn("Failed", facts.Problem{Code: "95226", Class: facts.Operator, Message: "no way", Remedy: "check the VPN"}), "95226", "VPN"},
+		{"without any word", jobIn("Failed"), "job.failed", "portal"},
+		{"only a warning named", jobIn("Failed", facts.Problem{Code: "28175", Severity: "Warning", Class: facts.Temporary}), "job.failed", "portal"},
+		{"cancelled by somebody", jobIn("Cancelled"), "job.cancelled", "again"},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{"j1": tt.job}}
+			p, after := watch(t, f, events.Job{Machine: "web01", Job: "j1"}).look(0)
+			d, ok := p.(events.Failed)
+			if !ok || d.Code != tt.code || !strings.Contains(d.Remedy, tt.part) || d.Machines[0].State != failed || after != 0 {
+				t.Errorf("%+v", p)
+			}
+			if len(f.submitted) != 0 {
+				t.Error("it was submitted again")
+			}
+		})
+	}
+}
+
+func TestAFailureThatPassesIsSubmittedAgainInBounds(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{}}
+	passing := jobIn("Failed", facts.Problem{Code: "499", Class: facts.Temporary, Message: "internal error"})
+	f.jobs["j1"], f.jobs["job-web01"] = passing, passing
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	var last any
+	for range 2 * mostTries {
+		if p, after := w.look(time.Minute); after == 0 {
+			last = p
+			break
+		}
+	}
+	d, ok := last.(events.Failed)
+	if !ok || d.Code != "499" || len(f.submitted) != mostTries {
+		t.Errorf("submitted %d times again, then %+v", len(f.submitted), last)
+	}
+}
+
+func TestAgentNotInstalledIsSurvived(t *testing.T) {
+	waiting := failedOver("web01")
+	no := false
+	waiting.AgentRegistered = &no
+	f := &fake{look: vaultOf(waiting), jobs: map[string]facts.Job{
+		"j1": jobIn("Failed", facts.Problem{Message: "The Mobility agent is not installed on web01."}),
+	}}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	if p, after := w.look(time.Minute); after == 0 || len(f.submitted) != 0 {
+		t.Fatalf("submitted %d times before the agent is back: %+v", len(f.submitted), p)
+	}
+	yes := true
+	f.look.Items[0].AgentRegistered = &yes
+	f.look = vaultOf(f.look.Items[0])
+	if _, after := w.look(time.Minute); after == 0 || len(f.submitted) != 1 {
+		t.Fatalf("submitted %d times after the agent is back", len(f.submitted))
+	}
+
+	late := &fake{look: vaultOf(waiting), jobs: f.jobs}
+	w = watch(t, late, events.Job{Machine: "web01", Job: "j1"})
+	if p, _ := w.look(20 * time.Minute); p.(events.Failed).Code != codeNoAgent {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestOneFailsTheOthersAreFollowedToTheirEnd(t *testing.T) {
+	second := replicates(50)
+	second.ID, second.Name = "/items/db01", "db01"
+	f := &fake{look: vaultOf(failedOver("web01"), second), jobs: map[string]facts.Job{
+		"j1": jobIn("Failed", facts.Problem{Code: "8061", Class: facts.Permanent, Message: "datastore", Remedy: "mount it"}),
+	}}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+	if p, after := w.look(0); after == 0 {
+		t.Fatalf("ended while db01 still replicates: %+v", p)
+	}
+	f.look.Items[1].State = "Protected"
+	p, _ := w.look(time.Minute)
+	d := p.(events.Failed)
+	if d.Machines[0].State != failed || d.Machines[1].State != protected || !strings.Contains(d.Message, "1 of 2") {
+		t.Errorf("%+v", d)
+	}
+}
+
+func TestAJobWithoutEndFailsTheCase(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Jobs = []facts.Job{jobIn("InProgress")}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.look(time.Minute)
+	p, _ := w.look(time.Hour)
+	if d, ok := p.(events.Failed); !ok || d.Code != "job.timeout" || !strings.Contains(d.Message, "left running") {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestBadSurroundingsAreBorneAndProgressGoesOn(t *testing.T) {
+	f := &fake{look: vaultOf(replicates(10))}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.look(0)
+	f.err = &facts.Fault{Class: facts.Temporary, Code: "azure.unreachable", What: "Azure does not answer"}
+	if p, after := w.look(time.Minute); p.(events.Waiting).For != "azure" || after == 0 {
+		t.Fatalf("%+v", p)
+	}
+	if p, _ := w.look(time.Minute); p != nil {
+		t.Errorf("said twice: %+v", p)
+	}
+	f.err = nil
+	if p, _ := w.look(time.Minute); p.(events.Progressed).Machines[0].State != replicating {
+		t.Errorf("%+v", p)
+	}
+}

@@ -1,0 +1,255 @@
+package executor
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/checks"
+	"reprotect.example/services/facts"
+)
+
+var cleared = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// fake is a vault in memory. Submissions are written down, and answered by refuse when it is there.
+type fake struct {
+	look      facts.Vault
+	jobs      map[string]facts.Job
+	submitted []facts.Reprotect
+	refuse    func(machine string) error
+	err       error // of every look
+	freshest  time.Duration
+}
+
+func (f *fake) Vault(_ context.Context, maxAge time.Duration) (facts.Vault, error) {
+	f.freshest = maxAge
+	return f.look, f.err
+}
+
+func (f *fake) Item(_ context.Context, id string) (facts.Item, error) {
+	item, ok := f.look.Item(id)
+	if !ok {
+		return item, &facts.Fault{Class: facts.Permanent, Code: "azure.not-found", What: "gone"}
+	}
+	return item, nil
+}
+
+func (f *fake) Job(_ context.Context, id string) (facts.Job, error) { return f.jobs[id], nil }
+
+func (f *fake) Reprotect(_ context.Context, r facts.Reprotect) (string, error) {
+	if f.refuse != nil {
+		if err := f.refuse(r.Item.Name); err != nil {
+			return "", err
+		}
+	}
+	f.submitted = append(f.submitted, r)
+	return "job-" + r.Item.Name, nil
+}
+
+func (f *fake) Inventory(context.Context, facts.Query) (facts.Inventory, error) {
+	return facts.Inventory{}, f.err
+}
+
+func failedOver(name string) facts.Item {
+	return facts.Item{
+		ID: "/items/" + name, Name: name, Architecture: facts.Modernized, Provider: "InMageRcm", FabricID: "/fabrics/rcm",
+		State: "UnplannedFailoverCommitPendingStatesBegin", StateText: "Failover completed", Location: "Recovery", OS: "linux",
+	}
+}
+
+func vaultOf(items ...facts.Item) facts.Vault {
+	return facts.Vault{Items: items, Fabrics: []facts.Fabric{
+		{ID: "/fabrics/rcm", Architecture: facts.Modernized, Appliances: []facts.Appliance{{ID: "agent-1", Name: "APPL-01"}}},
+		{ID: "/fabrics/cs", Architecture: facts.Classic, MasterTargets: []facts.MasterTarget{{ID: "mt-1", Name: "MT-01"}}, ProcessServers: []facts.ProcessServer{{ID: "ps-1", Name: "PS-01"}}},
+	}}
+}
+
+func machineOf(i facts.Item) events.Machine {
+	return events.Machine{
+		Name: i.Name, Item: i.ID, Architecture: string(i.Architecture),
+		Choice: events.Choice{Appliance: "APPL-01", Datastore: "VMFS-01", LogStorageAccount: "/storage/log", MasterTarget: "MT-01", ProcessServer: "PS-01", RetentionDrive: "R"},
+	}
+}
+
+func TestDecide(t *testing.T) {
+	with := func(change func(*facts.Item)) facts.Item {
+		i := failedOver("web01")
+		change(&i)
+		return i
+	}
+	job := func(state string, start time.Time, scenario string) facts.Job {
+		return facts.Job{ID: "j1", State: state, Start: start, Scenario: scenario, TargetName: "WEB01"}
+	}
+	cases := []struct {
+		name  string
+		item  facts.Item
+		gone  bool
+		vault facts.Vault
+		want  moveKind
+		job   string
+		code  string
+	}{
+		{name: "failed over and idle", item: failedOver("web01"), want: submit},
+		{name: "replicates back already", item: with(func(i *facts.Item) { i.Provider = "InMageRcmFailback" }), want: done},
+		{name: "its reprotect runs", item: with(func(i *facts.Item) { i.JobID, i.Scenario = "j1", facts.ReprotectScenario }), want: adopt, job: "j1"},
+		{name: "its reprotect runs, as only the job list says", item: with(func(i *facts.Item) { i.JobID = "j1" }),
+			vault: facts.Vault{Jobs: []facts.Job{job("InProgress", cleared, facts.ReprotectScenario)}}, want: adopt, job: "j1"},
+		{name: "another job holds it", item: with(func(i *facts.Item) { i.JobID, i.Scenario = "j1", "TestFailover" }), want: hold, code: "machine.busy"},
+		{name: "our reprotect failed while we were dead", item: failedOver("web01"),
+			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(time.Second), facts.ReprotectScenario)}}, want: adopt, job: "j1"},
+		{name: "an older reprotect failed", item: failedOver("web01"),
+			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(-time.Minute), facts.ReprotectScenario)}}, want: submit},
+		{name: "another kind of job ended since", item: failedOver("web01"),
+			vault: facts.Vault{Jobs: []facts.Job{job("Succeeded", cleared.Add(time.Second), "TestFailover")}}, want: submit},
+		{name: "not failed over", item: with(func(i *facts.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
+		{name: "gone", gone: true, want: stop, code: "machine.gone"},
+		{name: "gone, but its new item replicates back", gone: true, want: done,
+			vault: facts.Vault{Items: []facts.Item{{ID: "/items/new", Name: "web01", Provider: "InMage"}}}},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			got := decide(machineOf(failedOver("web01")), tt.item, !tt.gone, tt.vault, cleared)
+			if got.kind != tt.want || got.job != tt.job || got.because.Code != tt.code && tt.code != "" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+func ask(t *testing.T, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
+	t.Helper()
+	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
+		func() time.Time { return cleared.Add(time.Minute) }}
+	e := bus.Event[events.Registered]{Attempt: 1}
+	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
+	e.Data.Case.CheckedAt = cleared
+	for _, i := range f.look.Items {
+		e.Data.Case.Machines = append(e.Data.Case.Machines, machineOf(i))
+	}
+	if change != nil {
+		change(&e)
+	}
+	r, err := x.registered(context.Background(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestSubmitsBothArchitectures(t *testing.T) {
+	classic := failedOver("db01")
+	classic.Architecture, classic.Provider, classic.FabricID = facts.Classic, "InMageAzureV2", "/fabrics/cs"
+	f := &fake{look: vaultOf(failedOver("web01"), classic)}
+	f.look.Policies = []facts.Policy{{ID: "/policies/back"}}
+	f.look.Mappings = []facts.Mapping{{PolicyID: "/policies/back", FabricID: "/fabrics/cs", ContainerID: "/c", TargetContainerID: "/C"}}
+	d := ask(t, f, nil).Publish[0].Data().(events.Started)
+	if len(d.Jobs) != 2 || d.Jobs[0].Job != "job-web01" || d.Jobs[1].Job != "job-db01" || d.Case.Machines[1].Job != "job-db01" {
+		t.Errorf("started %+v", d)
+	}
+	modern, old := f.submitted[0], f.submitted[1]
+	if modern.ApplianceID != "agent-1" || modern.LogStorage != "/storage/log" || modern.Datastore != "VMFS-01" || modern.MasterTargetID != "" {
+		t.Errorf("modernized %+v", modern)
+	}
+	if old.MasterTargetID != "mt-1" || old.ProcessServerID != "ps-1" || old.PolicyID != "/policies/back" || old.RetentionDrive != "R" || old.Datastore != "VMFS-01" {
+		t.Errorf("classic %+v", old)
+	}
+}
+
+func TestNothingStartsBeforeAllMayStart(t *testing.T) {
+	busy := failedOver("db01")
+	busy.JobID, busy.Scenario = "j9", "TestFailover"
+	f := &fake{look: vaultOf(failedOver("web01"), busy)}
+	r := ask(t, f, nil)
+	if w := r.Publish[0].Data().(events.Waiting); w.For != "job" || !slices.Equal(w.Machines, []string{"db01"}) || r.After <= 0 {
+		t.Errorf("%+v", r)
+	}
+
+	home := failedOver("db01")
+	home.State, home.Location = "Protected", "Primary"
+	g := &fake{look: vaultOf(failedOver("web01"), home)}
+	if fact := ask(t, g, nil).Publish[0].Data().(events.Failed); fact.Code != "machine.not-failed-over" || len(fact.Machines) != 2 || fact.Remedy == "" {
+		t.Errorf("%+v", fact)
+	}
+	if len(f.submitted)+len(g.submitted) != 0 {
+		t.Error("something was submitted")
+	}
+}
+
+func TestDryRunSubmitsNothing(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.DryRun = true })
+	if d, ok := r.Publish[0].Data().(events.Rehearsed); !ok || len(d.Would) != 1 || len(f.submitted) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	cases := []struct {
+		name  string
+		fault facts.Fault
+		after time.Duration // of the event
+		want  string        // waiting for …, or the code of a failed fact
+	}{
+		{"the agent is not there yet", facts.Fault{Code: codeNoAgent, Class: facts.Temporary, What: "agent is not installed"}, time.Minute, "agent"},
+		{"the agent never came", facts.Fault{Code: codeNoAgent, Class: facts.Temporary, What: "agent is not installed"}, 20 * time.Minute, codeNoAgent},
+		{"throttled", facts.Fault{Code: "azure.throttled", Class: facts.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
+		{"another operation runs", facts.Fault{Code: "azure.conflict", Class: facts.Temporary, What: "busy"}, time.Minute, "azure"},
+		{"not permitted: somebody must mend it", facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "no right"}, time.Minute, "azure"},
+		{"for good", facts.Fault{Code: "8061", Class: facts.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{look: vaultOf(failedOver("web01")), refuse: func(string) error { return &tt.fault }}
+			r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Time = cleared.Add(time.Minute - tt.after) })
+			switch d := r.Publish[0].Data().(type) {
+			case events.Waiting:
+				if d.For != tt.want || r.After < tt.fault.After || r.After == 0 {
+					t.Errorf("%+v, again after %v", d, r.After)
+				}
+			case events.Failed:
+				if d.Code != tt.want {
+					t.Errorf("%+v", d)
+				}
+			}
+		})
+	}
+}
+
+func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01")), refuse: func(machine string) error {
+		if machine == "db01" {
+			return &facts.Fault{Code: "78052", Class: facts.Permanent, What: "name taken", Remedy: "rename"}
+		}
+		return nil
+	}}
+	d := ask(t, f, nil).Publish[0].Data().(events.Started)
+	if d.Jobs[0].Job != "job-web01" || d.Jobs[1].Job != "" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Code != "78052" {
+		t.Errorf("started %+v", d.Jobs)
+	}
+}
+
+func TestLooksAfreshAfterARedelivery(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	if ask(t, f, nil); f.freshest != 30*time.Second {
+		t.Errorf("the first delivery may share a look, but asked for one of %v", f.freshest)
+	}
+	if ask(t, f, func(e *bus.Event[events.Registered]) { e.Attempt = 2 }); f.freshest != 0 {
+		t.Errorf("a redelivery took a look of %v, in which our own job may be missing", f.freshest)
+	}
+}
+
+func TestOldChecksAreMadeAgain(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))} // an inventory without anything: checks that block
+	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
+	d, ok := r.Publish[0].Data().(events.Rejected)
+	if !ok || r.Publish[0].Step() != events.StepSubmission || len(d.Problems) == 0 || len(f.submitted) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if !strings.Contains(d.Problems[0].Message+d.Problems[0].Remedy, " ") {
+		t.Errorf("a problem without words: %+v", d.Problems[0])
+	}
+}

@@ -1,0 +1,151 @@
+package validator
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// theVault has web01 and db01 (modernized), app01 and app02 of one replication group and two machines called
+// twin (classic).
+func theVault() facts.Vault {
+	item := func(id, name string, a facts.Architecture, os, group string) facts.Item {
+		fabric := "/fabrics/rcm"
+		if a == facts.Classic {
+			fabric = "/fabrics/cs"
+		}
+		return facts.Item{ID: "/vaults/v/items/" + id, Name: name, Architecture: a, OS: os, GroupID: group, GroupName: group, FabricID: fabric}
+	}
+	return facts.Vault{
+		Name: "vault-tokyo",
+		Items: []facts.Item{
+			item("1", "web01", facts.Modernized, "linux", ""), item("2", "db01", facts.Modernized, "windows", ""),
+			item("3", "app01", facts.Classic, "windows", "erp"), item("4", "app02", facts.Classic, "windows", "erp"),
+			item("5", "twin", facts.Classic, "linux", ""), item("6", "Twin", facts.Modernized, "linux", ""),
+		},
+		Fabrics: []facts.Fabric{
+			{ID: "/fabrics/rcm", Name: "rcm", Appliances: []facts.Appliance{
+				{Name: "APPL-SICK", Health: "Critical"}, {Name: "APPL-BUSY", Health: "Normal", ProtectedItems: 30}, {Name: "APPL-FREE", Health: "Normal", ProtectedItems: 3}}},
+			{ID: "/fabrics/cs", Name: "cs", MasterTargets: []facts.MasterTarget{{Name: "MT-WIN", OS: "windows"}, {Name: "MT-LIN", OS: "linux"}}, ProcessServers: []facts.ProcessServer{{Name: "PS-01"}}},
+		},
+		Plans: []facts.Plan{{Name: "ERP", Items: []string{"/VAULTS/v/items/4", "/vaults/v/items/1", "/vaults/v/items/3"}}},
+	}
+}
+
+func names(list ...string) (machines []events.RequestMachine) {
+	for _, n := range list {
+		machines = append(machines, events.RequestMachine{Name: n})
+	}
+	return machines
+}
+
+func TestResolveCases(t *testing.T) {
+	cases := []struct {
+		name    string
+		request events.Request
+		want    map[string][]string // case -> machines
+	}{
+		{"one case a machine", events.Request{Machines: names("web01", "DB01")}, map[string][]string{"r7--web01": {"web01"}, "r7--db01": {"db01"}}},
+		{"together", events.Request{Machines: names("web01", "db01"), Together: true}, map[string][]string{"r7--web01": {"web01", "db01"}}},
+		{"a replication group goes together", events.Request{Machines: names("web01", "app01", "app02")}, map[string][]string{"r7--web01": {"web01"}, "r7--app01": {"app01", "app02"}}},
+		{"a plan in its order", events.Request{Plan: "erp"}, map[string][]string{"r7--app02": {"app02", "app01"}, "r7--web01": {"web01"}}},
+		{"by id", events.Request{Machines: names("/vaults/V/items/6")}, map[string][]string{"r7--" + events.Token("Twin"): {"Twin"}}},
+		{"two of one name, by their ids", events.Request{Machines: names("/vaults/v/items/5", "/vaults/v/items/6")},
+			map[string][]string{"r7--twin": {"twin"}, "r7--" + events.Token("Twin"): {"Twin"}}},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			ids, got, problems := Resolve("r7", tt.request, time.Now(), theVault(), Defaults{})
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			machines := map[string][]string{}
+			for id, c := range got {
+				machines[id] = c.Names()
+			}
+			if !maps.EqualFunc(machines, tt.want, slices.Equal) {
+				t.Errorf("got %v, want %v", machines, tt.want)
+			}
+			if len(ids) != len(got) {
+				t.Errorf("%d ids of %d cases", len(ids), len(got))
+			}
+		})
+	}
+}
+
+func TestResolveProblems(t *testing.T) {
+	cases := []struct {
+		name    string
+		request events.Request
+		code    string
+		place   string
+		remedy  string // part of it
+	}{
+		{"unknown, with names that are alike", events.Request{Machines: names("web01", "web02")}, "machine.unknown", "/data/machines/1/name", "web01"},
+		{"unknown, and nothing is alike", events.Request{Machines: names("zzz")}, "machine.unknown", "/data/machines/0/name", "Replicated items"},
+		{"two of one name", events.Request{Machines: names("TWIN")}, "machine.ambiguous", "/data/machines/0/name", "/vaults/v/items/5 or /vaults/v/items/6"},
+		{"named twice", events.Request{Machines: names("web01", "WEB01")}, "machine.twice", "/data/machines/1/name", "once"},
+		{"named and in the plan", events.Request{Plan: "ERP", Machines: names("web01")}, "machine.twice", "/data/machines/0/name", "once"},
+		{"unknown plan", events.Request{Plan: "CRM"}, "plan.unknown", "/data/plan", "ERP"},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			_, cases, problems := Resolve("r7", tt.request, time.Now(), theVault(), Defaults{})
+			if cases != nil || len(problems) != 1 {
+				t.Fatalf("%v, %+v", cases, problems)
+			}
+			if p := problems[0]; p.Code != tt.code || p.Place != tt.place || !strings.Contains(p.Remedy, tt.remedy) || p.Message == "" {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
+
+func TestChoices(t *testing.T) {
+	defaults := Defaults{MasterTarget: map[string]string{"windows": "MT-SITE"}, Datastore: "auto", LogStorageAccount: "/log/site"}
+	request := events.Request{
+		Machines: []events.RequestMachine{
+			{Name: "web01", Choice: events.Choice{Appliance: "APPL-MINE", Datastore: "VMFS-09"}},
+			{Name: "db01"},
+			{Name: "/vaults/v/items/5"},
+			{Name: "app01"}, {Name: "app02", Choice: events.Choice{MasterTarget: "MT-MINE"}},
+		},
+		Choice: events.Choice{Datastore: "VMFS-01", ProcessServer: "PS-REQ"},
+	}
+	_, cases, problems := Resolve("r7", request, time.Now(), theVault(), defaults)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	got := map[string]events.Choice{}
+	for _, c := range cases {
+		for _, m := range c.Machines {
+			got[m.Name] = m.Choice
+		}
+	}
+	want := map[string]events.Choice{
+		"web01": {Appliance: "APPL-MINE", Datastore: "VMFS-09", LogStorageAccount: "/log/site"},                            // the machine's own beats the request's
+		"db01":  {Appliance: "APPL-FREE", Datastore: "VMFS-01", LogStorageAccount: "/log/site"},                            // the healthy one with the fewest
+		"twin":  {MasterTarget: "MT-LIN", ProcessServer: "PS-REQ", Datastore: "VMFS-01", RetentionDrive: "/mnt/retention"}, // the only one of its system
+		"app01": {MasterTarget: "MT-SITE", ProcessServer: "PS-REQ", Datastore: "VMFS-01", RetentionDrive: "R"},
+		"app02": {MasterTarget: "MT-MINE", ProcessServer: "PS-REQ", Datastore: "VMFS-01", RetentionDrive: "R"},
+	}
+	if !maps.Equal(got, want) {
+		for name := range want {
+			if got[name] != want[name] {
+				t.Errorf("%s: got %+v, want %+v", name, got[name], want[name])
+			}
+		}
+	}
+}
+
+func TestAFabricOfTheConfigNarrowsTheNames(t *testing.T) {
+	_, cases, problems := Resolve("r7", events.Request{Machines: names("twin")}, time.Now(), theVault(), Defaults{Fabric: "CS"})
+	if problems != nil || cases["r7--twin"].Machines[0].Architecture != "classic" {
+		t.Errorf("%+v, %+v", cases, problems)
+	}
+}
