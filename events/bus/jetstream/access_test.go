@@ -70,12 +70,12 @@ func newCA(t *testing.T) (file string, leaf tls.Certificate) {
 	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server := &x509.Certificate{
+	nats := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "nats"}, NotBefore: begin, NotAfter: end,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	leafDER, leafKey := issue(server, ca, caKey)
+	leafDER, leafKey := issue(nats, ca, caKey)
 	return file, tls.Certificate{Certificate: [][]byte{leafDER}, PrivateKey: leafKey}
 }
 

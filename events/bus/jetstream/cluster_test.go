@@ -22,22 +22,21 @@ func cluster(t *testing.T) []*server.Server {
 	t.Helper()
 	const size = 3
 	var routes []*url.URL
-	var ports []int
+	var held []net.Listener
 	for range size { // each must know all ports before it starts
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		held = append(held, l)
 		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-		l.Close()
 	}
 	var servers []*server.Server
 	for i := range size {
+		held[i].Close()
 		s, err := server.NewServer(&server.Options{
 			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT,
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
+			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: held[i].Addr().(*net.TCPAddr).Port}, Routes: routes,
 			JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
 		})
 		if err != nil {
