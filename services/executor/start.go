@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,9 +56,13 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 			Message: fmt.Sprintf("Site Recovery job %s (%s) holds %s. The reprotect starts when it has ended", item.JobID, item.Scenario, m.Name),
 		}}
 	}
-	for _, j := range vault.ReprotectsOf(m.Name) {
-		if j.Start.After(since) || !j.Done() {
-			return move{kind: adopt, job: j.ID}
+	// A job says the name of its machine, and nothing that leads to its item. Where two machines have that name,
+	// only the lock on the item tells, and Azure's refusal to run two jobs on it.
+	if len(vault.ItemsNamed(m.Name)) < 2 {
+		for _, j := range vault.ReprotectsOf(m.Name) {
+			if j.Start.After(since) || !j.Done() {
+				return move{kind: adopt, job: j.ID}
+			}
 		}
 	}
 	if !item.FailedOver() {
@@ -70,14 +75,13 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	return move{kind: submit}
 }
 
-// reversedItem finds the item that a classic machine became.
+// reversedItem finds the item that a classic machine became, unless several machines of that name came back.
 func reversedItem(vault facts.Vault, name string) (facts.Item, bool) {
-	for _, i := range vault.ItemsNamed(name) {
-		if i.ReversedOnce() {
-			return i, true
-		}
+	found := slices.DeleteFunc(slices.Clone(vault.ItemsNamed(name)), func(i facts.Item) bool { return !i.ReversedOnce() })
+	if len(found) != 1 {
+		return facts.Item{}, false
 	}
-	return facts.Item{}, false
+	return found[0], true
 }
 
 // registered answers the last precondition with the submissions.

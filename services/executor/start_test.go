@@ -84,6 +84,11 @@ func TestDecide(t *testing.T) {
 	job := func(state string, start time.Time, scenario string) facts.Job {
 		return facts.Job{ID: "j1", State: state, Start: start, Scenario: scenario, TargetName: "WEB01"}
 	}
+	twin := with(func(i *facts.Item) { i.ID = "/items/twin" })
+	reversed := func(i facts.Item) facts.Item {
+		i.Provider = "InMage"
+		return i
+	}
 	cases := []struct {
 		name  string
 		item  facts.Item
@@ -105,6 +110,10 @@ func TestDecide(t *testing.T) {
 			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(-time.Minute), facts.ReprotectScenario)}}, want: submit},
 		{name: "another kind of job ended since", item: failedOver("web01"),
 			vault: facts.Vault{Jobs: []facts.Job{job("Succeeded", cleared.Add(time.Second), "TestFailover")}}, want: submit},
+		{name: "another machine of that name is reprotected", item: failedOver("web01"),
+			vault: facts.Vault{Items: []facts.Item{failedOver("web01"), twin}, Jobs: []facts.Job{job("InProgress", cleared.Add(time.Second), facts.ReprotectScenario)}}, want: submit},
+		{name: "gone, and two machines of its name replicate back", gone: true,
+			vault: facts.Vault{Items: []facts.Item{reversed(failedOver("web01")), reversed(twin)}}, want: stop, code: "machine.gone"},
 		{name: "not failed over", item: with(func(i *facts.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
 		{name: "gone", gone: true, want: stop, code: "machine.gone"},
 		{name: "gone, but its new item replicates back", gone: true, want: done,

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,23 @@ func TestTogether(t *testing.T) {
 		if e.kind == events.TypeAccepted.Kind && e.event.Case != id {
 			t.Errorf("another case was made: %s", e.event.Case)
 		}
+	}
+}
+
+// A vault may hold two machines of one name. The refusal says how to name the one that is meant.
+func TestMachinesOfOneName(t *testing.T) {
+	w := start(t, modernized("web01"), classic("web01"))
+	w.serve(w.config)
+	w.request("which", "", "web01")
+	problem := await(w, events.TypeRefused, "which").Data.Problems[0]
+	twins := regexp.MustCompile(`/Subscriptions/\S+`).FindAllString(problem.Remedy, -1)
+	if problem.Code != "machine.ambiguous" || problem.Place != "/data/machines/0/name" || len(twins) != 2 {
+		t.Fatalf("refused with %+v", problem)
+	}
+	w.request("this", "", twins[1])
+	done := w.completed("this", "web01")
+	if item := done.Case.Machines[0].Item; item != twins[1] {
+		t.Errorf("%s was reprotected, want %s", item, twins[1])
 	}
 }
 
