@@ -33,7 +33,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.cases, "cases", 2000, "cases of a run")
+	flag.IntVar(&o.cases, "cases", 2000, "cases of a run; 0: leave rate and latencies out")
 	flag.IntVar(&o.runs, "runs", 3, "runs, of which the median counts")
 	flag.IntVar(&o.waiting, "waiting", 10000, "cases that wait at once, for memory and reads; 0: leave that out")
 	flag.Parse()
@@ -46,6 +46,14 @@ func main() {
 }
 
 func bench(ctx context.Context, o options) error {
+	if o.waiting > 0 { // first, so that nothing else takes memory
+		if err := waitingCases(ctx, o.waiting); err != nil {
+			return err
+		}
+	}
+	if o.cases == 0 {
+		return nil
+	}
 	for _, sync := range []string{"default", "always"} {
 		cases := o.cases
 		if sync == "always" {
@@ -66,10 +74,7 @@ func bench(ctx context.Context, o options) error {
 		}
 		report(sync, bare, product)
 	}
-	if o.waiting == 0 {
-		return nil
-	}
-	return waitingCases(ctx, o.waiting)
+	return nil
 }
 
 // sample is one run of one side.

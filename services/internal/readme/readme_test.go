@@ -1,0 +1,216 @@
+// Package readme runs what the README says, command by command, as a new user would.
+package readme
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/services/internal/config"
+)
+
+const root = "../../.."
+
+// blocks returns the fenced blocks of a language.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		found = append(found, m[1])
+	}
+	if len(found) == 0 {
+		t.Fatalf("the README has no block of %s", language)
+	}
+	return found
+}
+
+func TestConfig(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"nats.creds", "vcenter-password"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := strings.ReplaceAll(blocks(t, "yaml")[0], "/etc/reprotect", dir)
+	file := filepath.Join(dir, "reprotect.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckSecrets(); err != nil {
+		t.Error(err)
+	}
+}
+
+// user is somebody at a shell.
+type user struct {
+	t    *testing.T
+	dir  string
+	env  []string
+	nats string // address of the lab's bus
+}
+
+func TestCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds both programs and runs them for half a minute")
+	}
+	u := &user{t: t, dir: t.TempDir()}
+	bin := filepath.Join(u.dir, "bin")
+	u.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	build := exec.Command("go", "build", "-o", bin+"/", "./services/cmd/...")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, block := range blocks(t, "sh") {
+		for line := range strings.Lines(block) {
+			if line = strings.TrimSpace(line); line != "" && !t.Failed() {
+				u.types(line)
+			}
+		}
+	}
+}
+
+// answers are the exit status and a part of the output where they are not 0 and any.
+var answers = map[string]struct {
+	status int
+	part   string
+}{
+	"reprotect preflight web01":                          {0, "web01"},
+	"reprotect preflight db01":                           {1, "before-patching"},
+	"reprotect datastores --for web01":                   {0, "NFS"},
+	"reprotect request web01 --wait":                     {0, "rotected"},
+	"reprotect lab do --dir lab":                         {0, "add-snapshot"},
+	"reprotect log":                                      {0, "web01"},
+	"reprotect log -o jsonl":                             {0, "io.reprotect.completed.v1"},
+	"reprotect watch --until-done":                       {0, "web02"},
+	"reprotect bus setup --dry-run":                      {0, "REPROTECT"},
+	"go run ./services/cmd/reprotect demo":               {0, "4 of 4"},
+	"reprotect bus dead list":                            {0, ""},
+	"reprotect bus status":                               {0, "executor"},
+	"reprotect request app01 mail01 --reason CHG0012345": {0, "app01"},
+}
+
+func (u *user) types(line string) {
+	u.t.Helper()
+	switch {
+	case line == "go test work": // that is what runs here
+		return
+	case strings.HasPrefix(line, "export "):
+		u.env = append(u.env, strings.TrimPrefix(line, "export "))
+		return
+	case strings.HasPrefix(line, "reprotect lab --dir"):
+		u.startLab(line)
+		return
+	case line == "reprotectd --config lab/reprotect.yaml":
+		u.inBackground(line)
+		return
+	case strings.HasPrefix(line, "nats pub "):
+		u.natsPub(line)
+		return
+	}
+	want := answers[line]
+	out, status := u.run(line)
+	if status != want.status || !strings.Contains(out, want.part) {
+		u.t.Errorf("%s: exit status %d, want %d and %q in:\n%s", line, status, want.status, want.part, out)
+	}
+}
+
+// here makes a command run here: the lab stands for the user's own site, and its time passes faster.
+func here(line string) string {
+	line = strings.ReplaceAll(line, "--config reprotect.yaml", "--config lab/reprotect.yaml")
+	if line == "go run ./services/cmd/reprotect demo" {
+		return line + " --speed 600"
+	}
+	return strings.ReplaceAll(line, "--speed 60", "--speed 300")
+}
+
+func (u *user) command(ctx context.Context, line string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+here(line))
+	cmd.Dir, cmd.Env = u.dir, u.env
+	if strings.HasPrefix(line, "go ") {
+		cmd.Dir = root
+	}
+	return cmd
+}
+
+func (u *user) run(line string) (out string, status int) {
+	u.t.Helper()
+	ctx, cancel := context.WithTimeout(u.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := u.command(ctx, line)
+	raw, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		u.t.Fatalf("%s: %v", line, err)
+	}
+	return string(raw), cmd.ProcessState.ExitCode()
+}
+
+func (u *user) inBackground(line string) *bufio.Scanner {
+	u.t.Helper()
+	cmd := u.command(context.Background(), line)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
+	if err := cmd.Start(); err != nil {
+		u.t.Fatalf("%s: %v", line, err)
+	}
+	u.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended, which Wait tells
+		_ = cmd.Wait()
+		if u.t.Failed() {
+			u.t.Logf("%s said:\n%s", line, errors.String())
+		}
+	})
+	return bufio.NewScanner(out)
+}
+
+func (u *user) startLab(line string) {
+	u.t.Helper()
+	lines := u.inBackground(line)
+	if !lines.Scan() {
+		u.t.Fatalf("%s ended without its ready line", line)
+	}
+	var ready struct {
+		NATS struct{ URL string }
+	}
+	if err := json.Unmarshal(lines.Bytes(), &ready); err != nil || ready.NATS.URL == "" {
+		u.t.Fatalf("ready line %s: %v", lines.Text(), err)
+	}
+	u.nats = ready.NATS.URL
+}
+
+// natsPub does what the NATS command line does: it publishes without a word of who or what.
+func (u *user) natsPub(line string) {
+	u.t.Helper()
+	parts := strings.SplitN(line, " ", 4)
+	conn, err := jetstream.Connect(jetstream.Options{URL: u.nats})
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Publish(u.t.Context(), bus.Message{Subject: parts[2], Data: []byte(strings.Trim(parts[3], "'"))}); err != nil {
+		u.t.Fatal(err)
+	}
+}
