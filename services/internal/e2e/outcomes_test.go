@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/lab/scenario"
 )
 
 func TestBothArchitecturesAndBothSystems(t *testing.T) {
@@ -53,6 +55,12 @@ func TestRehearsalAndPreconditions(t *testing.T) {
 		w.submissions(m, 0)
 	}
 
+	nfs := await(w, events.TypeRejected, w.request("nfs", `, "datastore": "NFS-01"`, "blocked"))
+	if text := fmt.Sprint(nfs.Data.Problems); !strings.Contains(text, "NFS") || nfs.Data.Problems[0].Remedy == "" {
+		t.Errorf("rejected with %+v", nfs.Data.Problems)
+	}
+	w.told(nfs.Header, events.LevelWarning, "Not reprotected: blocked")
+
 	w.do("add-snapshot", "MT-LINUX-01", "before-patching")
 	rejected := await(w, events.TypeRejected, w.request("early", "", "blocked"))
 	problem := rejected.Data.Problems[0]
@@ -68,9 +76,10 @@ func TestRehearsalAndPreconditions(t *testing.T) {
 }
 
 func TestFailingJobs(t *testing.T) {
-	w := start(t, modernized("no-datastore"), classic("unknown"), modernized("refused"), modernized("internal-m"), classic("internal-c"), modernized("warned"))
+	w := start(t, modernized("no-datastore"), classic("unknown"), modernized("refused"), modernized("internal-m"), classic("internal-c"),
+		modernized("warned"), modernized("busy-service"))
 	w.serve(w.config)
-	for _, tc := range []struct {
+	tests := []struct {
 		action, machine, code string
 		submissions           int
 		remedy, words         string // of a case that fails; "" completes
@@ -81,9 +90,14 @@ func TestFailingJobs(t *testing.T) {
 		{"fail-next", "internal-m", "499", 2, "", ""},
 		{"fail-next", "internal-c", "499", 2, "", ""},
 		{"warn-next", "warned", "28175", 1, "", ""},
-	} {
+		{"refuse-next", "busy-service", "499", 1, "", ""},
+	}
+	for _, tc := range tests {
 		w.do(tc.action, tc.machine, tc.code)
-		id := w.request("fails-"+tc.machine, "", tc.machine)
+		w.request("fails-"+tc.machine, "", tc.machine)
+	}
+	for _, tc := range tests {
+		id := caseOf("fails-"+tc.machine, tc.machine)
 		if tc.remedy == "" {
 			w.completes(id)
 		} else {
@@ -142,6 +156,32 @@ func TestTogether(t *testing.T) {
 		if e.kind == events.TypeAccepted.Kind && e.event.Case != id {
 			t.Errorf("another case was made: %s", e.event.Case)
 		}
+	}
+}
+
+// The machines of a replication group go together or not at all (S37).
+func TestReplicationGroup(t *testing.T) {
+	group := []scenario.Machine{classic("erp-app"), classic("erp-db")}
+	for i := range group {
+		group[i].Group = "erp"
+	}
+	w := start(t, append(group, classic("apart"))...)
+	w.serve(w.config)
+	rejected := await(w, events.TypeRejected, w.request("half", "", "erp-app"))
+	if p := rejected.Data.Problems[0]; p.Code != "group.complete" || !strings.Contains(p.Message+p.Remedy, "erp-db") {
+		t.Errorf("rejected with %+v", p)
+	}
+	w.submissions("erp-app", 0)
+
+	w.request("whole", "", "erp-db", "apart", "erp-app")
+	if done := w.completes(caseOf("whole", "erp-db")); len(done.Machines) != 2 || done.Case.Group != "erp" {
+		t.Errorf("the case of the group: %+v", done)
+	}
+	if done := w.completes(caseOf("whole", "apart")); len(done.Machines) != 1 {
+		t.Errorf("the case beside the group: %+v", done)
+	}
+	for _, m := range []string{"erp-app", "erp-db", "apart"} {
+		w.submissions(m, 1)
 	}
 }
 

@@ -46,6 +46,26 @@ func TestBadSurroundingsPass(t *testing.T) {
 	}
 }
 
+// Azure goes away when the jobs run already: nothing is lost, and nothing is submitted again.
+func TestAzureGoneDuringTheJob(t *testing.T) {
+	machines := []string{"during-m", "during-c"}
+	w := start(t, modernized(machines[0]), classic(machines[1]))
+	w.serve(w.config)
+	w.request("during", "", machines...)
+	for _, m := range machines {
+		await(w, events.TypeStarted, caseOf("during", m))
+	}
+	w.do("azure-unauthorized", "on")
+	for _, m := range machines {
+		w.waits(m, "azure.login", "azure")
+	}
+	w.do("azure-unauthorized", "off")
+	for _, m := range machines {
+		w.completes(caseOf("during", m))
+		w.submissions(m, 1)
+	}
+}
+
 // waits awaits that a machine is said to wait, as a fact and as a notification.
 func (w *world) waits(machine, code, reason string) events.Waiting {
 	w.t.Helper()

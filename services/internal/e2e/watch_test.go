@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -181,9 +182,13 @@ func (w *world) secretFree(where, text string) {
 }
 
 // judge holds everything on the bus and in the logs against what is true of every run: events are valid, each
-// step has one outcome at most, and no secret is shown.
+// step has one outcome at most, whatever went wrong comes with what to do, only forged facts are given up, no
+// handler panics, and no secret is shown.
 func (w *world) judge() {
 	w.secretFree("the log", w.logged.String())
+	if strings.Contains(w.logged.String(), "panic") {
+		w.t.Errorf("a handler panicked:\n%s", w.logged)
+	}
 	decided := map[string]string{}
 	judgeOne := func(r bus.Received) error {
 		w.secretFree("the message on "+r.Subject, fmt.Sprintf("%s %v", r.Data, r.Headers))
@@ -202,6 +207,9 @@ func (w *world) judge() {
 		}
 		if problems := events.Validate(e.kind, parsed.Data); problems != nil {
 			w.t.Errorf("the event on %s is not valid: %v\n%s", r.Subject, problems, r.Data)
+		}
+		if !w.helpful(e.event.Data) {
+			w.t.Errorf("the event on %s does not say what to do: %s", r.Subject, r.Data)
 		}
 		step := e.event.Case + "/" + e.event.Step
 		if !e.kind.Decides() {
@@ -225,4 +233,20 @@ func (w *world) judge() {
 	if len(decided) == 0 {
 		w.t.Error("no step was decided: the test shows nothing")
 	}
+}
+
+// helpful says whether an event that tells of something bad tells what to do about it.
+func (w *world) helpful(data any) bool {
+	without := func(p events.Problem) bool { return p.Code == "" || p.Remedy == "" }
+	switch d := data.(type) {
+	case events.Refused:
+		return len(d.Problems) > 0 && !slices.ContainsFunc(d.Problems, without)
+	case events.Rejected:
+		return len(d.Problems) > 0 && !slices.ContainsFunc(d.Problems, without)
+	case events.Failed:
+		return d.Code != "" && d.Remedy != ""
+	case events.Dead:
+		return w.foreign[d.Sequence]
+	}
+	return true
 }

@@ -32,7 +32,7 @@ import (
 
 const (
 	site  = "tokyo"
-	speed = 1200             // a reprotect takes under two seconds
+	speed = 2400             // a reprotect takes a second
 	limit = 60 * time.Second // for anything that is awaited
 )
 
