@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,9 +50,11 @@ func (a *app) showCommand() *cobra.Command {
 	}
 }
 
+var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
+
 // caseFilter matches every fact of a case; a word that cannot be a case id never gets into a subject.
 func caseFilter(id string) (string, error) {
-	if id == "" || events.Token(id) != id {
+	if !caseID.MatchString(id) {
 		return "", usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
 	}
 	return events.SubjectFacts + ".*." + id + ".>", nil

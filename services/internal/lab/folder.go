@@ -63,7 +63,7 @@ func (f folder) config() ([]byte, error) {
 	}{
 		Ready: f.ready, LogStorage: f.logStorage,
 		MasterTarget: map[string]string{}, RetentionDrive: map[string]string{},
-		AgentWait: max(s.Real(20*time.Minute), 3*time.Second),
+		AgentWait: max(s.Real(20*time.Minute), 30*time.Second), // time for a person to act
 		Look:      max(s.Real(30*time.Second), 50*time.Millisecond),
 	}
 	for _, mt := range s.MasterTargets {

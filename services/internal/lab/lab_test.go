@@ -142,7 +142,7 @@ func TestVeryFastLabStillLooksAndWaits(t *testing.T) {
 	s := scenario.Default(1)
 	s.Speed = 100_000
 	limits := load(t, start(t, lab.Options{Scenario: s}).Ready()).Sites["tokyo"].Limits
-	if limits.Look != 50*time.Millisecond || limits.AgentWait != 3*time.Second {
+	if limits.Look != 50*time.Millisecond || limits.AgentWait != 30*time.Second {
 		t.Errorf("%+v", limits)
 	}
 }
