@@ -59,6 +59,10 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// endless times MaxAttempts is how often a message may be delivered in all. One that kills its process each time
+// never comes back with an error.
+const endless = 5
+
 // Backoff is the pause before another delivery: half a second doubling to half a minute, of which a random half
 // is taken off, so that those who failed together do not return together.
 func Backoff(attempt int, jitter float64) time.Duration {
@@ -148,7 +152,14 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	if !ok {
 		return "", "buried", l.bury(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}
-	header, result, failure := call(ctx, route, in, log)
+	var header events.Header
+	var result Result
+	failure := fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
+	if in.Attempt <= endless*l.o.MaxAttempts {
+		header, result, failure = call(ctx, route, in, log)
+	} else if e, err := events.Parse(in.Data); err == nil {
+		header = e.Header
+	}
 	kind = route.kind.Name
 	if header.ID == "" {
 		header.ID = CommandID(in.Received)

@@ -20,6 +20,7 @@ var loopTests = []test{
 	{"loop: a handler that fails is tried again, then given up with a dead letter and a failed fact", loopGivesUp},
 	{"loop: a rejection is given up at once", loopRejects},
 	{"loop: a panic is an error like any other", loopPanics},
+	{"loop: a message that kills its process each time is given up", loopEndless},
 	{"loop: an event that cannot be read becomes a dead letter and the next passes", loopMalformed},
 	{"loop: an event on the wrong subject becomes a dead letter", loopWrongSubject},
 	{"loop: a command that cannot be read is refused and the next passes", loopRefuses},
@@ -196,6 +197,27 @@ func loopPanics(t *testing.T, h Harness) {
 	if dead := deadLetter(t, ctx, b); !strings.Contains(dead.Error, "boom") {
 		t.Errorf("dead letter %+v", dead)
 	}
+}
+
+func loopEndless(t *testing.T, h Harness) {
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		t.Error("the handler was called once more")
+		return bus.Result{}, nil
+	})
+	b, conn, ctx := setUp(t, h, s)
+	publishAccepted(t, ctx, conn, "a")
+	c := s.Consumer()
+	c.AckWait = h.AckWait
+	for range 5 { // processes that die with it
+		doomed, cut := b.Connect(t)
+		next(t, ctx, consume(t, ctx, doomed, c))
+		cut()
+	}
+	serve(t, h, conn, s, bus.Options{MaxAttempts: 1})
+	if dead := deadLetter(t, ctx, b); dead.Reason != "attempts-exhausted" || !strings.Contains(dead.Error, "never came to an end") {
+		t.Errorf("dead letter %+v", dead)
+	}
+	failedFact(t, ctx, b)
 }
 
 func loopMalformed(t *testing.T, h Harness) {
