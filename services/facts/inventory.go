@@ -8,6 +8,9 @@ import (
 // Query says which machines one look at vCenter is about. Names and ids are matched as VMMatches does.
 type Query struct {
 	VMs []VMRef
+	// Writers are those of the VMs that write the disks of others (master targets, appliances): of them also
+	// the relocations are read, which costs calls of their own.
+	Writers []VMRef
 }
 
 // VMRef names one virtual machine in any of the ways that Site Recovery knows it.
@@ -27,6 +30,7 @@ type Inventory struct {
 	VMs        []VM
 	Hosts      []Host
 	Datastores []Datastore
+	Pods       []Pod
 	// Privileges holds, by inventory path of the entity that was asked about, the documented privileges that
 	// the account lacks there (S4, S43, N3). Empty lists mean: all granted.
 	Privileges map[string][]string
@@ -57,6 +61,7 @@ type VM struct {
 	GuestDisks   []GuestDisk
 	Datastores   []string // refs of the datastores on which the machine has anything
 	Template     bool
+	Relocations  []Relocation // of writers, newest first; unread as "relocations"
 	Unread       map[string]string // property path -> reason
 }
 
@@ -82,6 +87,33 @@ type VMDisk struct {
 type Snapshot struct {
 	Name, Path string
 	Created    time.Time
+}
+
+// Relocation is a task that moves a VM, or its disks, to another place (S13, S23, M5).
+type Relocation struct {
+	Kind       string // the task's id, e.g. VirtualMachine.relocate
+	State      string // queued, running, success, error
+	User       string // who asked for it; "" when the vCenter did by itself
+	Begun, End time.Time
+}
+
+// Over says whether the task has come to its end.
+func (r Relocation) Over() bool { return r.State != "queued" && r.State != "running" }
+
+// Pod is a datastore cluster, whose Storage DRS may move disks.
+type Pod struct {
+	Ref, Name string
+	Enabled   bool
+	Behaviour string // automated or manual: what happens to a VM without a rule of its own
+	// Rules are those of single VMs, by VM ref.
+	Rules  map[string]PodRule
+	Unread map[string]string
+}
+
+// PodRule is what Storage DRS does with one VM; an empty Behaviour is that of the pod.
+type PodRule struct {
+	Excluded  bool
+	Behaviour string
 }
 
 // GuestDisk is a volume that VMware Tools report.
@@ -152,6 +184,16 @@ func (inv Inventory) Host(ref string) (Host, bool) {
 		}
 	}
 	return Host{}, false
+}
+
+// Pod returns the datastore cluster of that ref.
+func (inv Inventory) Pod(ref string) (Pod, bool) {
+	for _, p := range inv.Pods {
+		if p.Ref == ref {
+			return p, true
+		}
+	}
+	return Pod{}, false
 }
 
 // Datastore returns the datastore of that ref or name.

@@ -44,6 +44,10 @@ type Vault struct {
 	// "plans") and why. A part named here is empty because it is unknown, not because there is nothing.
 	Unread map[string]string
 
+	// What else was observed of the site around that time; empty when nobody looked.
+	AzureVMs AzureVMs
+	Probes   []Probe
+
 	index *index // of Indexed
 }
 
@@ -77,6 +81,8 @@ type Item struct {
 
 	AzureVM         string // ARM id of the Azure VM
 	AzureVMName     string
+	AzureGroup      string   // ARM id of the resource group that the failover used; "" when not said
+	AzureDisks      []string // names of the managed disks that the failover attached; empty when not said
 	AgentVersion    string
 	AgentHeartbeat  time.Time
 	AgentRegistered *bool // modernized: registered after the failover; nil when not said (M4)

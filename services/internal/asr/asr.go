@@ -58,8 +58,11 @@ type Counters struct {
 
 // Client reads one vault and submits to it. All methods may be called at the same time.
 type Client struct {
-	options Options
-	login   *login
+	options   Options
+	login     *login
+	cloud     cloud.Configuration
+	transport policy.Transporter
+	retry     policy.RetryOptions // of reads
 
 	read  *sr.ClientFactory // tries again as the SDK does, but not after 429: see gate
 	write *sr.ClientFactory // tries once: a submission that is sent twice starts two jobs
@@ -97,36 +100,46 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
-	configuration, err := o.configuration()
-	if err != nil {
+	c := &Client{options: o, login: &login{credential: o.Credential}, retry: retry}
+	c.retry.ShouldRetry = askAgain
+	var err error
+	if c.cloud, err = o.configuration(); err != nil {
 		return nil, err
 	}
-	transport, err := o.transport()
-	if err != nil {
+	if c.transport, err = o.transport(); err != nil {
 		return nil, err
 	}
-
-	c := &Client{options: o, login: &login{credential: o.Credential}}
-	factory := func(requests *atomic.Int64, retry policy.RetryOptions) (*sr.ClientFactory, error) {
-		return sr.NewClientFactory(o.Subscription, c.login, &arm.ClientOptions{
-			ClientOptions: policy.ClientOptions{
-				Cloud: configuration, Retry: retry, Transport: transport,
-				Telemetry:        policy.TelemetryOptions{ApplicationID: "reprotect"},
-				PerCallPolicies:  []policy.Policy{&gate{now: o.Now}},
-				PerRetryPolicies: []policy.Policy{&counter{requests: requests, throttled: &c.throttled}},
-			},
-			DisableRPRegistration: true, // needs a permission that the product's role has not
-		})
-	}
-	retry.ShouldRetry = askAgain
-	if c.read, err = factory(&c.reads, retry); err != nil {
+	if c.read, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&c.reads, c.retry)); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
-	if c.write, err = factory(&c.writes, policy.RetryOptions{MaxRetries: -1}); err != nil {
+	if c.write, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&c.writes, policy.RetryOptions{MaxRetries: -1})); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
 	return c, nil
 }
+
+// pipeline is how requests go out; each has a throttle of its own.
+func (c *Client) pipeline(requests *atomic.Int64, retry policy.RetryOptions) *arm.ClientOptions {
+	return &arm.ClientOptions{
+		ClientOptions: policy.ClientOptions{
+			Cloud: c.cloud, Retry: retry, Transport: c.transport,
+			Telemetry:        policy.TelemetryOptions{ApplicationID: "reprotect"},
+			PerCallPolicies:  []policy.Policy{&gate{now: c.options.Now}},
+			PerRetryPolicies: []policy.Policy{&counter{requests: requests, throttled: &c.throttled}},
+		},
+		DisableRPRegistration: true, // needs a permission that the product's role has not
+	}
+}
+
+// Reading is what a reader of another Azure service needs to ask as this client does: its credential, cloud,
+// trust, retries and counters. What that service throttles does not stop this client.
+func (c *Client) Reading() (azcore.TokenCredential, *arm.ClientOptions) {
+	return c.login, c.pipeline(&c.reads, c.retry)
+}
+
+// Fault gives an error of such a reader the form of this client's own: a *facts.Fault that holds no secret. What
+// says what could not be done.
+func (c *Client) Fault(what string, err error) error { return c.fault(what, err) }
 
 // Counters returns how much was asked so far.
 func (c *Client) Counters() Counters {

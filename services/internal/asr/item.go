@@ -48,7 +48,7 @@ func classicForward(out *facts.Item, d *sr.InMageAzureV2ReplicationDetails) {
 	out.OS, out.OSVersion = family(d.OSType), first(val(d.OSVersion), val(d.OSName))
 	out.Physical = physical(d.DiscoveryType)
 	out.GroupID, out.GroupName = classicGroup(d.MultiVMGroupID, d.MultiVMGroupName, d.MultiVMSyncStatus)
-	out.AzureVM, out.AzureVMName = val(d.TargetVMID), val(d.RecoveryAzureVMName)
+	out.AzureVM, out.AzureVMName, out.AzureGroup = val(d.TargetVMID), val(d.RecoveryAzureVMName), val(d.RecoveryAzureResourceGroupID)
 	out.AgentVersion, out.AgentHeartbeat = val(d.AgentVersion), when(d.LastHeartbeat)
 	out.MasterTargetID, out.ProcessServerID = val(d.MasterTargetID), val(d.ProcessServerID)
 	out.VMID, out.VCenterID = first(val(d.VMID), val(d.InfrastructureVMID)), val(d.VCenterInfrastructureID)
@@ -93,7 +93,7 @@ func modernizedForward(out *facts.Item, d *sr.InMageRcmReplicationDetails) {
 	out.GroupID, out.GroupName = val(d.MultiVMGroupName), val(d.MultiVMGroupName) // it has no other id
 	// The failover may have given the Azure VM another name (warning 28175), so its ARM id cannot be told from
 	// the target's name; the item names it only after the reprotect.
-	out.AzureVMName = val(d.TargetVMName)
+	out.AzureVMName, out.AzureGroup = val(d.TargetVMName), val(d.TargetResourceGroupID)
 	agent := val(d.MobilityAgentDetails)
 	out.AgentVersion, out.AgentHeartbeat = val(agent.Version), when(agent.LastHeartbeatUTC)
 	out.AgentRegistered = d.IsAgentRegistrationSuccessfulAfterFailover
@@ -103,6 +103,9 @@ func modernizedForward(out *facts.Item, d *sr.InMageRcmReplicationDetails) {
 		if disk != nil {
 			out.Disks = append(out.Disks, facts.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.CapacityInBytes)})
 			out.LogStorage = first(out.LogStorage, val(disk.LogStorageAccountID))
+			if name := facts.LastSegment(val(disk.TargetManagedDiskID)); name != "" {
+				out.AzureDisks = append(out.AzureDisks, name)
+			}
 		}
 	}
 }
