@@ -63,6 +63,28 @@ func TestSetUpAgain(t *testing.T) {
 	}
 }
 
+// A service adds what it lacks, and leaves alone what an administrator set up otherwise.
+func TestAddMissing(t *testing.T) {
+	t.Parallel()
+	c := connect(t, start(t, embedded.Options{Fast: true}))
+	setUp(t, c, validator)
+	wider := validator
+	wider.Filters = append([]string{events.SubjectCommands + ".>"}, validator.Filters...)
+	executor := bus.Consumer{Service: "executor", Filters: []string{events.SubjectCommands + ".>"}}
+	for range 2 {
+		if err := c.AddMissing(t.Context(), jetstream.Topology(1, wider, executor)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, c, bus.Message{Subject: "reprotect.command.request", ID: "r1", Data: []byte("command")}, fact("a", "request", "accepted"))
+	if got := receive(t, c, validator, 1); got[0] != "a" {
+		t.Errorf("the subscription that was there got %v: its filters were changed", got)
+	}
+	if got := receive(t, c, executor, 1); got[0] != "command" {
+		t.Errorf("the subscription that was missing got %v", got)
+	}
+}
+
 func TestStatusCounts(t *testing.T) {
 	t.Parallel()
 	c := connect(t, start(t, embedded.Options{Fast: true}))

@@ -210,7 +210,7 @@ func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 			if n := o.Config.Bus.NATS; n != nil {
 				replicas = n.Replicas
 			}
-			if made := b.SetUp(ctx, jetstream.Topology(replicas, s.Consumer())); made == nil {
+			if made := b.AddMissing(ctx, jetstream.Topology(replicas, s.Consumer())); made == nil {
 				o.Log.Info("subscription made", zap.String("service", s.Name))
 				continue
 			}
