@@ -235,6 +235,25 @@ func TestAdoptedJob(t *testing.T) {
 	w.submissions("before", 1)
 }
 
+// The same machine is asked for by two people at once, and again when it is protected: one job, and every case
+// comes to its good end.
+func TestAskedForAgain(t *testing.T) {
+	machines := []string{"again-m", "again-c"}
+	w := start(t, modernized(machines[0]), classic(machines[1]))
+	w.serve(w.config)
+	w.request("one", "", machines...)
+	w.request("two", "", machines...)
+	for _, m := range machines {
+		w.completes(caseOf("one", m))
+		w.completes(caseOf("two", m))
+	}
+	w.request("late", "", machines...)
+	for _, m := range machines {
+		w.completes(caseOf("late", m))
+		w.submissions(m, 1)
+	}
+}
+
 // submit starts a reprotect as somebody else does, with what the product would have chosen.
 func submit(t *testing.T, azure *asr.Client, m events.Machine) (job string) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,17 +129,24 @@ func line[T any](t *testing.T, p *process, of *text, find func(line string) (T, 
 func startProcesses(t *testing.T, machines int, speed float64) (w *world, surroundings *process) {
 	t.Helper()
 	w = newWorld(t)
-	p := w.launch("reprotect", "lab", "--dir", w.dir, "--machines", fmt.Sprint(machines), "--speed", fmt.Sprint(speed))
-	text := line(t, p, p.stdout, func(line string) (string, bool) { return line, true })
+	surroundings, text := w.launchLab(machines, speed)
 	checkReadyLine(t, text)
-	var ready lab.Ready
-	if err := json.Unmarshal([]byte(text), &ready); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	w.load(ready)
 	w.connect()
 	w.secrets = w.readSecrets()
-	return w, p
+	return w, surroundings
+}
+
+func (w *world) launchLab(machines int, speed float64, flags ...string) (p *process, readyLine string) {
+	w.t.Helper()
+	flags = append([]string{"lab", "--dir", w.dir, "--machines", fmt.Sprint(machines), "--speed", fmt.Sprint(speed)}, flags...)
+	p = w.launch("reprotect", flags...)
+	readyLine = line(w.t, p, p.stdout, func(line string) (string, bool) { return line, true })
+	var ready lab.Ready
+	if err := json.Unmarshal([]byte(readyLine), &ready); err != nil {
+		w.t.Fatalf("%v: %s", err, readyLine)
+	}
+	w.load(ready)
+	return p, readyLine
 }
 
 // checkReadyLine holds the line against contract.md section 1: other programs read it.
@@ -277,4 +285,60 @@ func TestKilledProcesses(t *testing.T) {
 		running[target], _ = w.daemon(target)
 	}
 	w.allComplete(w.ready.Machines)
+}
+
+// Without a bus in the config JetStream runs inside the daemon. What was asked for survives its death.
+func TestBusInsideTheDaemon(t *testing.T) {
+	w := newWorld(t)
+	w.launchLab(2, 600, "--bus", "none")
+	daemon, address := w.daemon("all")
+	w.getsReady(daemon, address)
+	cases := strings.Fields(w.command(0, "request", "web01", "db01"))
+	if len(cases) != 2 {
+		t.Fatalf("the request became the cases %q", cases)
+	}
+	daemon.kill(t)
+	daemon, address = w.daemon("all")
+	w.getsReady(daemon, address)
+	w.secrets = map[string]string{"token of the bus": w.busToken()}
+	w.command(0, append([]string{"watch"}, cases...)...)
+	for _, m := range []string{"web01", "db01"} {
+		w.submissions(m, 1)
+	}
+	w.command(1, "request", "nobody", "--wait")
+	if status := daemon.terminate(t); status != 0 {
+		t.Errorf("%s ended on SIGTERM with %d: %s", daemon.name, status, daemon.stderr)
+	}
+	w.command(3, "request", "web01")
+	w.secretFree("the log", w.logged.String())
+}
+
+// busToken is the secret of the bus inside a daemon, from the file that is left for the account's other programs.
+func (w *world) busToken() string {
+	w.t.Helper()
+	var address struct{ URL string }
+	content, err := os.ReadFile(filepath.Join(w.config.DataDir, "bus.json"))
+	if err == nil {
+		err = json.Unmarshal(content, &address)
+	}
+	u, _ := url.Parse(address.URL)
+	if err != nil || u == nil || u.User.Username() == "" {
+		w.t.Fatalf("bus.json holds no token: %v", err)
+	}
+	return u.User.Username()
+}
+
+// command runs a command of reprotect to its end, demands its exit status, and returns what it prints.
+func (w *world) command(status int, args ...string) string {
+	w.t.Helper()
+	p := w.launch("reprotect", append([]string{"--config", w.ready.Config}, args...)...)
+	select {
+	case <-p.ended:
+	case <-time.After(limit):
+		w.t.Fatalf("%s does not end: %s %s", p.name, p.stdout, p.stderr)
+	}
+	if got := p.cmd.ProcessState.ExitCode(); got != status {
+		w.t.Errorf("%s ended with %d, want %d: %s %s", p.name, got, status, p.stdout, p.stderr)
+	}
+	return p.stdout.String()
 }
