@@ -58,6 +58,8 @@ type Input struct {
 	Inventory      facts.Inventory // what Query asked for
 	InventoryError string          // why vCenter could not be read; "" when it could
 	Site           Site
+	Lang           string // of the remedies; "" is English
+	Ahead          bool   // asked before the disaster: that a machine is not failed over yet is no fault
 }
 
 // Run makes every check that belongs to the machines of a case. Findings come in the catalogue's order: first
@@ -122,10 +124,7 @@ func (c Check) find(s Subject) events.Finding {
 	if f.Status == Passed || f.Status == Skipped {
 		return f
 	}
-	f.Remedy = v.Remedy
-	if f.Remedy == "" {
-		f.Remedy = c.Remedy
-	}
+	f.Remedy = c.remedy(v, s.Lang)
 	f.Blocks = c.Level == Block && (f.Status == Failed || f.Status == Unknown && s.Site.Strict)
 	if reason, waived := s.Case.Waive[c.Code]; waived {
 		if c.NeverWaived {
@@ -145,5 +144,8 @@ func (c Check) judge(s Subject) (v Verdict) {
 			v.Remedy = "This is a mistake in the product: report it with this text. Check by hand: " + c.Title
 		}
 	}()
+	if s.notYet(c) {
+		return skipped("%s is not failed over yet: this is checked after the failover.", s.Machine.Name)
+	}
 	return c.Judge(s)
 }

@@ -34,6 +34,8 @@ type Shared struct {
 	Inventory      facts.Inventory
 	InventoryError string // why there is no inventory; "" when there is one
 	Site           Site
+	Lang           string
+	Ahead          bool
 	Members        []Member
 
 	wanted map[string]int64 // by datastore ref: what the whole case needs there
@@ -69,7 +71,7 @@ type Slots struct {
 func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 	look := newLookup(in)
 	shared := &Shared{
-		Now: in.Now, Case: in.Case, Vault: in.Vault, Inventory: in.Inventory, InventoryError: look.noInventory, Site: in.Site,
+		Now: in.Now, Case: in.Case, Vault: in.Vault, Inventory: in.Inventory, InventoryError: look.noInventory, Site: in.Site, Lang: in.Lang, Ahead: in.Ahead,
 		wanted: map[string]int64{}, lookup: look,
 	}
 	ofMachines = make([]Subject, len(in.Case.Machines))

@@ -218,3 +218,30 @@ var japanese = map[string]Text{
 		Remedy: "対処は不要です。元の VM を再び使用する場合は、再保護の前に vCenter に登録してください。",
 	},
 }
+
+// japaneseRemedies holds what verdicts say to do, by their English format. [n] gives the arguments another order.
+var japaneseRemedies = map[string]string{
+	"Check the name of the datastore, mount it read-write on host %s, or give the account the right to see it.":                          "データストアの名前を確認し、ホスト %s に読み取り/書き込みでマウントするか、データストアを参照する権限をアカウントに付与してください。",
+	"Choose %s, or add the drive to the master target: it shows up to 15 minutes later, or after a refresh of the configuration server.": "%s を選択するか、マスター ターゲットにドライブを追加してください。表示されるまでに最大 15 分かかるか、構成サーバーの更新が必要です。",
+	"Choose a master target of %s.":                                                                                                           "%s のマスター ターゲットを選択してください。",
+	"Choose a master target with a system as new as the machine's.":                                                                           "マシンと同じかそれより新しいシステムのマスター ターゲットを選択してください。",
+	"Free %s on datastore %s, or choose another for a machine that is made anew.":                                                             "データストア %[2]s に %[1]s の空き領域を確保してください。マシンが新しく作成される場合は、別のデータストアを選択することもできます。",
+	"Give the vCenter account of appliance %s read-write access to datastore %s, then wait for the next discovery.":                           "アプライアンス %s の vCenter アカウントに、データストア %s への読み取り/書き込みアクセスを付与し、次の検出まで待ってください。",
+	"If the machine had no RDM disks, go on. If it had, restore its VM from a backup first.":                                                  "マシンに RDM ディスクがなかった場合は、そのまま続行してください。あった場合は、先に VM をバックアップから復元してください。",
+	"In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).": "vCenter で %s のスナップショットを削除し ([スナップショット] > [スナップショットの管理] > [すべて削除])、ディスクを統合してください ([スナップショット] > [統合])。",
+	"In vCenter, mount datastore %s read-write on host %s.":                                                                                   "vCenter で、データストア %s をホスト %s に読み取り/書き込みでマウントしてください。",
+	"In vCenter, reconnect the host of the VM, then check again.":                                                                             "vCenter で VM のホストを再接続し、もう一度チェックしてください。",
+	"In vCenter, resume the VM and shut it down, or discard the suspended state by Power Off.":                                                "vCenter で VM をレジュームしてシャットダウンするか、パワーオフしてサスペンド状態を破棄してください。",
+	"In vCenter, take datastore %s out of maintenance mode.":                                                                                  "vCenter で、データストア %s のメンテナンス モードを終了してください。",
+	"Mend the storage paths of datastore %s.":                                                                                                 "データストア %s へのストレージ パスを修復してください。",
+	"Mend the storage paths of host %s to datastore %s.":                                                                                      "ホスト %s からデータストア %s へのストレージ パスを修復してください。",
+	"Nothing is to be done here: the machine runs on-premises. To protect it again, reprotect it to Azure in the vault.":                      "対処は不要です。マシンはオンプレミスで実行されています。もう一度保護するには、コンテナーで Azure への再保護を実行してください。",
+	"Only a machine that runs in Azure after a failover can be reprotected. If it should run in Azure, fail it over in the vault first.":      "再保護できるのは、フェールオーバー後に Azure で実行されているマシンだけです。Azure で実行する必要がある場合は、先にコンテナーでフェールオーバーしてください。",
+	"Prefer a VMFS datastore where there is a choice.":                                                                                        "選択できる場合は、VMFS データストアを使用してください。",
+	"Send one request that names %s too.":                                                                                                     "%s も指定した 1 つの要求を送信してください。",
+	"This machine cannot be reprotected any more.":                                                                                            "このマシンはもう再保護できません。",
+	"Use the same name or address for the vCenter in the config of the site and in the vault.":                                                "サイトの構成とコンテナーで、vCenter に同じ名前またはアドレスを使用してください。",
+	"Wait for job %s to end, or cancel it under Jobs in the vault, then send the request again.":                                              "ジョブ %s が終わるまで待つか、コンテナーの [ジョブ] で取り消してから、要求をもう一度送信してください。",
+	"Wait until the failover has finished, or see under Jobs in the vault why it stopped, then send the request again.":                       "フェールオーバーが完了するまで待つか、停止した理由をコンテナーの [ジョブ] で確認してから、要求をもう一度送信してください。",
+	"Wait until the failover has finished, then send the request again.":                                                                      "フェールオーバーが完了するまで待ってから、要求をもう一度送信してください。",
+}

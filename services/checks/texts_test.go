@@ -1,9 +1,19 @@
 package checks
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 	"unicode"
+
+	"reprotect.example/services/facts"
 )
 
 // Every check speaks both languages, in full.
@@ -48,6 +58,86 @@ func TestJapaneseTextsBelongToChecks(t *testing.T) {
 	for code := range japanese {
 		if _, ok := Lookup(code); !ok {
 			t.Errorf("Japanese texts of %s, which is no check", code)
+		}
+	}
+}
+
+// Whatever a verdict says to do has a Japanese wording about the same things, and no wording is left over.
+func TestRemediesAreComplete(t *testing.T) {
+	formats := remedyFormats(t)
+	for _, english := range formats {
+		japanese, ok := japaneseRemedies[english]
+		switch {
+		case !ok:
+			t.Errorf("no Japanese for %q", english)
+		case !isJapanese(japanese) || countVerbs(japanese) != countVerbs(english):
+			t.Errorf("%q is not the Japanese of %q", japanese, english)
+		}
+	}
+	for english := range japaneseRemedies {
+		if !slices.Contains(formats, english) {
+			t.Errorf("no check says %q any more", english)
+		}
+	}
+}
+
+func countVerbs(format string) int { return strings.Count(format, "%") }
+
+// remedyFormats reads the formats given to remedy in the source of this package.
+func remedyFormats(t *testing.T) (formats []string) {
+	t.Helper()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) == 0 {
+				return true
+			}
+			method, ok := call.Fun.(*ast.SelectorExpr)
+			format, literal := call.Args[0].(*ast.BasicLit)
+			if !ok || method.Sel.Name != "remedy" || !literal {
+				return true
+			}
+			text, err := strconv.Unquote(format.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			formats = append(formats, text)
+			return true
+		})
+	}
+	if len(formats) < 20 {
+		t.Fatalf("only %d remedies found in the source", len(formats))
+	}
+	return formats
+}
+
+// A finding's remedy is in the language that was asked for, the general one and the exact one.
+func TestFindingsSpeakTheLanguage(t *testing.T) {
+	s := healthy()
+	s.Lang = Japanese
+	s.mt().Heartbeat = now.Add(-time.Hour)                                                                      // the check's own remedy
+	s.Inventory.Datastores[0].Mounts["host-1"] = facts.Mount{Mode: "readOnly", Mounted: true, Accessible: true} // an exact one
+	s.dbVM().Disks[1].DatastoreRef = "ds-2"
+	s.Inventory.Datastores[1].Maintenance = "inMaintenance" // two at once
+	for code, want := range map[string][]string{
+		"master-target.connected": {japanese["master-target.connected"].Remedy},
+		"datastore.read-write":    {"VMFS-01 をホスト esx01 に", "VMFS-02 のメンテナンス モード"},
+	} {
+		for _, text := range want {
+			if f := s.finding(t, code, "db01"); !strings.Contains(f.Remedy, text) {
+				t.Errorf("%s: remedy %q does not say %q", code, f.Remedy, text)
+			}
 		}
 	}
 }

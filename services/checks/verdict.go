@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,8 @@ type Verdict struct {
 	Status   string
 	Evidence string // complete sentences that name things as an operator sees them
 	Remedy   string // more exact than that of the check; "" takes the check's
+
+	exact []phrase // what Remedy is made of, for other languages
 }
 
 func pass(format string, args ...any) Verdict    { return verdict(Passed, format, args) }
@@ -35,7 +38,8 @@ func verdict(status, format string, args []any) Verdict {
 }
 
 func (v Verdict) remedy(format string, args ...any) Verdict {
-	v.Remedy = fmt.Sprintf(format, args...)
+	p := phrase{format, args}
+	v.Remedy, v.exact = p.in(English), []phrase{p}
 	return v
 }
 
@@ -83,6 +87,7 @@ func worst(verdicts []Verdict) Verdict {
 			joined.Evidence += " " + v.Evidence
 			if v.Remedy != joined.Remedy {
 				joined.Remedy = strings.TrimSpace(joined.Remedy + " " + v.Remedy)
+				joined.exact = slices.Concat(joined.exact, v.exact)
 			}
 		}
 	}
