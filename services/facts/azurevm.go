@@ -74,9 +74,9 @@ func (a AzureVMs) Of(i Item) (vms []AzureVM, sure bool) {
 		}
 	}
 	likely := true // by its name and place nothing else can be meant
-	for _, vm := range a.named(i.AzureVMName) {
+	for _, vm := range a.named(i.AzureName()) {
 		vms = append(vms, vm)
-		rest := vm.Name[len(i.AzureVMName):]
+		rest := vm.Name[len(i.AzureName()):]
 		strange := len(i.AzureDisks) > 0 && len(vm.Disks) > 0
 		likely = likely && (rest == "" || addedGUID.MatchString(rest)) && !strange && SameID(ResourceGroupOf(vm.ID), i.AzureHome())
 	}
@@ -102,6 +102,14 @@ func (a AzureVMs) named(name string) (vms []AzureVM) {
 		}
 	}
 	return vms
+}
+
+// AzureName is the name of the machine's VM in Azure as far as Site Recovery says it; "" when it does not.
+func (i Item) AzureName() string {
+	if i.AzureVM != "" {
+		return LastSegment(i.AzureVM)
+	}
+	return i.AzureVMName
 }
 
 // AzureHome is the ARM id of the resource group in which the failover made the machine's VM; "" when Site

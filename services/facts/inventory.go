@@ -61,7 +61,7 @@ type VM struct {
 	GuestDisks   []GuestDisk
 	Datastores   []string // refs of the datastores on which the machine has anything
 	Template     bool
-	Relocations  []Relocation // of writers, newest first; unread as "relocations"
+	Moves        []Move            // of writers, newest first; unread as "moves"
 	Unread       map[string]string // property path -> reason
 }
 
@@ -89,8 +89,8 @@ type Snapshot struct {
 	Created    time.Time
 }
 
-// Relocation is a task that moves a VM, or its disks, to another place (S13, S23, M5).
-type Relocation struct {
+// Move is a task that moves a VM, or its disks, to another place (S13, S23, M5).
+type Move struct {
 	Kind       string // the task's id, e.g. VirtualMachine.relocate
 	State      string // queued, running, success, error
 	User       string // who asked for it; "" when the vCenter did by itself
@@ -98,7 +98,7 @@ type Relocation struct {
 }
 
 // Over says whether the task has come to its end.
-func (r Relocation) Over() bool { return r.State != "queued" && r.State != "running" }
+func (m Move) Over() bool { return m.State != "queued" && m.State != "running" }
 
 // Pod is a datastore cluster, whose Storage DRS may move disks.
 type Pod struct {
