@@ -2,6 +2,7 @@ package datastore
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,7 +26,7 @@ func Verdicts(m events.Machine, fabric facts.Fabric, inv facts.Inventory) []even
 		v.Accepted = v.Reason == ""
 		verdicts = append(verdicts, v)
 	}
-	slices.SortFunc(verdicts, func(a, b events.DatastoreVerdict) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(verdicts, byName)
 	return verdicts
 }
 
@@ -95,15 +96,14 @@ func writersHost(m events.Machine, fabric facts.Fabric, inv facts.Inventory) (fa
 func choose(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.Inventory, taken map[string]int64) events.Placement {
 	p := events.Placement{Machine: m.Name, Considered: Verdicts(m, fabric, inv)}
 	need := map[string]int64{}
-	vms := inv.VM(facts.VMRef{Name: m.Name, ID: item.VMID})
-	if len(vms) == 1 && !item.Physical && !isTrue(item.VMDeleted) {
+	if vm, ok := machineVM(m, item, inv); ok {
 		p.Location = "original"
-		for _, disk := range vms[0].Disks {
+		for _, disk := range vm.Disks {
 			need[disk.DatastoreRef] += disk.CapacityBytes
 		}
 		for ref := range need { // only what is not written yet still needs room
 			if d, ok := inv.Datastore(ref); ok {
-				need[ref] = max(need[ref]-d.CommittedBytes[vms[0].Ref], 0)
+				need[ref] = max(need[ref]-d.CommittedBytes[vm.Ref], 0)
 			}
 		}
 	} else {
@@ -119,7 +119,7 @@ func choose(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.In
 // original: the disks exist, and the data goes where they lie. All of their datastores must be good; one that
 // the request names is passed on and has no effect (S34).
 func original(p events.Placement, m events.Machine, inv facts.Inventory, need, taken map[string]int64) events.Placement {
-	home, most := "", int64(-1)
+	home, most, visible := "", int64(-1), 0
 	for i := range p.Considered {
 		v := &p.Considered[i]
 		d, _ := inv.Datastore(v.Name)
@@ -127,19 +127,19 @@ func original(p events.Placement, m events.Machine, inv facts.Inventory, need, t
 		if !lies {
 			continue
 		}
-		if v.Accepted && n > d.FreeBytes-taken[d.Ref] {
-			v.Accepted, v.Reason, v.Remedy = false, room(n, d.FreeBytes-taken[d.Ref]), "Make room on it."
-		}
-		if !v.Accepted {
+		visible++
+		refuseFull(v, n, d.FreeBytes-taken[d.Ref])
+		if !v.Accepted && p.Why == "" {
 			p.Why = fmt.Sprintf("the disks of %s lie on %s, and that cannot be used: %s", m.Name, v.Name, v.Reason)
-			return p
 		}
 		if n > most {
 			home, most = v.Name, n
 		}
 	}
-	if home == "" {
+	if visible < len(need) && p.Why == "" {
 		p.Why = fmt.Sprintf("the disks of %s lie on a datastore that this vCenter account cannot see", m.Name)
+	}
+	if p.Why != "" {
 		return p
 	}
 	p.Datastore, p.Why = home, "the disks of the on-premises machine lie there"
@@ -168,9 +168,7 @@ func alternate(p events.Placement, m events.Machine, item facts.Item, inv facts.
 		v := &p.Considered[i]
 		d, _ := inv.Datastore(v.Name)
 		free := d.FreeBytes - taken[d.Ref]
-		if v.Accepted && need > free {
-			v.Accepted, v.Reason, v.Remedy = false, room(need, free), "Make room on it, or choose another."
-		}
+		refuseFull(v, need, free)
 		if v.Accepted && better(v.Type, free, best, most, p.Considered) {
 			best, most = v.Name, free
 		}
@@ -214,13 +212,18 @@ func refusal(all []events.DatastoreVerdict, name string) string {
 	return ""
 }
 
-func room(need, free int64) string {
-	return fmt.Sprintf("too little room: %.0f GB are needed, %.0f GB are free (S34)", gb(need), gb(max(free, 0)))
+// refuseFull refuses a datastore without the room that is needed.
+func refuseFull(v *events.DatastoreVerdict, need, free int64) {
+	if !v.Accepted || need <= free {
+		return
+	}
+	free = max(free, 0)
+	v.Accepted = false
+	v.Reason = fmt.Sprintf("too little room: %.0f GB are needed, %.0f GB are free (S34)", gb(need), gb(free))
+	v.Remedy = fmt.Sprintf("Free %.0f GB on it, or choose another for a machine that is made anew.", math.Ceil(gb(need-free)))
 }
 
 func gb(bytes int64) float64 { return float64(bytes) / (1 << 30) }
-
-func isTrue(b *bool) bool { return b != nil && *b }
 
 func because(unread map[string]string) string {
 	for _, path := range []string{"summary.type", "summary"} {
