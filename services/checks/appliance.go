@@ -21,6 +21,13 @@ var applianceChecks = []Check{
 		Remedy:    "Choose another appliance for some of the machines, or wait until others have failed back.",
 		Reference: pageModernized, Judge: with(theAppliance, judgeApplianceSlots),
 	},
+	{
+		Code: "appliance.storage-vmotion", Level: Warn, For: modernized, Refs: []string{"M5"},
+		Title:     "Nothing moves the disks of the appliance to other datastores.",
+		Why:       "A Storage vMotion of the appliance drags the disks of the machines along; the failback cannot detach them then, and they must be found and attached by hand.",
+		Remedy:    "In vCenter, open the datastore cluster, Configure > VM Overrides, and disable Storage DRS for the appliance. Leave it where it is until every machine is home.",
+		Reference: pageModernized, Judge: onWriter(judgeMoves),
+	},
 }
 
 var logStorageChecks = []Check{

@@ -6,6 +6,7 @@
 package checks
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,6 +49,9 @@ type Site struct {
 	Strict      bool   // what is unknown on a blocking check blocks
 	NetworkPath string // vpn, expressroute or ""
 	VCenterURL  string
+
+	ConfigurationServerAddress string // as recorded; "" when it is not
+	Probes                     int    // how many the config names
 }
 
 // Input is everything that a run of the checks sees.
@@ -111,11 +115,12 @@ func (c Check) concerns(s Subject) bool {
 // find judges one subject, then applies what the request says of the check.
 func (c Check) find(s Subject) events.Finding {
 	v := c.judge(s)
+	level := cmp.Or(v.Level, c.Level)
 	f := events.Finding{
-		Check: c.Code, Machine: s.Machine.Name, Level: string(c.Level), Status: v.Status, Evidence: v.Evidence,
+		Check: c.Code, Machine: s.Machine.Name, Level: string(level), Status: v.Status, Evidence: v.Evidence,
 		Reference: strings.Join(c.Refs, ", ") + " " + c.Reference,
 	}
-	if v.Status == Failed && c.Level != Block {
+	if v.Status == Failed && level != Block {
 		f.Status = Warned
 	}
 	if word := s.Case.Attest[c.Code]; word != "" {
@@ -125,7 +130,7 @@ func (c Check) find(s Subject) events.Finding {
 		return f
 	}
 	f.Remedy = c.remedy(v, s.Lang)
-	f.Blocks = c.Level == Block && (f.Status == Failed || f.Status == Unknown && s.Site.Strict)
+	f.Blocks = level == Block && (f.Status == Failed || f.Status == Unknown && s.Site.Strict)
 	if reason, waived := s.Case.Waive[c.Code]; waived {
 		if c.NeverWaived {
 			f.Evidence += " This check cannot be waived."

@@ -14,10 +14,12 @@ import (
 	"reprotect.example/services/facts"
 )
 
-// contract is the public table of checks. Those that nobody gathers facts for yet are not in the catalogue.
+// contract is the public table of checks.
 const contract = `
 machine.failed-over block never CM S1
 machine.not-migrated block never CM S2
+machine.azure-vm-present block never CM S2
+machine.resource-group block never CM S2
 machine.os-supported block - C S49
 machine.snapshots info - CM S5
 machine.powered-off warn - CM S39
@@ -29,10 +31,12 @@ group.same-master-target block - C S38
 group.same-os block - C N1
 configuration-server.connected block - C S10
 configuration-server.knows-machine block - C S10
+configuration-server.address warn - C S11
 configuration-server.backup warn - C S11
 process-server.connected block - C S47
 process-server.placement warn - C S6 S16
 network.private-path warn - C S15 S17
+network.ports warn - C S18 S47
 vcenter.connected block - CM S48
 vcenter.discovered block - C S48
 vcenter.privileges block - CM S4 S43 N3
@@ -46,12 +50,14 @@ master-target.disk-enable-uuid block - C S12 S28
 master-target.scsi-controller block - C S31
 master-target.vmware-tools block - C S27
 master-target.vmfs block - C S29
+master-target.storage-vmotion warn - C S13 S23
 master-target.uuid-collision block - C S42
 retention-drive.present block - C S14 S25
 retention-drive.eligible block - C S24
 failback-policy.present block - C S32
 appliance.healthy block - M M1
 appliance.disk-slots block - M M1
+appliance.storage-vmotion warn - M M5
 log-storage.present block - M M2
 datastore.type block - CM S20
 datastore.read-write block - CM S21 S36 M3
@@ -266,7 +272,7 @@ func TestQuery(t *testing.T) {
 	want := facts.Query{VMs: []facts.VMRef{
 		{Name: "db01", ID: "bios-db01"}, {Name: "MT-WIN-01"}, {Name: "PS-AZ-01"}, {Name: "web01", ID: "bios-web01"},
 		{Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01"}, {Name: "app01"},
-	}}
+	}, Writers: []facts.VMRef{{Name: "MT-WIN-01"}, {Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01"}}}
 	if diff := cmp.Diff(want, Query(s.Case, s.Vault)); diff != "" {
 		t.Error(diff)
 	}

@@ -24,6 +24,13 @@ var configurationServerChecks = []Check{
 		Reference: pagePrepare, Judge: must(theFabric, judgeServerKnows),
 	},
 	{
+		Code: "configuration-server.address", Level: Warn, For: classic, Refs: []string{"S11"},
+		Title:     "The configuration server has the address that the config of the site records.",
+		Why:       "A configuration server that was restored after a disaster must have the address it had before, or the machines do not find it.",
+		Remedy:    "Give the configuration server its recorded address again. If the new one is meant, record it in the config: configurationServerAddress.",
+		Reference: pageServer, Judge: judgeServerAddress,
+	},
+	{
 		Code: "configuration-server.backup", Level: Warn, For: classic, Refs: []string{"S11"},
 		Title:     "Somebody vouches for a recent backup of the configuration server.",
 		Why:       "After a disaster the configuration server must be restored with the same address, or no machine of it can come home. Azure does not know its backups.",
@@ -88,6 +95,24 @@ func judgeServerKnows(s Subject, cs facts.Fabric) Verdict {
 		return unknown("Site Recovery gives no id by which configuration server %s knows %s.", cs.Name, s.Machine.Name)
 	}
 	return pass("Configuration server %s has %s as %s.", cs.Name, s.Machine.Name, s.Item.It.VMID)
+}
+
+// judgeServerAddress compares addresses; the config holds no names here, since names move with the address.
+func judgeServerAddress(s Subject) Verdict {
+	recorded := s.Site.ConfigurationServerAddress
+	switch {
+	case recorded == "" && s.Fabric.It != nil && s.Fabric.It.IPAddress != "":
+		return skipped("The config records no address to compare with. To have it compared, record the present one: configurationServerAddress: %s.", s.Fabric.It.IPAddress)
+	case recorded == "":
+		return skipped("The config records no address to compare with (configurationServerAddress).")
+	case s.Fabric.It == nil:
+		return unknown("%s", s.Fabric.Why)
+	case s.Fabric.It.IPAddress == "":
+		return unknown("Site Recovery does not say the address of configuration server %s.", s.Fabric.It.Name)
+	case !sameAddress(s.Fabric.It.IPAddress, recorded):
+		return fail("Configuration server %s has the address %s; %s is recorded.", s.Fabric.It.Name, s.Fabric.It.IPAddress, recorded)
+	}
+	return pass("Configuration server %s has the recorded address %s.", s.Fabric.It.Name, recorded)
 }
 
 func judgeBackup(s Subject) Verdict {

@@ -23,6 +23,20 @@ var machineChecks = []Check{
 		Reference: pageReprotect, Judge: with(theItem, judgeNotMigrated),
 	},
 	{
+		Code: "machine.azure-vm-present", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
+		Title:     "The Azure VM that the machine became is there.",
+		Why:       "The data comes from the Azure VM: when it was deleted there is no way back by reprotect.",
+		Remedy:    "This machine cannot be reprotected without its Azure VM. If its disks or a backup are left in Azure, bring the data home by another way.",
+		Reference: pageReprotect, Judge: with(theItem, judgeAzureVM),
+	},
+	{
+		Code: "machine.resource-group", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
+		Title:     "The Azure VM lies in the resource group of its failover.",
+		Why:       "Site Recovery knows the Azure VM by its place. Once it was moved to another resource group the machine cannot be reprotected.",
+		Remedy:    "In the Azure portal, open the Azure VM, choose Move and move it, with its disks and network interfaces, back to the resource group of its failover; then check again.",
+		Reference: pageReprotect, Judge: with(theItem, judgeResourceGroup),
+	},
+	{
 		Code: "machine.os-supported", Level: Block, For: classic, Refs: []string{"S49"},
 		Title:     "The machine is not a physical Windows Server 2008 R2 SP1.",
 		Why:       "Windows Server 2008 R2 SP1 that was protected as a physical server cannot fail back.",

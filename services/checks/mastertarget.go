@@ -74,6 +74,13 @@ var masterTargetChecks = []Check{
 		Reference: pagePrepare, Judge: with(theHost, judgeVMFS),
 	},
 	{
+		Code: "master-target.storage-vmotion", Level: Warn, For: classic, Refs: []string{"S13", "S23"},
+		Title:     "Nothing moves the disks of the master target to other datastores.",
+		Why:       "A Storage vMotion of the master target drags the disks of the machines along; the failback cannot detach them then, and they must be found and attached by hand.",
+		Remedy:    "In vCenter, open the datastore cluster, Configure > VM Overrides, and disable Storage DRS for the master target. Leave it where it is until every machine is home.",
+		Reference: pagePrepare, Judge: onWriter(judgeMoves),
+	},
+	{
 		Code: "master-target.uuid-collision", Level: Block, For: classic, Refs: []string{"S42"},
 		Title:     "The machine and the master target share no UUID.",
 		Why:       "VMs made from one template can share the UUIDs of the machine or its disks; then reprotect fails.",

@@ -8,6 +8,13 @@ var networkChecks = []Check{
 		Remedy:    "Connect the Azure network to the site, then name the connection in the config of the site: network.path: vpn or expressroute.",
 		Reference: pageReprotect, Judge: judgePath,
 	},
+	{
+		Code: "network.ports", Level: Warn, For: classic, Refs: []string{"S18", "S47"}, PerCase: true,
+		Title:     "The ports that the config names for probing are open.",
+		Why:       "The Azure VM must reach the configuration server (443) and the process server (9443), and the process server the configuration server (443).",
+		Remedy:    "Open the port in the firewalls and network security groups on the way, and see that the server runs and listens.",
+		Reference: pageReprotect, Judge: judgePorts,
+	},
 }
 
 // Values of Site.NetworkPath.
@@ -15,6 +22,30 @@ const (
 	VPN          = "vpn"
 	ExpressRoute = "expressroute"
 )
+
+// judgePorts judges what was tried from where the product runs.
+func judgePorts(s Subject) Verdict {
+	if s.Site.Probes == 0 {
+		return skipped("The config of the site names no probes. To have ports tried, list them there: network.probes: [{name: ps-to-cs, address: \"10.0.0.4:443\"}].")
+	}
+	if len(s.Vault.Probes) < s.Site.Probes {
+		return unknown("The config names %d probe(s), and %d were made.", s.Site.Probes, len(s.Vault.Probes)).
+			remedy("Try the ports by hand, then check again.")
+	}
+	var verdicts []Verdict
+	for _, p := range s.Vault.Probes {
+		switch {
+		case p.Unclear:
+			verdicts = append(verdicts, unknown("Whether %s (%s) is open could not be tried: %s.", p.Name, p.Address, p.Failure).
+				remedy("Mend name resolution and routes of the machine on which the product runs, or try the port by hand."))
+		case p.Failure != "":
+			verdicts = append(verdicts, fail("%s (%s) accepts no connection: %s.", p.Name, p.Address, p.Failure))
+		default:
+			verdicts = append(verdicts, pass("%s (%s) accepts connections.", p.Name, p.Address))
+		}
+	}
+	return worst(verdicts)
+}
 
 func judgePath(s Subject) Verdict {
 	switch s.Site.NetworkPath {

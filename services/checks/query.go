@@ -1,6 +1,8 @@
 package checks
 
 import (
+	"slices"
+
 	"reprotect.example/events"
 	"reprotect.example/services/facts"
 )
@@ -29,6 +31,9 @@ func Query(c events.Case, vault facts.Vault) facts.Query {
 		add(machineRef(item))
 		writer, _ := Writer(m, fabric)
 		add(writer)
+		if seen[writer] && !slices.Contains(q.Writers, writer) {
+			q.Writers = append(q.Writers, writer)
+		}
 		if ps, ok := fabric.ProcessServer(m.ProcessServer); ok {
 			add(facts.VMRef{Name: ps.Name})
 		}

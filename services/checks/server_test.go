@@ -38,6 +38,14 @@ func TestConfigurationServer(t *testing.T) {
 		}, Failed, "belongs to configuration server CS-02"},
 		{"unread", noFabrics, Unknown, "HTTP 503"},
 	})
+	judge(t, "configuration-server.address", "db01", []judgement{
+		{"as recorded", nil, Passed, "10.0.0.4"},
+		{"another", func(s *site) { s.cs().IPAddress = "10.0.0.5" }, Warned, "10.0.0.5; 10.0.0.4 is recorded"},
+		{"not recorded", func(s *site) { s.Site.ConfigurationServerAddress = "" }, Skipped, "configurationServerAddress: 10.0.0.4"},
+		{"not recorded, not said", func(s *site) { s.Site.ConfigurationServerAddress, s.cs().IPAddress = "", "" }, Skipped, "records no address"},
+		{"not said", func(s *site) { s.cs().IPAddress = "" }, Unknown, "does not say"},
+		{"unread", noFabrics, Unknown, "HTTP 503"},
+	})
 	judge(t, "configuration-server.backup", "", []judgement{
 		{"attested", nil, Passed, "Attested: of last night."},
 		{"not attested", func(s *site) { s.Case.Attest = nil }, Warned, "Nobody vouches"},
@@ -78,6 +86,20 @@ func TestNetworkPath(t *testing.T) {
 		{"ExpressRoute", func(s *site) { s.Site.NetworkPath = ExpressRoute }, Passed, "ExpressRoute"},
 		{"none", func(s *site) { s.Site.NetworkPath = "" }, Warned, "neither"},
 		{"odd", func(s *site) { s.Site.NetworkPath = "internet" }, Warned, "internet"},
+	})
+}
+
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	probe := func(p facts.Probe) func(*site) {
+		return func(s *site) { s.Vault.Probes, s.Site.Probes = append(s.Vault.Probes, p), 2 }
+	}
+	judge(t, "network.ports", "", []judgement{
+		{"open", nil, Passed, "ps-to-cs (10.0.0.4:443) accepts"},
+		{"one is closed", probe(facts.Probe{Name: "vm-to-ps", Address: "10.9.0.4:9443", Failure: "connection refused"}), Warned, "vm-to-ps (10.9.0.4:9443) accepts no connection: connection refused."},
+		{"one could not be tried", probe(facts.Probe{Name: "vm-to-ps", Address: "ps:9443", Failure: "no such host", Unclear: true}), Unknown, "no such host"},
+		{"one was not tried", func(s *site) { s.Site.Probes = 2 }, Unknown, "2 probe(s), and 1"},
+		{"none", func(s *site) { s.Site.Probes, s.Vault.Probes = 0, nil }, Skipped, "network.probes"},
 	})
 }
 

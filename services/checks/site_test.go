@@ -14,11 +14,13 @@ import (
 var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 const (
-	vaultID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
-	csID    = vaultID + "/replicationFabrics/cs"
-	rcmID   = vaultID + "/replicationFabrics/rcm"
-	storage = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/logs"
-	gib     = int64(1) << 30
+	vaultID  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.RecoveryServices/vaults/v"
+	csID     = vaultID + "/replicationFabrics/cs"
+	rcmID    = vaultID + "/replicationFabrics/rcm"
+	azureID  = "/subscriptions/s/resourceGroups/g"
+	azureVMs = azureID + "/providers/Microsoft.Compute/virtualMachines/"
+	storage  = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/logs"
+	gib      = int64(1) << 30
 )
 
 // site is a site in which every check passes (but for those that only say what to think of), with one machine
@@ -33,6 +35,7 @@ func healthy() *site {
 			FabricID: fabric, State: "UnplannedFailoverStatesBegin", StateText: "Failover committed", Location: "Recovery",
 			FailedOverAt: now.Add(-time.Hour), OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", VMID: "bios-" + name,
 			Disks: []facts.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage,
+			AzureVMName: name, AzureGroup: azureID,
 		}
 	}
 	vm := func(name, ref, power string) facts.VM {
@@ -75,6 +78,11 @@ func healthy() *site {
 			Policies: []facts.Policy{{ID: vaultID + "/replicationPolicies/back", Name: "back", Provider: "InMage"}},
 			Mappings: []facts.Mapping{{FabricID: csID, ContainerID: csID + "/c", TargetContainerID: csID + "/c", PolicyID: vaultID + "/replicationPolicies/back"}},
 			VCenters: []facts.RegisteredVCenter{{Name: "vcenter", Address: "vcenter.tokyo.example", FabricID: csID}},
+			AzureVMs: facts.AzureVMs{
+				Taken: now, Groups: map[string]string{strings.ToLower(azureID): ""},
+				VMs: []facts.AzureVM{{ID: azureVMs + "db01", Name: "db01", Disks: []string{"db01-os"}}, {ID: azureVMs + "web01", Name: "web01", Disks: []string{"web01-os"}}},
+			},
+			Probes: []facts.Probe{{Name: "ps-to-cs", Address: "10.0.0.4:443"}},
 		},
 		Inventory: facts.Inventory{
 			Taken: now, URL: "https://vcenter.tokyo.example/sdk", User: "TOKYO\\asr",
@@ -86,8 +94,9 @@ func healthy() *site {
 			Datastores: []facts.Datastore{datastore("ds-1", "VMFS-01", "vmfs"), datastore("ds-2", "VMFS-02", "vmfs")},
 			Privileges: map[string][]string{"/DC": {}, "/DC/vm/db01": {}},
 		},
-		Site: Site{NetworkPath: VPN, VCenterURL: "https://vcenter.tokyo.example/sdk"},
+		Site: Site{NetworkPath: VPN, VCenterURL: "https://vcenter.tokyo.example/sdk", ConfigurationServerAddress: "10.0.0.4", Probes: 1},
 	}}
+	s.db().AzureVM, s.web().AzureDisks = azureVMs+"DB01", []string{"WEB01-os"} // a classic item names its VM, a modernized one its disks
 	s.Case = events.Case{
 		Attest: map[string]string{"configuration-server.backup": "of last night", "process-server.placement": "vnet-failover"},
 		Machines: []events.Machine{

@@ -13,6 +13,16 @@ var japanese = map[string]Text{
 		Why:    "[移行の完了] を実行すると、マシンの保護は完全に終了します。再保護によってオンプレミスへ戻すことはできません。",
 		Remedy: "このマシンは再保護できません。オンプレミスに戻すには、Azure からディスクをコピーするか、別のツールで移行してください。",
 	},
+	"machine.azure-vm-present": {
+		Title:  "マシンのフェールオーバー先の Azure VM が存在すること",
+		Why:    "データは Azure VM から取得されます。Azure VM が削除されている場合、再保護によって戻すことはできません。",
+		Remedy: "Azure VM がなければ、このマシンは再保護できません。ディスクまたはバックアップが Azure に残っている場合は、別の方法でデータを戻してください。",
+	},
+	"machine.resource-group": {
+		Title:  "Azure VM がフェールオーバー時のリソース グループにあること",
+		Why:    "Site Recovery は Azure VM をその場所で識別します。別のリソース グループに移動された VM のマシンは再保護できません。",
+		Remedy: "Azure portal で Azure VM を開き、[移動] を選択して、ディスクおよびネットワーク インターフェイスとともにフェールオーバー時のリソース グループに戻してから、もう一度チェックしてください。",
+	},
 	"machine.os-supported": {
 		Title:  "マシンが物理サーバーの Windows Server 2008 R2 SP1 ではないこと",
 		Why:    "物理サーバーとして保護された Windows Server 2008 R2 SP1 は、フェールバックできません。",
@@ -70,6 +80,11 @@ var japanese = map[string]Text{
 		Why:    "構成サーバーが認識していないマシンのフェールバックは失敗します。",
 		Remedy: "同じアドレスで構成サーバーをバックアップから復元し、コンテナーで構成サーバーを更新してください。",
 	},
+	"configuration-server.address": {
+		Title:  "構成サーバーのアドレスがサイトの構成に記録されたアドレスと同じであること",
+		Why:    "障害後に復元した構成サーバーには、以前と同じアドレスが必要です。アドレスが異なると、マシンが構成サーバーを見つけられません。",
+		Remedy: "構成サーバーのアドレスを記録されたものに戻してください。新しいアドレスが正しい場合は、構成の configurationServerAddress に記録してください。",
+	},
 	"configuration-server.backup": {
 		Title:  "構成サーバーの最新のバックアップがあることを担当者が保証していること",
 		Why:    "災害後は、構成サーバーを同じアドレスで復元しなければ、その構成サーバーのマシンを戻すことができません。Azure はこのバックアップを把握していません。",
@@ -93,6 +108,11 @@ var japanese = map[string]Text{
 		Remedy: "Azure ネットワークをサイトに接続し、サイトの構成に接続方法を指定してください: network.path に vpn または expressroute",
 	},
 
+	"network.ports": {
+		Title:  "構成でプローブに指定されたポートが開いていること",
+		Why:    "Azure VM は構成サーバー (443) とプロセス サーバー (9443) に、プロセス サーバーは構成サーバー (443) に到達できる必要があります。",
+		Remedy: "経路上のファイアウォールとネットワーク セキュリティ グループでポートを開き、サーバーが動作して待ち受けていることを確認してください。",
+	},
 	"vcenter.connected": {
 		Title:  "サイトの vCenter が応答すること",
 		Why:    "再保護は vCenter を通じて書き込みを行います。また、前提条件のほとんどは vCenter からしか読み取れません。",
@@ -159,6 +179,11 @@ var japanese = map[string]Text{
 		Why:    "VMFS データストアがないと、再保護の画面のデータストアの一覧が空になり、先に進めません。",
 		Remedy: "vCenter で、マスター ターゲットのホストに VMFS データストアを接続してください。",
 	},
+	"master-target.storage-vmotion": {
+		Title:  "マスター ターゲットのディスクが別のデータストアに移動されないこと",
+		Why:    "Storage vMotion でマスター ターゲットが移動されると、マシンのディスクも一緒に移動します。その後のフェールバックではディスクを切断できず、手動で探して接続しなければなりません。",
+		Remedy: "vCenter でデータストア クラスタを開き、[設定] > [仮想マシンのオーバーライド] でマスター ターゲットの Storage DRS を無効にしてください。すべてのマシンが戻るまで移動しないでください。",
+	},
 	"master-target.uuid-collision": {
 		Title:  "マシンとマスター ターゲットの UUID が重複していないこと",
 		Why:    "同じテンプレートから作成された VM は、マシンまたはディスクの UUID が同じになることがあります。その場合、再保護は失敗します。",
@@ -190,6 +215,11 @@ var japanese = map[string]Text{
 		Title:  "ケースのディスクがアプライアンスの上限に収まること",
 		Why:    "アプライアンスに接続できるディスクは最大 60 個です。",
 		Remedy: "一部のマシンに別のアプライアンスを選択するか、他のマシンのフェールバックが終わるまで待ってください。",
+	},
+	"appliance.storage-vmotion": {
+		Title:  "アプライアンスのディスクが別のデータストアに移動されないこと",
+		Why:    "Storage vMotion でアプライアンスが移動されると、マシンのディスクも一緒に移動します。その後のフェールバックではディスクを切断できず、手動で探して接続しなければなりません。",
+		Remedy: "vCenter でデータストア クラスタを開き、[設定] > [仮想マシンのオーバーライド] でアプライアンスの Storage DRS を無効にしてください。すべてのマシンが戻るまで移動しないでください。",
 	},
 	"log-storage.present": {
 		Title:  "ログ ストレージ アカウントが指定されていること",
@@ -244,4 +274,12 @@ var japaneseRemedies = map[string]string{
 	"Wait for job %s to end, or cancel it under Jobs in the vault, then send the request again.":                                              "ジョブ %s が終わるまで待つか、コンテナーの [ジョブ] で取り消してから、要求をもう一度送信してください。",
 	"Wait until the failover has finished, or see under Jobs in the vault why it stopped, then send the request again.":                       "フェールオーバーが完了するまで待つか、停止した理由をコンテナーの [ジョブ] で確認してから、要求をもう一度送信してください。",
 	"Wait until the failover has finished, then send the request again.":                                                                      "フェールオーバーが完了するまで待ってから、要求をもう一度送信してください。",
+	"Give the identity of the product the role Reader on resource group %s, or see in the Azure portal that the Azure VM is there.":           "製品の ID にリソース グループ %s の閲覧者ロールを付与するか、Azure portal で Azure VM が存在することを確認してください。",
+	"See in the Azure portal which of them has the disks of %s.":                                                                              "%s のディスクを持つ VM がどれかを Azure portal で確認してください。",
+	"See in the Azure portal whether the Azure VM was moved or deleted.":                                                                      "Azure VM が移動または削除されていないか、Azure portal で確認してください。",
+	"Try the ports by hand, then check again.":                                                                                                "ポートを手動で確認してから、もう一度チェックしてください。",
+	"Mend name resolution and routes of the machine on which the product runs, or try the port by hand.":                                      "製品を実行しているマシンの名前解決とルートを修正するか、ポートを手動で確認してください。",
+	"In vCenter, look at Monitor > Tasks of VM %s for relocations.":                                                                           "vCenter で VM %s の [監視] > [タスク] を開き、再配置のタスクがないか確認してください。",
+	"Wait in vCenter until the move of %s has ended, see that nothing starts another, then send the request again.":                           "vCenter で %s の移動が終わるまで待ち、次の移動が始まらないことを確認してから、要求をもう一度送信してください。",
+	"Find out in vCenter who or what moved %s, and see that it does not happen again until every machine is home.":                            "%s を移動した人または機能を vCenter で特定し、すべてのマシンが戻るまで再び移動されないようにしてください。",
 }

@@ -23,6 +23,7 @@ type Verdict struct {
 	Status   string
 	Evidence string // complete sentences that name things as an operator sees them
 	Remedy   string // more exact than that of the check; "" takes the check's
+	Level    Level  // graver than that of the check; "" takes the check's
 
 	exact []phrase // what Remedy is made of, for other languages
 }
