@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -112,6 +113,11 @@ func (k *checker) site(path string, s Site) {
 	}
 
 	k.given(path+".defaults.datastore", s.Defaults.Datastore)
+	if address := s.ConfigurationServerAddress; address != "" {
+		if _, err := netip.ParseAddr(address); err != nil {
+			k.add(path+".configurationServerAddress", "must be an IP address, such as 10.0.0.4: a name would follow the server to a new address")
+		}
+	}
 	if s.Network.Path != "" {
 		k.oneOf(path+".network.path", s.Network.Path, "vpn", "expressroute")
 	}

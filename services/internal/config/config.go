@@ -83,6 +83,10 @@ type Site struct {
 	Network  Network  `koanf:"network"`
 	Strict   bool     `koanf:"strict"` // a check that cannot be read blocks
 	Limits   Limits   `koanf:"limits"`
+
+	// ConfigurationServerAddress is the IP address of the configuration server as it is to be after a restore;
+	// "" when none is recorded, and none is compared.
+	ConfigurationServerAddress string `koanf:"configurationServerAddress"`
 }
 
 // Vault is a Recovery Services vault.

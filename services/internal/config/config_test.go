@@ -64,6 +64,8 @@ func TestLoadFull(t *testing.T) {
 			},
 			Network: Network{Path: "expressroute", Probes: []Probe{{Name: "ps-to-cs", Address: "10.0.0.4:443"}}},
 			Limits:  Limits{AgentWait: 20 * time.Minute, Look: 30 * time.Second, JobWait: 24 * time.Hour, StartsPerMinute: 60, Concurrent: 20},
+
+			ConfigurationServerAddress: "10.0.0.4",
 		}},
 		Notify: []Notify{{Name: "ops", Kind: "teams", URLFile: in("teams-url"), Levels: []string{"warning", "critical"}, Lang: "ja"}},
 		HTTP:   HTTP{Listen: "127.0.0.1:8480"},
@@ -179,6 +181,7 @@ func TestProblems(t *testing.T) {
 		"nats replicas":     {minimal + "bus: {nats: {url: \"nats://h\", replicas: 2}}\n", "bus.nats.replicas: must be 1, 3 or 5"},
 		"nats user":         {minimal + "bus: {nats: {url: \"nats://h\", user: u}}\n", "bus.nats.user: needs passwordFile"},
 		"nats both":         {minimal + "bus: {nats: {url: \"nats://h\", user: u, passwordFile: p, credsFile: c}}\n", "not both"},
+		"server's address":  {minimal + "    configurationServerAddress: cs.tokyo.example\n", "line 8: sites.tokyo.configurationServerAddress: must be an IP address"},
 		"service bus":       {minimal + "bus: {serviceBus: {namespace: \"sb://a.b/\"}}\n", "must be the host name alone"},
 		"notify kind":       {minimal + "notify: [{name: a, kind: pager, urlFile: f}]\n", "line 8: notify[0].kind: must be one of teams, slack, webhook, email"},
 		"notify level":      {minimal + "notify: [{name: a, kind: slack, urlFile: f, levels: [panic]}]\n", "notify[0].levels[0]: must be one of info, warning, critical"},
