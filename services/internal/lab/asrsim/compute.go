@@ -13,6 +13,9 @@ func (s *Server) movedGroup() string { return s.sc.ResourceGroup + "-moved" }
 // as much as shows that a VM is there and runs.
 func (s *Server) compute(rq *request, method, group string, segments []string) reply {
 	s.counts["compute"]++
+	if s.noCompute {
+		return s.notAuthorized("Microsoft.Compute/virtualMachines/read", "resourceGroups/"+group)
+	}
 	if method != http.MethodGet {
 		return armError(http.StatusMethodNotAllowed, "MethodNotAllowed",
 			"The resource does not support the method '"+method+"'.").with("Allow", http.MethodGet)
@@ -64,9 +67,37 @@ func (s *Server) azureVMView(m *machine, group string) object {
 		"properties": object{
 			"vmId": s.sc.UUID("azurevm", m.spec.Name), "provisioningState": "Succeeded",
 			"hardwareProfile": object{"vmSize": "Standard_F4s_v2"},
-			"storageProfile":  object{"osDisk": object{"osType": title(m.spec.OS), "createOption": "Attach"}},
+			"storageProfile":  s.storageProfile(m, group),
 		},
 	}
+}
+
+// storageProfile names the managed disks that the failover attached; they move with the VM.
+func (s *Server) storageProfile(m *machine, group string) object {
+	disk := func(n int) object {
+		return object{"id": "/subscriptions/" + s.sc.Subscription + "/resourceGroups/" + group + "/providers/Microsoft.Compute/disks/" + s.azureDisk(m, n)}
+	}
+	data := []any{}
+	for n := 1; n < len(m.spec.DiskGB); n++ {
+		data = append(data, object{"lun": n - 1, "createOption": "Attach", "managedDisk": disk(n)})
+	}
+	profile := object{"dataDisks": data, "osDisk": object{"osType": title(m.spec.OS), "createOption": "Attach"}}
+	if len(m.spec.DiskGB) > 0 {
+		profile["osDisk"].(object)["managedDisk"] = disk(0)
+	}
+	return profile
+}
+
+// azureDisk is the name of a managed disk as the service makes it (seen in recordings).
+func (s *Server) azureDisk(m *machine, n int) string {
+	return fmt.Sprintf("PHYSICALDRIVE%d-%s-%s", n, strings.ReplaceAll(m.spec.Name, "-", "_"), s.sc.UUID(fmt.Sprintf("azuredisk%d", n), m.spec.Name))
+}
+
+// notAuthorized is how Azure refuses an identity without the permission.
+func (s *Server) notAuthorized(action, scope string) reply {
+	return armError(http.StatusForbidden, "AuthorizationFailed", fmt.Sprintf(
+		"The client with object id '%s' does not have authorization to perform action '%s' over scope '/subscriptions/%s/%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+		s.sc.UUID("object", "client"), action, s.sc.Subscription, scope))
 }
 
 func instanceView(m *machine) object {

@@ -230,12 +230,12 @@ func (s *Server) vmwareFabric(now time.Time) object {
 	}
 	ps, mts := []any{}, []any{}
 	for _, c := range s.componentsOf(processServer) {
-		ps = append(ps, s.processServerView(c, now))
+		ps = append(ps, s.patched(c, s.processServerView(c, now)))
 	}
 	for _, c := range s.componentsOf(masterTarget) {
-		mts = append(mts, s.masterTargetView(c, now))
+		mts = append(mts, s.patched(c, s.masterTargetView(c, now)))
 	}
-	return object{
+	return s.patched(cs, object{
 		"instanceType": "VMware", "processServers": ps, "masterTargetServers": mts,
 		"runAsAccounts": []any{
 			object{"accountId": "1", "accountName": "vcenter"}, object{"accountId": "2", "accountName": "windows"},
@@ -244,7 +244,12 @@ func (s *Server) vmwareFabric(now time.Time) object {
 		"csServiceStatus": status, "hostName": cs.name, "ipAddress": cs.address, "lastHeartbeat": s.heartbeat(cs, now),
 		"versionStatus": "Supported", "agentVersion": agentVersion,
 		"sslCertExpiryDate": stamp(s.start.AddDate(2, 0, 0)),
-	}
+	})
+}
+
+func (s *Server) patched(c *component, view object) object {
+	s.patches.apply("server/"+c.name, view)
+	return view
 }
 
 func (s *Server) processServerView(c *component, now time.Time) object {

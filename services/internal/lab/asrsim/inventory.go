@@ -23,7 +23,7 @@ func (s *Server) rcmFabric(now time.Time) object {
 	} {
 		list := []any{}
 		for _, c := range s.componentsOf(appliance) {
-			list = append(list, s.agentView(c, agents.key, agents.version, now))
+			list = append(list, s.patched(c, s.agentView(c, agents.key, agents.version, now)))
 		}
 		details[agents.key] = list
 	}

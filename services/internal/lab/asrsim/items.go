@@ -30,6 +30,7 @@ func (s *Server) itemView(m *machine, now time.Time) object {
 	} else {
 		s.describeFailover(p, m, f, now)
 	}
+	s.patches.apply("item/"+m.spec.Name, p)
 	return object{
 		"id": s.itemID(m, now), "name": s.itemName(m, now),
 		"type":       "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems",
@@ -151,6 +152,7 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		disks = append(disks, object{
 			"diskId": id, "diskName": name, "isOSDisk": fmt.Sprint(i == 0), "capacityInBytes": gb << 30,
 			"logStorageAccountId": s.LogStorage(), "diskEncryptionSetId": nil, "diskType": "Premium_LRS",
+			"targetManagedDiskId":           s.armID("Microsoft.Compute/disks/" + s.azureDisk(m, i)),
 			"dataPendingInLogDataStoreInMB": 0.0, "dataPendingAtSourceAgentInMB": 0.1, "isInitialReplicationComplete": "true",
 		})
 	}

@@ -130,6 +130,9 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 		return armError(http.StatusBadRequest, "InvalidApiVersionParameter", "The api-version '"+version+"' is invalid.")
 	}
 	segments := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	if r.Method == http.MethodPost && match(split("providers/Microsoft.ResourceGraph/resources"), segments, nil) {
+		return s.resourceGraph(rq)
+	}
 	if len(segments) < 7 || !match(split("subscriptions/*/resourceGroups/*/providers/*"), segments[:6], nil) {
 		s.counts["unknown"]++
 		return armError(http.StatusNotFound, "InvalidResourceType", "No resource of that path is known: "+r.URL.Path)
@@ -167,6 +170,9 @@ func (s *Server) inVault(method string, segments []string, rq *request) reply {
 			continue
 		}
 		s.counts[rt.kind]++
+		if s.refused[rt.kind] {
+			return s.notAuthorized("Microsoft.RecoveryServices/vaults/"+rt.kind+"/read", "resourceGroups/"+s.sc.ResourceGroup)
+		}
 		rq.params = params
 		return rt.handle(s, rq)
 	}

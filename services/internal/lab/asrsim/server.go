@@ -53,6 +53,9 @@ type Server struct {
 	due        jobHeap               // jobs that will start by themselves
 	operations map[string]*operation // by lower-case guid
 	gate       gate
+	noCompute  bool            // the identity may not read Azure VMs
+	refused    map[string]bool // kinds of requests that the identity may not make
+	patches    patches
 	counts     map[string]int
 	reads      int
 	writes     int
@@ -74,6 +77,7 @@ func New(sc scenario.Scenario, o Options) *Server {
 		sc: sc, opt: o, start: o.Now().UTC(),
 		byName: map[string]*machine{}, byItem: map[string]*machine{}, components: map[string]*component{},
 		operations: map[string]*operation{}, counts: map[string]int{},
+		refused: map[string]bool{}, patches: patches{},
 		gate: newGate(o.Limit),
 	}
 	s.addFabrics()

@@ -1,0 +1,87 @@
+package asrsim
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// resourceGraph answers queries of Azure Resource Graph (Microsoft.ResourceGraph/resources) for the Azure VMs,
+// wherever they lie. Of its language it knows what finds VMs by the beginnings of their names; anything else is
+// refused, as a query is that the service cannot parse. Shapes are those of the public documentation.
+func (s *Server) resourceGraph(rq *request) reply {
+	s.counts["graph"]++
+	var body struct {
+		Query         string   `json:"query"`
+		Subscriptions []string `json:"subscriptions"`
+		Options       struct {
+			ResultFormat string `json:"resultFormat"`
+		} `json:"options"`
+	}
+	if err := json.Unmarshal(rq.body, &body); err != nil {
+		return armError(http.StatusBadRequest, "BadRequest", "Please provide below info when asking for support: the request body is not valid.")
+	}
+	starts, understood := vmQuery(body.Query)
+	if !understood || body.Options.ResultFormat != "objectArray" {
+		return reply{status: http.StatusBadRequest, body: object{"error": object{
+			"code": "BadRequest", "message": "Please provide below info when asking for support: timestamp = " + stamp(rq.now) + ", correlationId = " + rq.id + ".",
+			"details": []any{object{"code": "InvalidQuery", "message": "Query is invalid. Please refer to the documentation for the Azure Resource Graph service and fix the error before retrying."}},
+		}}}
+	}
+	rows := []any{}
+	for _, m := range s.machines {
+		group := s.sc.ResourceGroup
+		if m.azureVM == azureMoved {
+			group = s.movedGroup()
+		}
+		// What the identity may not read is left out, without a word.
+		if s.noCompute || !s.azureVMIn(m, group) || !s.inScope(body.Subscriptions) {
+			continue
+		}
+		if view := s.azureVMView(m, group); hasPrefix(view["name"].(string), starts) {
+			rows = append(rows, object{"id": view["id"], "name": view["name"], "properties": view["properties"]})
+		}
+	}
+	return ok(object{"totalRecords": len(rows), "count": len(rows), "data": rows, "facets": []any{}, "resultTruncated": "false"})
+}
+
+func (s *Server) inScope(subscriptions []string) bool {
+	for _, id := range subscriptions {
+		if strings.EqualFold(id, s.sc.Subscription) {
+			return true
+		}
+	}
+	return len(subscriptions) == 0
+}
+
+var (
+	vmQueryForm = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where (.+) \| project id, name, properties \| order by id asc$`)
+	startsWith  = regexp.MustCompile(`^name startswith '((?:[^'\\]|\\.)*)'$`)
+	escaped     = regexp.MustCompile(`\\(.)`)
+)
+
+// vmQuery takes the beginnings of names out of a query.
+func vmQuery(query string) (starts []string, understood bool) {
+	form := vmQueryForm.FindStringSubmatch(query)
+	if form == nil {
+		return nil, false
+	}
+	for _, condition := range strings.Split(form[1], " or ") {
+		start := startsWith.FindStringSubmatch(condition)
+		if start == nil {
+			return nil, false
+		}
+		starts = append(starts, escaped.ReplaceAllString(start[1], "$1"))
+	}
+	return starts, true
+}
+
+func hasPrefix(name string, starts []string) bool {
+	for _, start := range starts {
+		if strings.HasPrefix(strings.ToLower(name), strings.ToLower(start)) {
+			return true
+		}
+	}
+	return false
+}
