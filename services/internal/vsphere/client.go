@@ -3,7 +3,7 @@
 //
 // One look costs the same few calls whether it is about one machine or fifty: a slim list of names and UUIDs,
 // one closure over the machines in question with their hosts, datastores and clusters, the privileges, the
-// licences. A property that could not be read is noted beside its machine and never fails the look.
+// licences; and the tasks of each machine that writes the disks of others, of which there are few. A property that could not be read is noted beside its machine and never fails the look.
 //
 // It is the only importer of govmomi outside the lab.
 package vsphere
@@ -103,8 +103,8 @@ func endpoint(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// Inventory looks at the machines of a query, their hosts, every datastore of those hosts, the account's
-// privileges there and the hosts' licences. Machines that vCenter does not show are simply not in the result:
+// Inventory looks at the machines of a query, their hosts, every datastore of those hosts with its cluster, the
+// account's privileges there, the hosts' licences, and what moved the writers in the last seven days. Machines that vCenter does not show are simply not in the result:
 // deleted, or hidden from the account. Errors are *facts.Fault, or the context's own when the caller cancelled.
 func (c *Client) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
 	return c.look(ctx, "read the inventory", func(ctx context.Context, s *session) (facts.Inventory, error) {
@@ -119,6 +119,9 @@ func (c *Client) Inventory(ctx context.Context, q facts.Query) (facts.Inventory,
 			return facts.Inventory{}, err
 		}
 		decode(&inv, objects, dir)
+		if err := readMoves(ctx, s, &inv, dir, q.Writers, c.now()); err != nil {
+			return facts.Inventory{}, err
+		}
 		if err := readPrivileges(ctx, s, &inv, privilegeEntities(dir, refs, objects)); err != nil {
 			return facts.Inventory{}, err
 		}

@@ -155,7 +155,7 @@ func readClosure(ctx context.Context, s *session, refs []types.ManagedObjectRefe
 	}
 	pod := step("pod", "Datastore", "parent")
 	return retrieve(ctx, s,
-		[]want{{"VirtualMachine", vmProps}, {"HostSystem", hostProps}, {"Datastore", datastoreProps}, {"ComputeResource", placeProps}, {"StoragePod", placeProps}},
+		[]want{{"VirtualMachine", vmProps}, {"HostSystem", hostProps}, {"Datastore", datastoreProps}, {"ComputeResource", placeProps}, {"StoragePod", podProps}},
 		from(refs,
 			step("vm-datastore", "VirtualMachine", "datastore", pod),
 			step("vm-host", "VirtualMachine", "runtime.host",

@@ -16,7 +16,13 @@ var (
 		"name", "parent", "host", "summary.type", "summary.accessible", "summary.maintenanceMode",
 		"summary.capacity", "summary.freeSpace",
 	}
+
+	// podProps are read of the datastore clusters around the machines of a look (S13, S23).
+	podProps = []string{"name", "parent", podEntry}
 )
+
+// podEntry holds what Storage DRS does, with its rules for single machines.
+const podEntry = "podStorageDrsEntry"
 
 // notReturned is the reason of a property that every readable object has, which came neither with a value nor
 // with a fault. vCenter leaves the whole config of a machine out while that cannot be reached.
@@ -52,6 +58,8 @@ func decode(inv *facts.Inventory, objects []object, dir directory) {
 			inv.Hosts = append(inv.Hosts, decodeHost(o, names))
 		case "Datastore":
 			inv.Datastores = append(inv.Datastores, decodeDatastore(o, names, dir))
+		case "StoragePod":
+			inv.Pods = append(inv.Pods, decodePod(o))
 		}
 	}
 	for i, d := range inv.Datastores {
@@ -102,6 +110,23 @@ func decodeDatastore(o object, names map[types.ManagedObjectReference]string, di
 		}
 	}
 	return d
+}
+
+func decodePod(o object) facts.Pod {
+	o.expect("name", podEntry)
+	entry, _ := prop[types.PodStorageDrsEntry](o, podEntry)
+	config := entry.StorageDrsConfig
+	p := facts.Pod{
+		Ref: o.ref.Value, Name: text(o, "name"),
+		Enabled: config.PodConfig.Enabled, Behaviour: config.PodConfig.DefaultVmBehavior,
+		Rules: map[string]facts.PodRule{}, Unread: o.unread,
+	}
+	for _, rule := range config.VmConfig {
+		if rule.Vm != nil {
+			p.Rules[rule.Vm.Value] = facts.PodRule{Excluded: rule.Enabled != nil && !*rule.Enabled, Behaviour: rule.Behavior}
+		}
+	}
+	return p
 }
 
 // usage is what a machine already takes on each datastore, by datastore.

@@ -28,6 +28,7 @@ type session struct {
 	vim      *vim25.Client
 	user     types.UserSession
 	managers managers
+	log      *zap.Logger
 }
 
 // sessions hands out the one live session and replaces it when it died.
@@ -140,7 +141,7 @@ func (ss *sessions) login(ctx context.Context) (*session, error) {
 		}
 		return nil, err
 	}
-	s := &session{vim: vim, user: res.Returnval}
+	s := &session{vim: vim, user: res.Returnval, log: ss.client.log}
 	if s.managers, err = readManagers(ctx, s); err != nil {
 		return nil, err
 	}

@@ -24,12 +24,24 @@ func Share(c *Client) *Shared { return &Shared{look: c.Inventory} }
 
 // batch is what one look answers.
 type batch struct {
-	query facts.Query
-	seen  map[facts.VMRef]bool
-	done  chan struct{}
+	query        facts.Query
+	vms, writers seen
+	done         chan struct{}
 
 	inventory facts.Inventory // valid after done
 	err       error
+}
+
+// seen are the references that a batch has already.
+type seen map[facts.VMRef]bool
+
+func (s seen) add(to *[]facts.VMRef, refs []facts.VMRef) {
+	for _, ref := range refs {
+		if !s[ref] {
+			s[ref] = true
+			*to = append(*to, ref)
+		}
+	}
 }
 
 // sharedLimit bounds a look that nobody may be waiting for any more.
@@ -39,15 +51,11 @@ const sharedLimit = 2 * time.Minute
 func (s *Shared) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
 	s.mu.Lock()
 	if s.next == nil {
-		s.next = &batch{seen: map[facts.VMRef]bool{}, done: make(chan struct{})}
+		s.next = &batch{vms: seen{}, writers: seen{}, done: make(chan struct{})}
 	}
 	b := s.next
-	for _, ref := range q.VMs {
-		if !b.seen[ref] {
-			b.seen[ref] = true
-			b.query.VMs = append(b.query.VMs, ref)
-		}
-	}
+	b.vms.add(&b.query.VMs, q.VMs)
+	b.writers.add(&b.query.Writers, q.Writers)
 	if !s.running {
 		s.running = true
 		go s.run(context.WithoutCancel(ctx))

@@ -93,7 +93,7 @@ var needs = map[string]string{
 // readingMethods begin the names of the methods that change nothing but the caller's own session.
 var readingMethods = []string{
 	"Retrieve", "ContinueRetrieve", "Query", "Find", "Fetch", "Has", "Check", "Search", "Read", "List", "Get", "CurrentTime",
-	"Login", "Logout", "SessionIsActive", "CreateFilter", "CreateContainerView", "CreateListView", "CreatePropertyCollector",
+	"Login", "Logout", "SessionIsActive", "CreateFilter", "CreateContainerView", "CreateListView", "ModifyListView", "CreatePropertyCollector",
 	"CreateCollectorFor", "DestroyView", "DestroyCollector", "DestroyPropertyFilter", "DestroyPropertyCollector",
 	"WaitForUpdates", "CancelWaitForUpdates", "Validate",
 }

@@ -26,6 +26,7 @@ func (srv *Server) Actions() []Action {
 		{"set-consolidation", "VM true|false", "say that disks need consolidation (S30)", func(a []string) error { return srv.setVM(a[0], "runtime.consolidationNeeded", a[1] == "true") }},
 		{"power-on", "VM", "switch on (S39)", func(a []string) error { return srv.power(ctx, a[0], true) }},
 		{"power-off", "VM", "switch off", func(a []string) error { return srv.power(ctx, a[0], false) }},
+		{"relocate", "VM DATASTORE", "move it to another datastore: Storage vMotion (S13, S23, M5)", func(a []string) error { return srv.relocate(ctx, a[0], a[1]) }},
 		{"delete-vm", "VM", "delete from disk: alternate location (S22, S35)", func(a []string) error { return srv.deleteVM(ctx, a[0]) }},
 		{"set-tools", "VM running|stopped|missing", "state of VMware Tools (S27)", func(a []string) error { return srv.setTools(a[0], a[1]) }},
 		{"set-controller", "VM lsilogic|lsisas|pvscsi", "kind of the SCSI controllers (S31)", func(a []string) error { return srv.setController(a[0], a[1]) }},

@@ -80,6 +80,26 @@ func (srv *Server) power(ctx context.Context, name string, on bool) error {
 	return srv.setTools(name, "stopped")
 }
 
+// relocate moves a machine as Storage vMotion does. The simulator's own task leaves the disks where they were.
+func (srv *Server) relocate(ctx context.Context, name, datastore string) error {
+	ds, err := srv.datastore(datastore)
+	if err != nil {
+		return err
+	}
+	to := ds.Self
+	err = srv.onVM(ctx, name, func(vm *object.VirtualMachine) (*object.Task, error) {
+		return vm.Relocate(ctx, types.VirtualMachineRelocateSpec{Datastore: &to}, types.VirtualMachineMovePriorityDefaultPriority)
+	})
+	if err != nil {
+		return err
+	}
+	return srv.editBackings(name, func(old types.VirtualDiskFlatVer2BackingInfo, _ int) types.VirtualDiskFlatVer2BackingInfo {
+		_, file, _ := strings.Cut(old.FileName, "]")
+		old.FileName, old.Datastore = "["+datastore+"]"+file, &to
+		return old
+	})
+}
+
 func (srv *Server) deleteVM(ctx context.Context, name string) error {
 	vm, err := srv.vm(name)
 	if err != nil {
