@@ -14,7 +14,7 @@ const snapshotProp = "snapshot"
 // watchWants is what a watch reads: what must not change (S13, S23, S30, S39, M5), and the tasks that change it.
 var watchWants = []want{
 	{"VirtualMachine", []string{"name", "runtime.powerState", "config.hardware.device", snapshotProp, "recentTask"}},
-	{"Task", []string{"info.entity", "info.descriptionId", "info.state", "info.queueTime", "info.reason"}},
+	{"Task", []string{"info"}},
 }
 
 // view is a list of machines at the vCenter with a collector that waits for their changes.

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -231,12 +229,9 @@ func (w *Watch) take(update types.ObjectUpdate) ref {
 		w.seen[update.Obj] = o
 	}
 	machine := update.Obj
-	if update.Obj.Type == "Task" {
-		machine, _ = prop[ref](*o, "info.entity")
-	}
 	if update.Kind == types.ObjectUpdateKindLeave {
-		delete(w.seen, update.Obj)
-		if machine == update.Obj && w.wants(machine) {
+		delete(w.seen, update.Obj) // a task that leaves was over before
+		if w.wants(machine) {
 			lost := w.watched(o)
 			lost.Gone = true
 			w.tell(lost)
@@ -254,8 +249,8 @@ func (w *Watch) take(update types.ObjectUpdate) ref {
 		}
 		o.props[change.Name] = change.Val
 	}
-	if update.Obj.Type == "Task" {
-		machine, _ = prop[ref](*o, "info.entity")
+	if entity := w.task(update.Obj).Entity; entity != nil {
+		machine = *entity
 	}
 	return machine
 }
@@ -285,35 +280,21 @@ func (w *Watch) watched(o *object) facts.Watched {
 		vm.Snapshots = snapshots(nil, "", info.RootSnapshotList)
 	}
 	tasks, _ := prop[types.ArrayOfManagedObjectReference](*o, "recentTask")
+	var running []types.TaskInfo
 	for _, r := range tasks.ManagedObjectReference {
-		if task := w.seen[r]; task != nil {
-			if move := moveOf(*task); moves(move.Kind) && !move.Over() {
-				vm.Moves = append(vm.Moves, move)
-			}
+		if info := w.task(r); info.State == types.TaskInfoStateRunning {
+			running = append(running, info)
 		}
 	}
+	vm.Moves = moves(running)
 	return facts.Watched{VM: vm}
 }
 
-// movers begin the ids of the tasks that move a machine to another datastore: begun by a person, by Storage DRS,
-// or by a recommendation of it. The first moves machines to other hosts, too.
-var movers = []string{"virtualmachine.relocate", "drm.executestoragevmotionlro", "storageresourcemanager.applyrecommendation"}
-
-func moves(kind string) bool {
-	kind = strings.ToLower(kind)
-	return slices.ContainsFunc(movers, func(begin string) bool { return strings.HasPrefix(kind, begin) })
-}
-
-func moveOf(task object) facts.Move {
-	m := facts.Move{Kind: text(task, "info.descriptionId"), State: text(task, "info.state")}
-	m.Begun, _ = prop[time.Time](task, "info.queueTime")
-	switch reason := task.props["info.reason"].(type) {
-	case types.TaskReasonUser:
-		m.User = reason.UserName
-	case types.TaskReasonSchedule:
-		m.User = "the schedule " + reason.Name
-	case types.TaskReasonAlarm:
-		m.User = "the alarm " + reason.AlarmName
+// task is what has been reported of a task so far.
+func (w *Watch) task(r ref) types.TaskInfo {
+	var info types.TaskInfo
+	if o := w.seen[r]; o != nil {
+		info, _ = prop[types.TaskInfo](*o, "info")
 	}
-	return m
+	return info
 }
