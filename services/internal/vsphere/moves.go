@@ -40,7 +40,7 @@ func readMoves(ctx context.Context, s *session, inv *facts.Inventory, dir direct
 			inv.VMs[i].Unread[unreadMoves] = words(err)
 			continue
 		}
-		inv.VMs[i].Moves = moves(tasks)
+		inv.VMs[i].Moves = movesAmong(tasks)
 	}
 	return nil
 }
@@ -85,11 +85,16 @@ func tasksOf(ctx context.Context, s *session, ref types.ManagedObjectReference, 
 // destroyLimit bounds the call that frees a collector, which is made even when the caller has gone.
 const destroyLimit = 5 * time.Second
 
-// moves picks the tasks that move something, newest first.
-func moves(tasks []types.TaskInfo) []facts.Move {
+func isMove(kind string) bool {
+	kind = strings.ToLower(kind)
+	return slices.ContainsFunc(moveKinds, func(begin string) bool { return strings.HasPrefix(kind, begin) })
+}
+
+// movesAmong picks the tasks that move something, newest first.
+func movesAmong(tasks []types.TaskInfo) []facts.Move {
 	var picked []facts.Move
 	for _, t := range tasks {
-		if !slices.ContainsFunc(moveKinds, func(kind string) bool { return strings.HasPrefix(strings.ToLower(t.DescriptionId), kind) }) {
+		if !isMove(t.DescriptionId) {
 			continue
 		}
 		m := facts.Move{Kind: t.DescriptionId, State: string(t.State), Begun: t.QueueTime}
