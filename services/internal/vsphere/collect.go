@@ -3,6 +3,7 @@ package vsphere
 import (
 	"context"
 	"fmt"
+	"github.com/vmware/govmomi/vim25/methods"
 	"slices"
 
 	"github.com/vmware/govmomi/fault"
@@ -127,20 +128,25 @@ var places = []want{
 	{"VirtualApp", placeProps},
 }
 
-// readDirectory lists every machine by name and UUID, and the places, in one call: from the root through
-// folders, datacenters and vApps.
+// viewAll makes the view from which the directory is read. It lives as long as its session.
+func viewAll(ctx context.Context, s *session) (types.ManagedObjectReference, error) {
+	kinds := []string{"VirtualMachine"}
+	for _, p := range places {
+		kinds = append(kinds, p.kind)
+	}
+	res, err := methods.CreateContainerView(ctx, s.vim, &types.CreateContainerView{
+		This: *s.vim.ServiceContent.ViewManager, Container: s.vim.ServiceContent.RootFolder, Type: kinds, Recursive: true,
+	})
+	if err != nil {
+		return types.ManagedObjectReference{}, err
+	}
+	return res.Returnval, nil
+}
+
+// readDirectory lists every machine by name and UUID, and the places, in one call.
 func readDirectory(ctx context.Context, s *session) (directory, error) {
 	wants := append(slices.Clone(places), want{"VirtualMachine", []string{"name", "parent", "parentVApp", "config.uuid", "config.instanceUuid"}})
-	further := []types.BaseSelectionSpec{again("children"), again("vms"), again("hosts"), again("datastores"), again("app-vms"), again("app-apps")}
-	root := from([]types.ManagedObjectReference{s.vim.ServiceContent.RootFolder},
-		step("children", "Folder", "childEntity", further...),
-		step("vms", "Datacenter", "vmFolder", further...),
-		step("hosts", "Datacenter", "hostFolder", further...),
-		step("datastores", "Datacenter", "datastoreFolder", further...),
-		step("app-vms", "VirtualApp", "vm"),
-		step("app-apps", "VirtualApp", "resourcePool", again("app-vms"), again("app-apps")),
-	)
-	objects, err := retrieve(ctx, s, wants, root)
+	objects, err := retrieve(ctx, s, wants, from([]types.ManagedObjectReference{s.all}, step("all", "ContainerView", "view")))
 	if err != nil {
 		return directory{}, err
 	}

@@ -28,6 +28,7 @@ type session struct {
 	vim      *vim25.Client
 	user     types.UserSession
 	managers managers
+	all      types.ManagedObjectReference // view of every machine and place, kept up to date by vCenter
 	log      *zap.Logger
 }
 
@@ -143,6 +144,9 @@ func (ss *sessions) login(ctx context.Context) (*session, error) {
 	}
 	s := &session{vim: vim, user: res.Returnval, log: ss.client.log}
 	if s.managers, err = readManagers(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.all, err = viewAll(ctx, s); err != nil {
 		return nil, err
 	}
 	ss.mu.Lock()
