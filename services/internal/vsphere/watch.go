@@ -286,7 +286,7 @@ func (w *Watch) watched(o *object) facts.Watched {
 			running = append(running, info)
 		}
 	}
-	vm.Moves = moves(running)
+	vm.Moves = movesAmong(running)
 	return facts.Watched{VM: vm}
 }
 
