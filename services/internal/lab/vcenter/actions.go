@@ -46,10 +46,11 @@ func (srv *Server) Actions() []Action {
 		{"set-licence", "HOST full|free", "edition of the host (S46)", func(a []string) error { return srv.setEdition(a[0], a[1]) }},
 		{"revoke-privilege", "PRIVILEGE", "take it from every account (S43, N3)", func(a []string) error { return srv.revoke(a[0], true) }},
 		{"grant-privilege", "PRIVILEGE", "give it back", func(a []string) error { return srv.revoke(a[0], false) }},
-		{"hide-property", "NAME PATH", "make a property of a machine, host or datastore unreadable", func(a []string) error { return srv.hide(a[0], a[1]) }},
+		{"hide-property", "NAME PATH", "make a property of a machine, host, datastore or datastore cluster unreadable", func(a []string) error { return srv.hide(a[0], a[1]) }},
 		{"show-properties", "NAME", "make all its properties readable again", func(a []string) error { return srv.show(a[0]) }},
 		{"expire-sessions", "", "end every session, as an idle timeout does", func([]string) error { return srv.expireSessions(ctx) }},
 	}
+	actions = append(actions, srv.movesActions(ctx)...)
 	for i, action := range actions {
 		actions[i].Do = func(args []string) error {
 			if err := action.check(args); err != nil {

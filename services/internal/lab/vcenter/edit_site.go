@@ -137,7 +137,7 @@ func (srv *Server) revoke(privilege string, revoked bool) error {
 	return nil
 }
 
-// entity finds a machine, host or datastore by name.
+// entity finds a machine, host, datastore or datastore cluster by name.
 func (srv *Server) entity(name string) (types.ManagedObjectReference, error) {
 	if vm, err := srv.vm(name); err == nil {
 		return vm.Self, nil
@@ -148,7 +148,10 @@ func (srv *Server) entity(name string) (types.ManagedObjectReference, error) {
 	if ds, err := srv.datastore(name); err == nil {
 		return ds.Self, nil
 	}
-	return types.ManagedObjectReference{}, fmt.Errorf("no machine, host or datastore is named %q", name)
+	if pod, err := srv.storagePod(name); err == nil {
+		return pod.Self, nil
+	}
+	return types.ManagedObjectReference{}, fmt.Errorf("no machine, host, datastore or datastore cluster is named %q", name)
 }
 
 func (srv *Server) hide(name, property string) error {

@@ -51,8 +51,10 @@ type Server struct {
 	http    *http.Server
 	stopped chan struct{}
 
-	mu    sync.Mutex
-	calls map[string]int
+	mu          sync.Mutex
+	calls       map[string]int
+	refused     map[string]bool                                  // methods
+	relocations map[types.ManagedObjectReference]*simulator.Task // that run, by machine
 }
 
 // Start builds the vCenter of a scenario and serves it. An error says what is wrong with the scenario or with
@@ -65,7 +67,7 @@ func Start(s scenario.Scenario, o Options) (*Server, error) {
 	srv := &Server{
 		Username: "reprotect@vsphere.local", Password: s.UUID("password", "reprotect"),
 		ReadOnlyUsername: "reader@vsphere.local", ReadOnlyPassword: s.UUID("password", "reader"),
-		calls: map[string]int{}, stopped: make(chan struct{}),
+		calls: map[string]int{}, refused: map[string]bool{}, relocations: map[types.ManagedObjectReference]*simulator.Task{}, stopped: make(chan struct{}),
 	}
 	if err := srv.build(s); err != nil {
 		_ = listener.Close() // err is the news
@@ -171,7 +173,11 @@ func (srv *Server) Calls() map[string]int {
 func (srv *Server) before(ctx *simulator.Context, m *simulator.Method) (mo.Reference, types.BaseMethodFault) {
 	srv.mu.Lock()
 	srv.calls[m.Name]++
+	refused := srv.refused[m.Name]
 	srv.mu.Unlock()
+	if refused {
+		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: "System.Read"}
+	}
 	if ctx.Session != nil && !srv.roles.mayCall(ctx.Session.UserName, m.Name) {
 		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: needs[m.Name]}
 	}
