@@ -22,7 +22,7 @@ import (
 // site is a site with its clients, from which each service takes what it needs.
 type site struct {
 	config    config.Site
-	vault     *asr.Client
+	vault     vault
 	vcenter   *vsphere.Client
 	inventory *vsphere.Shared
 	elsewhere bool // another process serves it
@@ -40,12 +40,15 @@ func openSites(c config.Config, served []string, log *zap.Logger) (map[string]si
 	sites := map[string]site{}
 	for name, sc := range c.Sites {
 		s := site{config: sc, elsewhere: len(served) > 0 && !slices.Contains(served, name)}
-		s.vault, err = asr.New(asr.Options{
+		client, err := asr.New(asr.Options{
 			Subscription: sc.Vault.Subscription, ResourceGroup: sc.Vault.ResourceGroup, Vault: sc.Vault.Name,
 			Credential: credential, Endpoint: c.Azure.Endpoint, Cloud: c.Azure.Cloud, CAFile: c.Azure.CAFile,
 			Look: sc.Limits.Look, Log: log,
 		})
 		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", name, err)
+		}
+		if s.vault, err = watchVault(client, sc); err != nil {
 			return nil, fmt.Errorf("site %s: %w", name, err)
 		}
 		password, err := c.VCenterPassword(name)
@@ -77,7 +80,10 @@ func closeSites(sites map[string]site) {
 }
 
 func (s site) checks() checks.Site {
-	return checks.Site{Strict: s.config.Strict, NetworkPath: s.config.Network.Path, VCenterURL: s.config.VCenter.URL}
+	return checks.Site{
+		Strict: s.config.Strict, NetworkPath: s.config.Network.Path, VCenterURL: s.config.VCenter.URL,
+		ConfigurationServerAddress: s.config.ConfigurationServerAddress, Probes: len(s.config.Network.Probes),
+	}
 }
 
 func (s site) defaults() validator.Defaults {
@@ -98,16 +104,20 @@ func (s site) validator() validator.Site {
 }
 
 func (s site) datastore() datastore.Site {
-	return datastore.Site{Vault: s.vault, Inventory: s.inventory, Look: s.config.Limits.Look}
+	return datastore.Site{Vault: s.vault.Client, Inventory: s.inventory, Look: s.config.Limits.Look}
 }
 
 func (s site) agentwatcher() agentwatcher.Site {
-	return agentwatcher.Site{Vault: s.vault, AgentWait: s.config.Limits.AgentWait, Look: s.config.Limits.Look}
+	return agentwatcher.Site{Vault: s.vault.Client, AgentWait: s.config.Limits.AgentWait, Look: s.config.Limits.Look}
 }
+
+// seldom is how many looks what the executor needs beside the vault may be old: it follows replications for
+// hours, and checks again only before it submits.
+const seldom = 10
 
 func (s site) executor() executor.Site {
 	return executor.Site{
-		Vault: s.vault, Inventory: s.inventory, Checks: s.checks(),
+		Vault: s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
 		Look: s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
 	}
 }

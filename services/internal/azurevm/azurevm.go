@@ -100,6 +100,24 @@ func strayed(look facts.AzureVMs, items []facts.Item) (names []string) {
 	return names
 }
 
+// Covers says whether a look serves those items too, though they are read later: whether each is found in it. That
+// a VM is missing must never be said from an old look, since a failover may just have made it.
+func Covers(look facts.AzureVMs, items []facts.Item) bool {
+	for _, i := range items {
+		if !i.InAzure() {
+			continue
+		}
+		why, listed := look.Groups[strings.ToLower(i.AzureHome())]
+		if !listed {
+			return false
+		}
+		if _, sure := look.Of(i); !sure && why == "" {
+			return false
+		}
+	}
+	return true
+}
+
 // list reads the VMs of one resource group; one that was deleted has none.
 func (c *Client) list(ctx context.Context, group string) (vms []facts.AzureVM, err error) {
 	name := facts.LastSegment(group)
