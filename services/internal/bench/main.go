@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -26,9 +27,10 @@ import (
 )
 
 type options struct {
-	cases   int
-	runs    int
-	waiting int
+	cases     int
+	runs      int
+	waiting   int
+	inventory int
 }
 
 func main() {
@@ -36,6 +38,7 @@ func main() {
 	flag.IntVar(&o.cases, "cases", 2000, "cases of a run; 0: leave rate and latencies out")
 	flag.IntVar(&o.runs, "runs", 3, "runs, of which the median counts")
 	flag.IntVar(&o.waiting, "waiting", 10000, "cases that wait at once, for memory and reads; 0: leave that out")
+	flag.IntVar(&o.inventory, "inventory", 10000, "machines in the vCenter of the preflight; 0: leave that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -48,6 +51,11 @@ func main() {
 func bench(ctx context.Context, o options) error {
 	if o.waiting > 0 { // first, so that nothing else takes memory
 		if err := waitingCases(ctx, o.waiting); err != nil {
+			return err
+		}
+	}
+	if o.inventory > 0 {
+		if err := errors.Join(pureChecks(ctx), preflightReads(ctx, o.inventory)); err != nil {
 			return err
 		}
 	}

@@ -120,6 +120,13 @@ func readWorld(ctx context.Context) (w world, err error) {
 	return w, nil
 }
 
+func (w world) defaults() validator.Defaults {
+	return validator.Defaults{
+		MasterTarget:      map[string]string{"windows": "MT-WIN-01", "linux": "MT-LINUX-01"},
+		LogStorageAccount: w.logStorage,
+	}
+}
+
 // services are the five, on vaults that answer at once: what is submitted is protected at the next look.
 func (w world) services(look time.Duration) []bus.Service {
 	failedOver := vault{look: w.before, item: func(id string) facts.Item {
@@ -130,13 +137,9 @@ func (w world) services(look time.Duration) []bus.Service {
 	protected.look = w.after
 	inv := inventory(w.inventory)
 	site := checks.Site{NetworkPath: "vpn"}
-	defaults := validator.Defaults{
-		MasterTarget:      map[string]string{"windows": "MT-WIN-01", "linux": "MT-LINUX-01"},
-		LogStorageAccount: w.logStorage,
-	}
 	now := func() time.Time { return w.before.Taken.Add(time.Second) } // the facts stay fresh
 	return []bus.Service{
-		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: defaults, Look: look}}, nil, now),
+		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: look}}, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: look}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: look}}, time.Now),
 		executor.New(map[string]executor.Site{"bench": {

@@ -119,7 +119,7 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 		return err
 	}
 	l.closes = append(l.closes, func() { _ = listener.Close() }) // closed already where it was served
-	certificate, caPEM, err := newCertificate()
+	certificate, caPEM, err := NewCertificate()
 	if err != nil {
 		return err
 	}

@@ -39,9 +39,9 @@ func (l *Lab) serve(listener net.Listener, certificate tls.Certificate, h http.H
 	})
 }
 
-// newCertificate makes a certificate for this machine's loopback and the CA that signed it. The CA's key is
+// NewCertificate makes a certificate for this machine's loopback and the CA that signed it. The CA's key is
 // forgotten, so nothing else can ever be signed by what a user has told a program to trust.
-func newCertificate() (certificate tls.Certificate, caPEM []byte, err error) {
+func NewCertificate() (certificate tls.Certificate, caPEM []byte, err error) {
 	now := time.Now()
 	ca := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Reprotect lab CA"},
