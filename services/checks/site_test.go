@@ -48,6 +48,7 @@ func healthy() *site {
 			Controllers: []facts.Controller{{Kind: "lsilogicsascontroller", Label: "SCSI controller 0"}},
 			Disks:       []facts.VMDisk{disk(1, 40*gib), disk(2, 60*gib)}, ExtraConfig: map[string]string{"disk.enableuuid": "TRUE"},
 			GuestDisks: []facts.GuestDisk{{Path: `C:\`, FileSystem: "NTFS"}, {Path: `R:\`, FileSystem: "NTFS"}},
+			MovesRead:  true,
 		}
 	}
 	datastore := func(ref, name, kind string) facts.Datastore {

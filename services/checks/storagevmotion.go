@@ -36,6 +36,9 @@ func judgeRelocations(s Subject, vm facts.VM) Verdict {
 		return unknown("Whether VM %s was moved lately could not be read: %s.", vm.Name, why).
 			remedy("In vCenter, look at Monitor > Tasks of VM %s for relocations.", vm.Name)
 	}
+	if !vm.MovesRead {
+		return unknown("Whether VM %s was moved lately was not read.", vm.Name)
+	}
 	var past []string
 	for _, r := range vm.Moves {
 		if !r.Over() {

@@ -46,6 +46,7 @@ func TestStorageVMotion(t *testing.T) {
 			{"Storage DRS is off", pod(func(p *facts.Pod) { p.Enabled = false }), Passed, "was not moved lately"},
 			{"cluster unread", pod(func(p *facts.Pod) { p.Unread = map[string]string{"podStorageDrsEntry": "no permission"} }), Unknown, "no permission"},
 			{"cluster not there", func(s *site) { pod(func(*facts.Pod) {})(s); s.Inventory.Pods = nil }, Unknown, "POD-01"},
+			{"tasks not read", func(s *site) { s.Inventory.VMs[of.vm].MovesRead = false }, Unknown, "was not read"},
 			{"tasks unread", hide("moves"), Unknown, "no permission"},
 			{"datastores unread", hide("datastore"), Unknown, "no permission"},
 			{"being moved, and the cluster unread", func(s *site) {

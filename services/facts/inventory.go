@@ -61,7 +61,8 @@ type VM struct {
 	GuestDisks   []GuestDisk
 	Datastores   []string // refs of the datastores on which the machine has anything
 	Template     bool
-	Moves        []Move            // of writers, newest first; unread as "moves"
+	Moves        []Move            // newest first; unread as "moves"
+	MovesRead    bool              // Moves are those of the last seven days: read of writers only
 	Unread       map[string]string // property path -> reason
 }
 

@@ -40,7 +40,7 @@ func readMoves(ctx context.Context, s *session, inv *facts.Inventory, dir direct
 			inv.VMs[i].Unread[unreadMoves] = words(err)
 			continue
 		}
-		inv.VMs[i].Moves = movesAmong(tasks)
+		inv.VMs[i].Moves, inv.VMs[i].MovesRead = movesAmong(tasks), true
 	}
 	return nil
 }
