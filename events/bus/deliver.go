@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -218,10 +219,8 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 	if r.After <= 0 {
 		return "done", d.Settle(ctx)
 	}
-	key := events.Token(h.ID) + "." + route.step
-	if h.Case != "" {
-		key = h.Case + "." + route.step
-	}
+	of := cmp.Or(h.Case, events.Token(h.ID))
+	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
 	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish)}
 	if err := l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), wrap(in, wait)); err != nil {
 		return "retried", fmt.Errorf("schedule wake-up: %w", err)
@@ -234,22 +233,38 @@ func position(in incoming, h events.Header) int { return max(in.wait.Position, h
 
 func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
 	for i, draft := range drafts {
-		m, err := l.message(draft, h, position(in, h)+i+1)
-		if err != nil {
+		if err := publish(ctx, l.broker, l.service.Name, h, position(in, h)+i+1, draft, l.o.Now()); err != nil {
 			return err
-		}
-		if err := l.broker.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
-			return fmt.Errorf("publish %s: %w", m.ID, err)
 		}
 	}
 	return nil
 }
 
+// Report publishes a draft outside of a handler, for a service that must not wait for its next message: something
+// that belongs to an event which was answered long ago. Number tells the reports that follow from that event apart,
+// from 1 on: the same number is the same event again, which the bus drops as far back as it remembers.
+//
+// An error means that it may not have been published.
+func Report(ctx context.Context, b Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
+	return publish(ctx, b, service, answered, answered.Position+number, d, now)
+}
+
+func publish(ctx context.Context, b Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
+	m, err := message(service, d, answered, position, now)
+	if err != nil {
+		return err
+	}
+	if err := b.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
+		return fmt.Errorf("publish %s: %w", m.ID, err)
+	}
+	return nil
+}
+
 // message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
-func (l *loop) message(d Draft, answered events.Header, position int) (Message, error) {
+func message(service string, d Draft, answered events.Header, position int, now time.Time) (Message, error) {
 	h := events.Header{
 		Site: answered.Site, Case: answered.Case, Request: answered.Request,
-		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: l.o.Now().UTC(),
+		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: now.UTC(),
 		Step: d.step, Causation: answered.ID, Position: position, TraceParent: answered.TraceParent,
 	}
 	if d.caseID != "" {
@@ -259,7 +274,7 @@ func (l *loop) message(d Draft, answered events.Header, position int) (Message, 
 		return Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
 	}
 	h.Subject = h.Case
-	h.Source = "/reprotect/" + h.Site + "/" + l.service.Name
+	h.Source = "/reprotect/" + h.Site + "/" + service
 	m := Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
 	switch {
 	case d.kind.Role == events.Notification:

@@ -25,6 +25,7 @@ var loopTests = []test{
 	{"loop: an event on the wrong subject becomes a dead letter", loopWrongSubject},
 	{"loop: a command that cannot be read is refused and the next passes", loopRefuses},
 	{"loop: a handler that waits is woken with what it left", loopWaits},
+	{"loop: a handler that decides no step waits and reports beside its messages", loopReports},
 	{"loop: a second outcome is dropped and the message settled", loopDecided},
 	{"loop: a long handler keeps its message", loopHeartbeat},
 	{"loop: drains, letting a handler finish", loopDrains},
@@ -274,6 +275,55 @@ func loopRefuses(t *testing.T, h Harness) {
 	r := await(t, ctx, b, "the good one", on("reprotect.event.tokyo.good.request.accepted"))
 	if e, err := events.Decode(events.TypeAccepted, r.Data); err != nil || e.Request != "three" {
 		t.Errorf("%+v, %v", e, err)
+	}
+}
+
+func loopReports(t *testing.T, h Harness) {
+	woken := make(chan bus.Wait, 1)
+	var answered events.Header
+	s := bus.Service{Name: "guard", Routes: []bus.Route{
+		bus.On(events.TypeAccepted, "", func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+			if e.Wait.Looks == 0 {
+				return bus.Result{After: h.AckWait / 4, Note: "known"}, nil
+			}
+			answered = e.Header
+			select {
+			case woken <- e.Wait:
+			default:
+			}
+			return bus.Result{}, nil
+		}),
+	}}
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	select {
+	case w := <-woken:
+		if w.Note != "known" {
+			t.Errorf("woken with %+v", w)
+		}
+	case <-ctx.Done():
+		t.Fatal("not woken")
+	}
+	violated := bus.Fact(events.TypeViolated, "", events.Violated{Code: "x", What: "w", Endangers: "e", Do: "d"})
+	for _, number := range []int{3, 3, 1} {
+		if err := bus.Report(ctx, conn, s.Name, answered, number, violated, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var ids []string
+	for _, r := range b.Log(t) {
+		if r.Subject != "reprotect.event.tokyo.a.guard.violated" {
+			continue
+		}
+		e, err := events.Decode(events.TypeViolated, r.Data)
+		if err != nil || e.Source != "/reprotect/tokyo/guard" || e.Causation != "a/request" || e.Request != "r1" || e.ID != r.ID {
+			t.Errorf("reported %+v, %v", e.Header, err)
+		}
+		ids = append(ids, e.ID)
+	}
+	if want := []string{"a/guard/4", "a/guard/2"}; !slices.Equal(ids, want) { // the event that is answered has position 1
+		t.Errorf("reported %v, want %v", ids, want)
 	}
 }
 
