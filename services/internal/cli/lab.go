@@ -39,7 +39,7 @@ JSON when everything is ready.`,
 				return err
 			}
 			<-cmd.Context().Done()
-			return cmd.Context().Err()
+			return nil // a lab that is stopped has done its work
 		},
 	}
 	f := c.Flags()
