@@ -20,6 +20,8 @@ type folder struct {
 	ready                    Ready
 	scenario                 scenario.Scenario
 	logStorage               string
+	serverAddress            string // of the configuration server; "" when there is none
+	probed                   *port
 	caPEM                    []byte
 	azureToken, controlToken string
 }
@@ -59,9 +61,11 @@ func (f folder) config() ([]byte, error) {
 		Ready
 		MasterTarget, RetentionDrive         map[string]string
 		ProcessServer, Appliance, LogStorage string
+		ServerAddress, ProbeName, Probe      string
 		AgentWait, Look                      time.Duration
 	}{
 		Ready: f.ready, LogStorage: f.logStorage,
+		ServerAddress: f.serverAddress, ProbeName: f.probed.name, Probe: f.probed.address,
 		MasterTarget: map[string]string{}, RetentionDrive: map[string]string{},
 		AgentWait: max(s.Real(20*time.Minute), 30*time.Second), // time for a person to act
 		Look:      max(s.Real(30*time.Second), 50*time.Millisecond),
@@ -110,7 +114,10 @@ sites:
       datastore: auto
       retentionDrive: {windows: {{printf "%q" .RetentionDrive.windows}}, linux: {{printf "%q" .RetentionDrive.linux}}}
       logStorageAccount: {{printf "%q" .LogStorage}}
-    network: {path: expressroute}
+    network: {path: expressroute, probes: [{name: {{.ProbeName}}, address: {{printf "%q" .Probe}}}]}
+{{- with .ServerAddress}}
+    configurationServerAddress: {{printf "%q" .}}
+{{- end}}
     limits: {agentWait: {{.AgentWait}}, look: {{.Look}}, jobWait: 24h}
 http: {listen: "127.0.0.1:0"}
 `))

@@ -167,11 +167,18 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	}
 	l.azure = asrsim.New(s, asrsim.Options{Token: azureToken, VCenter: centerURL.Host}) // agents register from now on
 	l.actions = actionsOf(l.azure, center)
+	toServer, err := openPort("ps-to-cs")
+	if err != nil {
+		return err
+	}
+	l.closes = append(l.closes, func() { _ = toServer.close() }) // closed already where an action did
+	l.actions = append(l.actions, toServer.actions()...)
 	l.serve(azureListener, certificate, l.azure.Handler())
 	l.serve(listener, certificate, l.control(controlToken))
 	l.closes = append(l.closes, func() { _ = os.Remove(filepath.Join(dir, handleName)) }) // one that stays does no harm: nobody answers
 	return writeFolder(dir, folder{
 		ready: l.ready, scenario: s, logStorage: l.azure.LogStorage(),
+		serverAddress: l.azure.Address(asrsim.ConfigurationServer), probed: toServer,
 		caPEM: caPEM, azureToken: azureToken, controlToken: controlToken,
 	})
 }

@@ -119,8 +119,10 @@ func TestWrittenConfig(t *testing.T) {
 				MasterTarget: config.ByOS{Windows: "MT-WIN-01", Linux: "MT-LINUX-01"}, ProcessServer: "PS-AZ-01", Appliance: "ASR-APPL-01",
 				Datastore: "auto", RetentionDrive: config.ByOS{Windows: "R", Linux: "/mnt/retention"}, LogStorageAccount: l.Azure().LogStorage(),
 			},
-			Network: config.Network{Path: "expressroute"},
-			Limits:  config.Limits{AgentWait: 20 * time.Second, Look: 500 * time.Millisecond, JobWait: 24 * time.Hour, StartsPerMinute: 60, Concurrent: 20},
+			Network: config.Network{Path: "expressroute", Probes: []config.Probe{{Name: "ps-to-cs", Address: c.Sites["tokyo"].Network.Probes[0].Address}}},
+
+			ConfigurationServerAddress: l.Azure().Address("CS-01"),
+			Limits:  config.Limits{AgentWait: 30 * time.Second, Look: 500 * time.Millisecond, JobWait: 24 * time.Hour, StartsPerMinute: 60, Concurrent: 20},
 		}},
 		HTTP: config.HTTP{Listen: "127.0.0.1:0"},
 	}

@@ -163,6 +163,17 @@ func (s *Server) LogStorage() string {
 	return s.armID("Microsoft.Storage/storageAccounts/" + storageName(s.sc.Vault))
 }
 
+// Address is the IP address of a configuration, process or master target server or an appliance; "" when the
+// scenario has none of that name.
+func (s *Server) Address(server string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.components[strings.ToLower(server)]; ok {
+		return c.address
+	}
+	return ""
+}
+
 func (s *Server) machine(name string) (*machine, error) {
 	m, ok := s.byName[strings.ToLower(name)]
 	if !ok {
