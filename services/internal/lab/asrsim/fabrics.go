@@ -45,6 +45,8 @@ type component struct {
 
 	mt            scenario.MasterTarget
 	appliance     scenario.Appliance
+	unregistered  bool // of a configuration server: gone from the vault, with all that is on it
+	noPolicy      bool // of a configuration server: the failback policy is associated no more
 	noRetention   bool
 	retentionFrom time.Time // when the retention drive is visible (S25)
 }

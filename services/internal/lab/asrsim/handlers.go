@@ -124,7 +124,9 @@ func (s *Server) resultsOf(op *operation) string {
 func (s *Server) listFabrics(rq *request) reply {
 	var all []object
 	for _, f := range s.fabrics {
-		all = append(all, s.fabricView(f, rq.now))
+		if !s.unregistered(f) {
+			all = append(all, s.fabricView(f, rq.now))
+		}
 	}
 	return s.page(rq, s.id("replicationFabrics"), views(all...))
 }
@@ -268,11 +270,16 @@ func one(rq *request, name string, among []object) reply {
 
 func (s *Server) fabricNamed(name string) (*fabric, bool) {
 	for _, f := range s.fabrics {
-		if strings.EqualFold(f.name, name) {
+		if strings.EqualFold(f.name, name) && !s.unregistered(f) {
 			return f, true
 		}
 	}
 	return nil, false
+}
+
+// unregistered says whether a fabric's configuration server is gone from the vault.
+func (s *Server) unregistered(f *fabric) bool {
+	return f.classic && s.componentsOf(configurationServer)[0].unregistered
 }
 
 // container is the fabric whose container the path names.

@@ -172,10 +172,11 @@ func (s *Server) mappingViews(f *fabric) []object {
 			},
 		}
 	}
-	return []object{
-		view(f.forward, azureName, azureName, azureName),
-		view(f.failback, lowerSubscriptions(s.containerID(f)), f.friendly, f.containerFriendly),
+	forward := view(f.forward, azureName, azureName, azureName)
+	if f.classic && s.componentsOf(configurationServer)[0].noPolicy {
+		return []object{forward}
 	}
+	return []object{forward, view(f.failback, lowerSubscriptions(s.containerID(f)), f.friendly, f.containerFriendly)}
 }
 
 func (s *Server) vcenterView(f *fabric, now time.Time) object {
@@ -183,8 +184,8 @@ func (s *Server) vcenterView(f *fabric, now time.Time) object {
 	if err != nil {
 		host, port = s.opt.VCenter, "443"
 	}
-	name := "vcenter"
-	return object{
+	name := vcenterName
+	view := object{
 		"id": s.fabricID(f) + "/replicationvCenters/" + name, "name": name,
 		"type": "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationvCenters",
 		"properties": object{
@@ -193,7 +194,12 @@ func (s *Server) vcenterView(f *fabric, now time.Time) object {
 			"infrastructureId": vcenterInfrastructure, "runAsAccountId": "1", "fabricArmResourceName": f.name, "healthErrors": []any{},
 		},
 	}
+	s.patches.apply("server/"+name, view["properties"].(object))
+	return view
 }
+
+// vcenterName is what the vault calls its vCenter.
+const vcenterName = "vcenter"
 
 // planView is a recovery plan with all its machines in the boot group, in the scenario's order. The ids of the
 // members come in lower case.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // patches are values that answers show in the place of the simulator's own: by machine or server in lower case,
@@ -59,12 +60,21 @@ func (s *Server) SetItem(machine, path, value string) error {
 func (s *Server) SetServer(server, path, value string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, found := s.components[strings.ToLower(server)]
-	if !found {
+	if _, found := s.components[strings.ToLower(server)]; !found && !strings.EqualFold(server, vcenterName) {
 		return fmt.Errorf("server %q: the scenario has none of that name", server)
 	}
-	s.patches.set("server/"+c.name, path, value)
+	s.patches.set("server/"+server, path, value)
 	return nil
+}
+
+// Unregister takes a configuration server out of the vault's fabrics, or puts it back.
+func (s *Server) Unregister(server string, unregistered bool) error {
+	return s.onComponent(server, configurationServer, func(c *component, _ time.Time) { c.unregistered = unregistered })
+}
+
+// Dissociate takes the failback policy from a configuration server, or gives it back (S32).
+func (s *Server) Dissociate(server string, dissociated bool) error {
+	return s.onComponent(server, configurationServer, func(c *component, _ time.Time) { c.noPolicy = dissociated })
 }
 
 // Refuse answers every request of a kind ("fabrics", "policies", "vcenters", …) with 403, or no longer.
