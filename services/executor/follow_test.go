@@ -59,7 +59,7 @@ func jobIn(state string, problems ...facts.Problem) facts.Job {
 	return facts.Job{ID: "j1", State: state, FriendlyName: "Reprotect", Scenario: facts.ReprotectScenario, TargetName: "web01", Errors: problems}
 }
 
-func TestFollowsToProtected(t *testing.T) {
+func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.look.Jobs = []facts.Job{jobIn("InProgress")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})

@@ -10,7 +10,7 @@ import (
 	"reprotect.example/services/internal/config"
 )
 
-func TestLateAgents(t *testing.T) {
+func TestS33_LateAgents(t *testing.T) {
 	late := []string{"late-m", "late-c"}
 	w := start(t, modernized(late[0]), classic(late[1]))
 	for _, m := range late {
@@ -43,7 +43,7 @@ func TestLateAgents(t *testing.T) {
 	}
 }
 
-func TestAgentsThatNeverRegister(t *testing.T) {
+func TestS33_AgentsThatNeverRegister(t *testing.T) {
 	lost := []string{"lost-m", "lost-c"}
 	w := start(t, modernized(lost[0]), classic(lost[1]))
 	for _, m := range lost {

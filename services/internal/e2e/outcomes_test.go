@@ -15,7 +15,7 @@ import (
 	"reprotect.example/services/internal/lab/scenario"
 )
 
-func TestBothArchitecturesAndBothSystems(t *testing.T) {
+func TestS40_S41_ProtectedIsTheEnd(t *testing.T) {
 	w := start(t,
 		machine("lin-m", "modernized", "linux"), machine("win-m", "modernized", "windows"),
 		machine("lin-c", "classic", "linux"), machine("win-c", "classic", "windows"))
