@@ -12,6 +12,7 @@ import (
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/report"
 )
 
 // world is what the commands reach: the bus, the vaults and the vCenters of the config.
@@ -36,18 +37,17 @@ func world() cli.Deps {
 			}
 			return jetbus.Topology(app.Topology(c)), nil
 		},
-		Preflight: func(ctx context.Context, cfgPath string, r events.Request) (cli.Preflight, error) {
+		Preflight: func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error) {
 			c, err := load(cfgPath)
 			if err != nil {
-				return cli.Preflight{}, err
+				return report.Report{}, err
 			}
-			report, err := app.Preflight(ctx, c, r, zap.NewNop())
-			return cli.Preflight(report), err
+			return app.Ask(ctx, c, ask, zap.NewNop())
 		},
-		Datastores: func(ctx context.Context, cfgPath, site, machine string) ([]events.DatastoreVerdict, error) {
+		Datastores: func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error) {
 			c, err := load(cfgPath)
 			if err != nil {
-				return nil, err
+				return events.Placement{}, err
 			}
 			return app.Datastores(ctx, c, site, machine, zap.NewNop())
 		},
@@ -71,12 +71,13 @@ func version() string {
 	return info.Main.Version
 }
 
-func catalogue() []cli.Check {
+func catalogue(lang string) []cli.Check {
 	var rows []cli.Check
 	for _, c := range checks.Catalogue() {
+		text := c.In(lang)
 		row := cli.Check{
 			Code: c.Code, Level: string(c.Level), Refs: c.Refs, NeverWaived: c.NeverWaived,
-			Title: c.Title, Why: c.Why, Remedy: c.Remedy, Reference: c.Reference,
+			Title: text.Title, Why: text.Why, Remedy: text.Remedy, Reference: c.Reference,
 		}
 		for _, a := range c.For {
 			row.For = append(row.For, string(a))

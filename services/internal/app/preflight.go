@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,121 +14,162 @@ import (
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/report"
 	"reprotect.example/services/validator"
 )
 
-// Report is what a preflight found. Nothing was published or changed.
-type Report struct {
-	Site       string
-	Taken      time.Time // when the vault was read
-	Machines   []events.Machine
-	Findings   []events.Finding
-	Placements []events.Placement
-	Problems   []events.Problem // what keeps the request from becoming cases
-}
-
 // Preflight makes every check for a request now, and looks for its datastores. A vCenter that cannot be read
 // does not end it: what depends on it is then unknown, with the reason.
-func Preflight(ctx context.Context, c config.Config, r events.Request, log *zap.Logger) (Report, error) {
-	name, s, done, err := openSite(c, r.Site, log)
+func Preflight(ctx context.Context, c config.Config, r events.Request, log *zap.Logger) (report.Report, error) {
+	return Ask(ctx, c, report.Ask{Request: r}, log)
+}
+
+// Ask is Preflight for more than one kind of question: the whole vault, before its disaster, in another language.
+func Ask(ctx context.Context, c config.Config, ask report.Ask, log *zap.Logger) (report.Report, error) {
+	name, s, done, err := openSite(c, ask.Request.Site, log)
 	if err != nil {
-		return Report{}, err
+		return report.Report{}, err
 	}
 	defer done()
 	vault, err := s.vault.Vault(ctx, 0)
 	if err != nil {
-		return Report{}, err
+		return report.Report{}, err
+	}
+	vault = vault.Indexed()
+	found := report.Report{Site: name, Taken: vault.Taken, Plan: ask.Request.Plan, All: ask.All}
+	if ask.All {
+		ask.Request.Machines, found.LeftOut = everyMachine(vault, s.config.Fabric)
+		if len(ask.Request.Machines) == 0 {
+			found.Problems = []events.Problem{{
+				Code: "machine.none", Message: "Vault " + vault.Name + " has no machine that could be reprotected",
+				Remedy: "See that the config names the right vault, and under Replicated items in the vault which machines it protects.",
+			}}
+			return found, nil
+		}
 	}
 	now := time.Now()
-	report := Report{Site: name, Taken: vault.Taken}
-	ids, cases, problems := validator.Resolve("preflight", r, now, vault, s.defaults())
-	if report.Problems = problems; problems != nil {
-		return report, nil
+	ids, cases, problems := validator.Resolve("preflight", ask.Request, now, vault, s.defaults())
+	if found.Problems = problems; problems != nil {
+		return found, nil
 	}
-	var q facts.Query
+	var everything events.Case // asked for at once: the cases share hosts, datastores and master targets
 	for _, id := range ids {
-		q.VMs = append(q.VMs, checks.Query(cases[id], vault).VMs...)
+		everything.Machines = append(everything.Machines, cases[id].Machines...)
 	}
-	in := checks.Input{Now: now, Vault: vault, Site: s.checks()}
-	in.Inventory, err = s.vcenter.Inventory(ctx, q)
+	in := checks.Input{Now: now, Vault: vault, Site: s.checks(), Lang: ask.Lang, Ahead: ask.All || ask.Ahead}
+	in.Inventory, err = s.vcenter.Inventory(ctx, checks.Query(everything, vault))
 	if err != nil {
 		in.InventoryError = err.Error()
 	}
 	for _, id := range ids {
 		in.Case = cases[id]
-		report.Findings = append(report.Findings, checks.Run(in)...)
-		report.Machines = append(report.Machines, in.Case.Machines...)
-		if in.InventoryError == "" {
-			report.place(in)
-		}
+		found.Cases = append(found.Cases, judge(in))
 	}
-	return report, nil
+	return found, nil
 }
 
-func (r *Report) place(in checks.Input) {
+// judge makes the checks of one case and looks for its datastores.
+func judge(in checks.Input) report.Case {
+	c := report.Case{Findings: checks.Run(in)}
+	for _, m := range in.Case.Machines {
+		c.Machines = append(c.Machines, report.Machine{Machine: m, Stage: stage(in.Vault, m)})
+	}
+	if in.InventoryError != "" {
+		return c
+	}
 	switch d := datastore.Place(in.Case, in.Vault, in.Inventory).Data().(type) {
 	case events.Placed:
-		r.Placements = append(r.Placements, d.Placements...)
+		c.Placements = d.Placements
 	case events.Rejected:
-		r.Placements = append(r.Placements, d.Placements...)
-		r.Problems = append(r.Problems, d.Problems...)
+		c.Placements = d.Placements
 	}
+	return c
 }
 
-// Datastores judges every datastore of a site that the account can see, for one machine or, without one, for what
-// the site's defaults say.
-func Datastores(ctx context.Context, c config.Config, siteName, machine string, log *zap.Logger) ([]events.DatastoreVerdict, error) {
+func stage(vault facts.Vault, m events.Machine) report.Stage {
+	item, _ := vault.Item(m.Item)
+	switch {
+	case checks.AtHome(item):
+		return report.NotYet
+	case item.ReversedOnce():
+		return report.Reversed
+	}
+	return report.FailedOver
+}
+
+// everyMachine names the machines of a vault that may ever be reprotected, each by its id: two may have one name.
+// A fabric restricts them, as it does those of a request.
+func everyMachine(vault facts.Vault, fabric string) (machines []events.RequestMachine, leftOut []report.LeftOut) {
+	for _, i := range vault.Items {
+		f, _ := vault.Fabric(i.FabricID)
+		switch {
+		case fabric != "" && !strings.EqualFold(f.Name, fabric) && !facts.SameID(f.ID, fabric):
+			leftOut = append(leftOut, report.LeftOut{Machine: i.Name, Why: report.OtherFabric})
+		case i.Migrated():
+			leftOut = append(leftOut, report.LeftOut{Machine: i.Name, Why: report.Migrated})
+		default:
+			machines = append(machines, events.RequestMachine{Name: i.ID})
+		}
+	}
+	return machines, leftOut
+}
+
+// Datastores judges every datastore of a site that the account can see or Site Recovery knows: for one machine as
+// its placement would, or, without one, for what writes the disks of the first machine that is failed over.
+func Datastores(ctx context.Context, c config.Config, siteName, machine string, log *zap.Logger) (events.Placement, error) {
 	_, s, done, err := openSite(c, siteName, log)
 	if err != nil {
-		return nil, err
+		return events.Placement{}, err
 	}
 	defer done()
 	vault, err := s.vault.Vault(ctx, 0)
 	if err != nil {
-		return nil, err
+		return events.Placement{}, err
 	}
-	m, fabric, err := writerFor(vault, machine, s.defaults())
+	theCase, err := caseFor(vault, machine, s.defaults())
 	if err != nil {
-		return nil, err
+		return events.Placement{}, err
 	}
-	inventory, err := s.vcenter.Datastores(ctx)
+	inventory, err := s.vcenter.Inventory(ctx, checks.Query(theCase, vault))
 	if err != nil {
-		return nil, err
+		return events.Placement{}, err
 	}
-	ref, _ := checks.Writer(m, fabric)
-	writer, err := s.vcenter.Inventory(ctx, facts.Query{VMs: []facts.VMRef{ref}})
+	all, err := s.vcenter.Datastores(ctx)
 	if err != nil {
-		return nil, err
+		return events.Placement{}, err
 	}
-	inventory.VMs = writer.VMs
-	return datastore.Verdicts(m, fabric, inventory), nil
+	for _, d := range all.Datastores { // the inventory has those around the machines, with what the machines take
+		if !slices.ContainsFunc(inventory.Datastores, func(known facts.Datastore) bool { return known.Ref == d.Ref }) {
+			inventory.Datastores = append(inventory.Datastores, d)
+		}
+	}
+	m := theCase.Machines[0]
+	item, _ := vault.Item(m.Item)
+	fabric, _ := vault.Fabric(item.FabricID)
+	if machine == "" {
+		return events.Placement{Considered: datastore.Verdicts(m, fabric, inventory)}, nil
+	}
+	return datastore.Explain(m, item, fabric, inventory), nil
 }
 
-// writerFor resolves who would write the disks: for a machine, or for the first that is failed over.
-func writerFor(vault facts.Vault, name string, d validator.Defaults) (events.Machine, facts.Fabric, error) {
+// caseFor resolves the case of a machine, or of the first that is failed over.
+func caseFor(vault facts.Vault, name string, d validator.Defaults) (events.Case, error) {
 	if name == "" {
-		for _, i := range vault.Items {
-			if i.FailedOver() {
-				name = i.ID
-				break
-			}
-		}
-		if name == "" {
-			return events.Machine{}, facts.Fabric{}, &facts.Fault{
+		i := slices.IndexFunc(vault.Items, facts.Item.FailedOver)
+		if i < 0 {
+			return events.Case{}, &facts.Fault{
 				Class: facts.Operator, Code: "machine.none", What: "no machine of the vault is failed over, so there is none to judge datastores for",
 				Remedy: "name a machine with --for",
 			}
 		}
+		name = vault.Items[i].ID
 	}
 	request := events.Request{Machines: []events.RequestMachine{{Name: name}}}
 	ids, cases, problems := validator.Resolve("datastores", request, time.Now(), vault, d)
 	if problems != nil {
-		return events.Machine{}, facts.Fabric{}, &facts.Fault{Class: facts.Operator, Code: problems[0].Code, What: problems[0].Message, Remedy: problems[0].Remedy}
+		return events.Case{}, &facts.Fault{Class: facts.Operator, Code: problems[0].Code, What: problems[0].Message, Remedy: problems[0].Remedy}
 	}
-	m := cases[ids[0]].Machines[0]
-	item, _ := vault.Item(m.Item)
-	fabric, _ := vault.Fabric(item.FabricID)
-	return m, fabric, nil
+	return cases[ids[0]], nil
 }
 
 // openSite makes the clients of the named site, or of the only one.

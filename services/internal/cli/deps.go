@@ -11,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/report"
 )
 
 // Deps is what the commands need of the world. Functions that take cfgPath read the config file there; each wraps
@@ -24,13 +25,13 @@ type Deps struct {
 	Open func(ctx context.Context, cfgPath string) (Bus, error)
 	// Topology says what 'bus setup' would make, without connecting.
 	Topology func(cfgPath string) (Topology, error)
-	// Preflight makes every check for the request now. It changes and publishes nothing.
-	Preflight func(ctx context.Context, cfgPath string, r events.Request) (Preflight, error)
-	// Datastores judges every datastore of the site; for one machine unless machine is "". An empty site means the
-	// only one of the config.
-	Datastores func(ctx context.Context, cfgPath, site, machine string) ([]events.DatastoreVerdict, error)
-	// Checks is the catalogue, in its order.
-	Checks func() []Check
+	// Preflight makes every check now. It changes and publishes nothing.
+	Preflight func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error)
+	// Datastores judges every datastore of the site and, unless machine is "", places that machine. An empty site
+	// means the only one of the config.
+	Datastores func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error)
+	// Checks is the catalogue, in its order and in a language.
+	Checks func(lang string) []Check
 
 	// StartLab starts the simulated surroundings. ready is the line to print: any value that encodes to JSON.
 	StartLab func(ctx context.Context, o LabOptions) (ready any, stop func(), err error)
@@ -106,17 +107,6 @@ type Part struct {
 type Reader struct {
 	Name    string
 	Filters []string
-}
-
-// Preflight is what the checks found.
-type Preflight struct {
-	Site       string             `json:"site"`
-	Taken      time.Time          `json:"taken,omitzero"`
-	Machines   []events.Machine   `json:"machines"`
-	Findings   []events.Finding   `json:"findings"`
-	Placements []events.Placement `json:"placements,omitempty"`
-	// Problems keep the request from becoming cases: an unknown machine, an ambiguous name.
-	Problems []events.Problem `json:"problems,omitempty"`
 }
 
 // Check is a row of the catalogue.

@@ -10,86 +10,80 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/internal/report"
 )
 
 func (a *app) preflightCommand() *cobra.Command {
 	var flags requestFlags
+	var all, ahead bool
 	c := &cobra.Command{
-		Use:   "preflight NAME... | --plan PLAN | --file FILE",
+		Use:   "preflight NAME... | --plan PLAN | --all | --file FILE",
 		Short: "Check machines now, change nothing",
-		Long: `Make every check for machines now. Nothing is changed and nothing is published; the bus is not needed.
+		Long: `Make every check for machines now, or for every machine of the vault. Nothing is changed and nothing is published;
+the bus is not needed. With -o html the report is one page that needs no other file: to be sent, kept or printed.
 
-Ends with 0 when a request would pass, with 1 when something blocks.`,
-		Example: example("reprotect preflight web01 db01", "reprotect preflight --plan ERP -o json | jq '.findings[] | select(.blocks)'"),
+Ends with 0 when a request would pass, with 1 when something blocks. That a machine is not failed over yet blocks,
+unless --all or --ahead asks before the disaster: then what can be checked now is.`,
+		Example: example(
+			"reprotect preflight web01 db01",
+			"reprotect preflight --plan ERP --ahead -o html --lang ja > erp.html",
+			"reprotect preflight --all -o html > vault.html",
+			"reprotect preflight --all -o json | jq '.findings[] | select(.blocks)'"),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			request, err := a.request(flags, names)
+			request, err := a.question(flags, names, all)
 			if err != nil {
 				return err
 			}
-			result, err := a.deps.Preflight(cmd.Context(), a.config, request)
+			result, err := a.deps.Preflight(cmd.Context(), a.config, report.Ask{Request: request, All: all, Ahead: ahead, Lang: a.lang})
 			if err != nil {
 				return err
 			}
-			if a.json() {
-				err = a.printJSON(result)
-			} else {
-				showPreflight(a.stdout, result, paint(a.color(a.stdout)))
+			document, err := a.render(result)
+			if err != nil {
+				return err
 			}
-			if err == nil && blocked(result) > 0 {
+			if _, err := a.stdout.Write(document); err != nil {
+				return err
+			}
+			if !result.Ready() {
 				return errNo
 			}
-			return err
+			return nil
 		},
 	}
 	flags.what(c.Flags())
+	c.Flags().BoolVar(&all, "all", false, "every machine of the vault, failed over or not")
+	c.Flags().BoolVar(&ahead, "ahead", false, "machines that are not failed over yet are no fault: check what can be checked now")
 	return c
 }
 
-// blocked counts what would keep the request from going through.
-func blocked(p Preflight) int {
-	n := len(p.Problems)
-	for _, f := range p.Findings {
-		if f.Blocks {
-			n++
-		}
+// question is the request that is checked. For the whole vault it names no machines.
+func (a *app) question(flags requestFlags, names []string, all bool) (events.Request, error) {
+	if !all {
+		return a.request(flags, names)
 	}
-	for _, placement := range p.Placements {
-		if placement.Datastore == "" {
-			n++
-		}
+	if len(names) > 0 || flags.plan != "" || flags.file != "" {
+		return events.Request{}, usage("For example: reprotect preflight --all", "--all is every machine of the vault: leave out names, --plan and --file")
 	}
-	return n
+	request, err := a.request(flags, []string{"*"}) // a name, to hold the rest of the request to its schema
+	request.Machines = nil
+	return request, err
 }
 
-func showPreflight(w io.Writer, result Preflight, p paint) {
-	var machines []string
-	for _, m := range result.Machines {
-		machines = append(machines, fmt.Sprintf("%s (%s, %s)", m.Name, m.Architecture, m.OS))
+func (a *app) render(result report.Report) ([]byte, error) {
+	switch a.output {
+	case "json":
+		return report.JSON(result, a.lang)
+	case "html":
+		return report.HTML(result, a.lang)
 	}
-	if len(machines) > 0 {
-		fmt.Fprintln(w, "Checked "+strings.Join(machines, ", "))
-	}
-	showProblems(w, result.Problems)
-	showFindings(w, result.Findings, p)
-	for _, placement := range result.Placements {
-		showPlacement(w, placement, p)
-	}
-	fmt.Fprintln(w)
-	if n := blocked(result); n > 0 {
-		fmt.Fprintln(w, p.level(progress.Bad, plural(n, "thing blocks.", "things block.")+" A request would be rejected."))
-		return
-	}
-	fmt.Fprintln(w, p.level(progress.Good, "Nothing blocks. A request would go through."))
-}
-
-func showPlacement(w io.Writer, placement events.Placement, p paint) {
-	fmt.Fprintf(w, "\nDatastore for %s: ", placement.Machine)
-	if placement.Datastore == "" {
-		fmt.Fprintln(w, p.level(progress.Bad, "none fits"))
-		verdicts(placement.Considered, p).write(w)
-		return
-	}
-	fmt.Fprintf(w, "%s (%s location). %s\n", placement.Datastore, placement.Location, placement.Why)
+	p := paint(a.color(a.stdout))
+	return report.Text(result, a.lang, func(level, text string) string {
+		if level == "" {
+			return p.faint(text)
+		}
+		return p.level(level, text)
+	}), nil
 }
 
 func (a *app) datastoresCommand() *cobra.Command {
@@ -97,24 +91,22 @@ func (a *app) datastoresCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "datastores",
 		Short: "List the datastores, and which can take a machine",
-		Long: `List every datastore that vCenter shows, whether it can take machines back, and why not. With --for, judge them
-for that machine: its size, its master target's or appliance's reach. Then the status is 1 when none fits.`,
+		Long: `List every datastore that vCenter shows or Site Recovery knows, whether it can take machines back, why not, and
+what to do. With --for, judge them for that machine as its placement would: its size, where its disks lie, the
+reach of its master target or appliance. Then the status is 1 when it finds no place.`,
 		Example: example("reprotect datastores", "reprotect datastores --for web01"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := a.deps.Datastores(cmd.Context(), a.config, site, machine)
+			placement, err := a.deps.Datastores(cmd.Context(), a.config, site, machine)
 			if err != nil {
 				return err
 			}
 			if a.json() {
-				if all == nil {
-					all = []events.DatastoreVerdict{}
-				}
-				err = a.printJSON(all)
+				err = a.printJSON(slices.Concat([]events.DatastoreVerdict{}, placement.Considered))
 			} else {
-				verdicts(all, paint(a.color(a.stdout))).write(a.stdout)
+				showPlacement(a.stdout, placement, paint(a.color(a.stdout)))
 			}
-			if fits := slices.ContainsFunc(all, func(v events.DatastoreVerdict) bool { return v.Accepted }); err == nil && machine != "" && !fits {
+			if err == nil && machine != "" && placement.Datastore == "" {
 				return errNo
 			}
 			return err
@@ -125,31 +117,30 @@ for that machine: its size, its master target's or appliance's reach. Then the s
 	return c
 }
 
+func showPlacement(w io.Writer, placement events.Placement, p paint) {
+	verdicts(placement.Considered, p).write(w)
+	switch {
+	case placement.Machine == "":
+	case placement.Datastore == "":
+		fmt.Fprintf(w, "\n%s would find no place: %s.\n", placement.Machine, placement.Why)
+	default:
+		fmt.Fprintf(w, "\n%s would go to %s (%s location): %s.\n", placement.Machine, p.level(progress.Good, placement.Datastore), placement.Location, placement.Why)
+	}
+}
+
 func verdicts(all []events.DatastoreVerdict, p paint) *table {
-	t := newTable("DATASTORE", "TYPE", "FREE", "ANSWER", "WHY")
+	t := newTable("DATASTORE", "TYPE", "FREE", "ANSWER", "WHY", "WHAT TO DO")
 	for _, v := range all {
 		answer, why := p.level(progress.Good, "accepted"), v.Warning
 		switch {
 		case !v.Accepted:
-			answer, why = p.level(progress.Bad, "refused"), strings.TrimSpace(v.Reason+" "+v.Remedy)
+			answer, why = p.level(progress.Bad, "refused"), v.Reason
 		case v.Warning != "":
 			answer = p.level(progress.Warn, "accepted")
 		}
-		t.row(v.Name, v.Type, size(v.FreeBytes), answer, why)
+		t.row(v.Name, v.Type, report.Size(v.FreeBytes), answer, why, v.Remedy)
 	}
 	return t
-}
-
-// size words bytes as vSphere's client does, in powers of 1024.
-func size(bytes int64) string {
-	if bytes == 0 {
-		return ""
-	}
-	value, unit := float64(bytes)/(1<<30), "GB"
-	if value >= 10_000 {
-		value, unit = value/1024, "TB"
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
 func (a *app) checksCommand() *cobra.Command {
@@ -158,10 +149,10 @@ func (a *app) checksCommand() *cobra.Command {
 		Short: "Show the catalogue of checks",
 		Long: `Show every check that a request must pass, or one of them in full. LEVEL says what a failure does: block ends
 the case before anything is changed, warn and info are shown. FOR: c classic, m modernized.`,
-		Example: example("reprotect checks", "reprotect checks master-target.snapshots", "reprotect checks -o json"),
+		Example: example("reprotect checks", "reprotect checks master-target.snapshots", "reprotect checks --lang ja", "reprotect checks -o json"),
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			all := a.deps.Checks()
+			all := a.deps.Checks(a.lang)
 			if len(args) == 1 {
 				all = slices.DeleteFunc(slices.Clone(all), func(c Check) bool { return c.Code != args[0] })
 				if len(all) == 0 {
@@ -174,7 +165,7 @@ the case before anything is changed, warn and info are shown. FOR: c classic, m 
 			case a.json():
 				return a.printJSON(all)
 			case len(args) == 1:
-				showCheck(a.stdout, all[0])
+				a.showCheck(all[0])
 				return nil
 			}
 			t := newTable("CODE", "LEVEL", "FOR", "REFS", "WHAT")
@@ -202,11 +193,11 @@ func architectures(c Check) string {
 	return letters
 }
 
-func showCheck(w io.Writer, c Check) {
-	fmt.Fprintf(w, "%s (%s; %s; %s)\n%s\n", c.Code, checkLevel(c), strings.Join(c.For, " and "), strings.Join(c.Refs, " "), c.Title)
-	for _, part := range []struct{ before, text string }{{"Why: ", c.Why}, {"What to do: ", c.Remedy}, {"See ", c.Reference}} {
+func (a *app) showCheck(c Check) {
+	fmt.Fprintf(a.stdout, "%s (%s; %s; %s)\n%s\n", c.Code, checkLevel(c), strings.Join(c.For, " and "), strings.Join(c.Refs, " "), c.Title)
+	for _, part := range []struct{ key, text string }{{"why", c.Why}, {"remedy", c.Remedy}, {"reference", c.Reference}} {
 		if part.text != "" {
-			fmt.Fprintf(w, "\n%s%s\n", part.before, part.text)
+			fmt.Fprintf(a.stdout, "\n%s: %s\n", report.Say(a.lang, part.key), part.text)
 		}
 	}
 }

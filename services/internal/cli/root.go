@@ -117,8 +117,8 @@ protected. Nothing is changed before every check has passed.`,
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
-	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json")
-	f.StringVar(&a.lang, "lang", "en", "language of the texts: en")
+	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json; preflight has html, too")
+	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight and checks")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Reprotect machines:"},
@@ -142,20 +142,24 @@ protected. Nothing is changed before every check has passed.`,
 	return root
 }
 
-// begin holds the common flags against what this version can do.
+// begin holds the common flags against what the command can do.
 func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	a.began = true
-	if a.lang != "en" {
-		return usage("Leave --lang out, or say --lang en.", "--lang %s: this version speaks English only", a.lang)
+	switch speaks := cmd.Name() == "preflight" || cmd.Name() == "checks"; {
+	case a.lang == "en" || a.lang == "ja" && speaks:
+	case a.lang == "ja":
+		return usage("Leave --lang out. preflight and checks speak Japanese.", "--lang ja: '%s' speaks English only", cmd.CommandPath())
+	default:
+		return usage("Languages: en, ja.", "--lang %s: there is no such language", a.lang)
 	}
-	formats := []string{"text", "json"}
 	switch {
 	case cmd.Name() == "log" && a.output == "jsonl":
 		a.output = "json"
-	case cmd.Name() == "preflight" && a.output == "html":
-		return usage("Use -o text or -o json.", "-o html is not part of this version")
-	case a.output != "text" && a.output != "json":
-		return usage("Formats: "+strings.Join(formats, ", ")+".", "-o %s: there is no such format", a.output)
+	case a.output == "text" || a.output == "json" || a.output == "html" && cmd.Name() == "preflight":
+	case a.output == "html":
+		return usage("Use -o text or -o json.", "-o html: only 'reprotect preflight' makes a page")
+	default:
+		return usage("Formats: text, json.", "-o %s: there is no such format", a.output)
 	}
 	if a.config == "" {
 		a.config = os.Getenv("REPROTECT_CONFIG")

@@ -17,6 +17,7 @@ import (
 	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
+	"reprotect.example/services/internal/report"
 )
 
 var now = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
@@ -202,6 +203,25 @@ func (s *site) furnish(t testing.TB) {
 	dead("validator/1/10", "reprotect.command.request", []byte(`not json`))
 }
 
+// examined is a case of one machine, whose name says how it stands: well, unless it begins with bad or home.
+func examined(name string, ask report.Ask) report.Case {
+	m := report.Machine{Machine: events.Machine{Name: name, Architecture: "classic", OS: "linux"}, Stage: report.FailedOver}
+	c := report.Case{
+		Findings:   []events.Finding{{Check: "machine.failed-over", Machine: name, Status: "pass", Level: "block", Evidence: name + " runs in Azure."}},
+		Placements: []events.Placement{{Machine: name, Datastore: "VMFS-01", Location: "original", Why: "The machine lies on it already."}},
+	}
+	home := strings.HasPrefix(name, "home")
+	switch {
+	case home && (ask.Ahead || ask.All):
+		m.Stage = report.NotYet
+		c.Findings[0].Status = "skipped"
+	case home || strings.HasPrefix(name, "bad"):
+		c.Findings[0] = events.Finding{Check: "machine.failed-over", Machine: name, Status: "fail", Level: "block", Blocks: true, Evidence: "It runs on-premises.", Remedy: "Fail it over first.", Reference: "S1 https://learn.microsoft.com/azure/site-recovery/"}
+	}
+	c.Machines = []report.Machine{m}
+	return c
+}
+
 // testDeps is the world of the scripts: the config is JSON with the bus's URL, or with the error to make.
 func testDeps() cli.Deps {
 	load := func(path string) (c struct{ URL, Fault string }, err error) {
@@ -234,29 +254,42 @@ func testDeps() cli.Deps {
 			return jetbus.New(conn, topology()), nil
 		},
 		Topology: func(string) (cli.Topology, error) { return jetbus.Topology(topology()), nil },
-		Preflight: func(_ context.Context, path string, r events.Request) (cli.Preflight, error) {
+		Preflight: func(_ context.Context, path string, ask report.Ask) (report.Report, error) {
 			if c, err := load(path); err != nil || c.Fault != "" {
-				return cli.Preflight{}, errors.Join(err, faults[c.Fault])
+				return report.Report{}, errors.Join(err, faults[c.Fault])
 			}
-			p := cli.Preflight{Site: "tokyo", Machines: []events.Machine{{Name: r.Machines[0].Name, Architecture: "classic", OS: "linux"}},
-				Findings:   []events.Finding{{Check: "machine.failed-over", Machine: r.Machines[0].Name, Status: "pass", Level: "block"}},
-				Placements: []events.Placement{{Machine: r.Machines[0].Name, Datastore: "VMFS-01", Location: "original", Why: "The machine lies on it already."}}}
-			if strings.HasPrefix(r.Machines[0].Name, "bad") {
-				p.Findings[0] = events.Finding{Check: "machine.failed-over", Machine: r.Machines[0].Name, Status: "fail", Level: "block", Blocks: true, Evidence: "It runs on-premises.", Remedy: "Fail it over first.", Reference: "S1"}
+			r := report.Report{Site: "tokyo", Taken: now, Plan: ask.Request.Plan, All: ask.All}
+			if ask.All {
+				ask.Request.Machines = []events.RequestMachine{{Name: "web01"}, {Name: "home01"}}
+				r.LeftOut = []report.LeftOut{{Machine: "mig01", Why: report.Migrated}}
+			}
+			for _, m := range ask.Request.Machines {
+				r.Cases = append(r.Cases, examined(m.Name, ask))
+			}
+			return r, nil
+		},
+		Datastores: func(_ context.Context, _, _, machine string) (events.Placement, error) {
+			p := events.Placement{Machine: machine, Considered: []events.DatastoreVerdict{
+				{Name: "VMFS-01", Type: "vmfs", Accepted: true, FreeBytes: 90 << 30},
+				{Name: "NFS-01", Type: "nfs", FreeBytes: 20 << 40, Reason: "NFS cannot be used", Remedy: "Choose VMFS."},
+			}}
+			switch machine {
+			case "web01":
+				p.Datastore, p.Location, p.Why = "VMFS-01", "original", "the disks lie there"
+			case "huge01":
+				p.Why = "none of the 2 datastores can take huge01"
 			}
 			return p, nil
 		},
-		Datastores: func(_ context.Context, _, _, machine string) ([]events.DatastoreVerdict, error) {
-			return []events.DatastoreVerdict{
-				{Name: "VMFS-01", Type: "VMFS", Accepted: machine != "huge01", FreeBytes: 90 << 30, Reason: map[bool]string{true: "Too small."}[machine == "huge01"]},
-				{Name: "NFS-01", Type: "NFS", FreeBytes: 20 << 40, Reason: "NFS cannot be used.", Remedy: "Choose VMFS."},
-			}, nil
-		},
-		Checks: func() []cli.Check {
-			return []cli.Check{
+		Checks: func(lang string) []cli.Check {
+			rows := []cli.Check{
 				{Code: "machine.failed-over", Level: "block", For: []string{"classic", "modernized"}, Refs: []string{"S1"}, NeverWaived: true, Title: "The machine runs in Azure.", Why: "Only then can it come back.", Remedy: "Fail it over.", Reference: "https://learn.microsoft.com/azure/site-recovery/"},
 				{Code: "master-target.snapshots", Level: "block", For: []string{"classic"}, Refs: []string{"S5", "S30"}, Title: "The master target has no snapshots.", Why: "They break it.", Remedy: "Delete them."},
 			}
+			if lang == "ja" {
+				rows[1].Title = "マスター ターゲットにスナップショットがないこと"
+			}
+			return rows
 		},
 		StartLab: func(context.Context, cli.LabOptions) (any, func(), error) {
 			return map[string]string{"config": "x"}, func() {}, nil

@@ -71,6 +71,7 @@ var faults = map[string]int{
 	"azure.login": exitNotPermitted, "azure.forbidden": exitNotPermitted,
 	"vcenter.login": exitNotPermitted, "vcenter.permission": exitNotPermitted,
 	"azure.options": exitUsage, "azure.input": exitUsage, "azure.not-found": exitUsage,
+	"machine.unknown": exitUsage, "machine.ambiguous": exitUsage, "machine.none": exitUsage,
 }
 
 // explain words an error for stderr: one line that says what happened, one that says what to do.
