@@ -62,7 +62,7 @@ func unread(reasons map[string]string, paths ...string) string {
 	for _, path := range paths {
 		for p := path; ; {
 			if reason, ok := reasons[p]; ok {
-				return path + ": " + reason
+				return path + ": " + strings.TrimSuffix(reason, ".")
 			}
 			dot := strings.LastIndexByte(p, '.')
 			if dot < 0 {
