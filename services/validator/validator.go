@@ -17,9 +17,12 @@ import (
 	"reprotect.example/services/waiting"
 )
 
-// Vault gives a look at the vault that is not older than maxAge.
+// Vault is what the validator needs of Site Recovery.
 type Vault interface {
+	// Vault gives a look at the vault that is not older than maxAge.
 	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	// RefreshProvider lets the configuration server of a fabric report anew.
+	RefreshProvider(ctx context.Context, fabricID string) error
 }
 
 // Inventory reads vCenter.
@@ -34,6 +37,9 @@ type Site struct {
 	Checks    checks.Site
 	Defaults  Defaults
 	Look      time.Duration
+	// RetentionWait is how long a retention drive is waited for that the master target does not offer: a new one
+	// shows up to 15 minutes after it was added (S25).
+	RetentionWait time.Duration
 	// Elsewhere marks a site that another process serves: its requests are left to that one.
 	Elsewhere bool
 }
@@ -93,12 +99,63 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, v.now(), site.Look)
 	}
 	c.CheckedAt = taken.UTC()
-	if blocking := checks.Blocking(findings); len(blocking) > 0 {
+	blocking := checks.Blocking(findings)
+	if until := e.Time.Add(site.RetentionWait); onlyRetention(blocking) && v.now().Before(until) {
+		return v.awaitDrive(ctx, e, site, blocking, until)
+	}
+	if len(blocking) > 0 {
 		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
 			Case: c, Findings: findings, Problems: checks.Problems(blocking),
 		})}}, nil
 	}
 	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: findings})}}, nil
+}
+
+const retentionDrive = "retention-drive.present"
+
+// onlyRetention says whether nothing stops the case but a retention drive that is not offered.
+func onlyRetention(blocking []events.Finding) bool {
+	return len(blocking) > 0 && !slices.ContainsFunc(blocking, func(f events.Finding) bool { return f.Check != retentionDrive })
+}
+
+// awaitDrive waits for a retention drive that may be new, and refreshes the configuration server once, which
+// brings it forth sooner (S25).
+func (v validator) awaitDrive(ctx context.Context, e bus.Event[events.Accepted], site Site, blocking []events.Finding, until time.Time) (bus.Result, error) {
+	c := e.Data.Case
+	if e.Wait.Looks == 0 {
+		if err := refresh(ctx, site, c); err != nil {
+			return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, v.now(), site.Look)
+		}
+	}
+	w := events.Waiting{
+		For: waiting.ForRetentionDrive, Code: retentionDrive, Message: blocking[0].Evidence, Remedy: blocking[0].Remedy,
+		Since: e.Time, Until: until,
+	}
+	for _, f := range blocking {
+		w.Machines = append(w.Machines, f.Machine)
+	}
+	pause := min(waiting.Pause(site.Look, 0), until.Sub(v.now())+time.Millisecond)
+	return waiting.On(w, e.Wait, v.now(), pause), nil
+}
+
+// refresh lets the configuration servers of a case report anew.
+func refresh(ctx context.Context, site Site, c events.Case) error {
+	vault, err := site.Vault.Vault(ctx, site.Look)
+	if err != nil {
+		return err
+	}
+	done := map[string]bool{}
+	for _, m := range c.Machines {
+		item, _ := vault.Item(m.Item)
+		if item.Architecture != facts.Classic || done[item.FabricID] {
+			continue
+		}
+		done[item.FabricID] = true
+		if err := site.Vault.RefreshProvider(ctx, item.FabricID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Check reads the facts behind a case and judges them; nothing is changed. Taken is when the vault was read.

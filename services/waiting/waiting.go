@@ -23,6 +23,8 @@ const (
 	ForThrottle    = "throttle"
 	ForAzure       = "azure"
 	ForVCenter     = "vcenter"
+
+	ForRetentionDrive = "retention-drive"
 )
 
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs

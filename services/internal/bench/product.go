@@ -32,6 +32,7 @@ type vault struct {
 func (v vault) Vault(context.Context, time.Duration) (facts.Vault, error) {
 	return v.look, nil
 }
+func (v vault) RefreshProvider(context.Context, string) error         { return nil }
 func (v vault) Item(_ context.Context, id string) (facts.Item, error) { return v.item(id), nil }
 func (v vault) Job(context.Context, string) (facts.Job, error) {
 	return facts.Job{State: "Succeeded"}, nil
