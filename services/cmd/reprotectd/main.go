@@ -49,7 +49,7 @@ finishes what is under way, and ends.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
 	}
 	root.Flags().StringVar(&f.config, "config", "reprotect.yaml", "config `FILE`")
-	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier")
+	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard")
 	root.Flags().StringVar(&f.site, "site", "", "serve only these sites of the config")
 	root.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	root.Flags().BoolVar(&f.verify, "verify-config", false, "check the config and the secrets that it names, then end")

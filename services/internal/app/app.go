@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"reprotect.example/services/agentwatcher"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
+	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
@@ -34,23 +36,42 @@ func Targets() []string {
 
 type target struct {
 	name string
-	make func(sites map[string]site, served []string) bus.Service
+	make func(sites map[string]site, served []string, o outside) (s bus.Service, beside func(context.Context))
+}
+
+// outside is what a service needs that does more than answer messages: beside is what it does.
+type outside struct {
+	broker  bus.Broker
+	trouble func(site string, err error)
 }
 
 var targets = []target{
-	{"validator", func(sites map[string]site, served []string) bus.Service {
+	{"validator", answers(func(sites map[string]site, served []string) bus.Service {
 		return validator.New(each(sites, site.validator), served, time.Now)
+	})},
+	{"datastore", answers(func(sites map[string]site, _ []string) bus.Service {
+		return datastore.New(each(sites, site.datastore), time.Now)
+	})},
+	{"agentwatcher", answers(func(sites map[string]site, _ []string) bus.Service {
+		return agentwatcher.New(each(sites, site.agentwatcher), time.Now)
+	})},
+	{"executor", answers(func(sites map[string]site, _ []string) bus.Service {
+		return executor.New(each(sites, site.executor), time.Now)
+	})},
+	{"notifier", answers(func(map[string]site, []string) bus.Service { return notifier.New() })},
+	{"guard", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+		here := maps.Clone(sites)
+		maps.DeleteFunc(here, func(_ string, s site) bool { return s.elsewhere })
+		g := guard.New(each(here, site.guard), o.broker, time.Now, o.trouble)
+		return restrict(g.Service(), served), g.Run
 	}},
-	{"datastore", func(sites map[string]site, served []string) bus.Service {
-		return restrict(datastore.New(each(sites, site.datastore), time.Now), served)
-	}},
-	{"agentwatcher", func(sites map[string]site, served []string) bus.Service {
-		return restrict(agentwatcher.New(each(sites, site.agentwatcher), time.Now), served)
-	}},
-	{"executor", func(sites map[string]site, served []string) bus.Service {
-		return restrict(executor.New(each(sites, site.executor), time.Now), served)
-	}},
-	{"notifier", func(_ map[string]site, served []string) bus.Service { return restrict(notifier.New(), served) }},
+}
+
+// answers is for services that only answer messages.
+func answers(make func(map[string]site, []string) bus.Service) func(map[string]site, []string, outside) (bus.Service, func(context.Context)) {
+	return func(sites map[string]site, served []string, _ outside) (bus.Service, func(context.Context)) {
+		return restrict(make(sites, served), served), func(context.Context) {}
+	}
 }
 
 func each[T any](sites map[string]site, of func(site) T) map[string]T {
@@ -99,7 +120,8 @@ func ParseSites(value string, c config.Config) ([]string, error) {
 func Consumers(served []string) []bus.Consumer {
 	var consumers []bus.Consumer
 	for _, t := range targets {
-		consumers = append(consumers, t.make(nil, served).Consumer())
+		service, _ := t.make(nil, served, outside{})
+		consumers = append(consumers, service.Consumer())
 	}
 	return consumers
 }
@@ -158,8 +180,9 @@ func (a *App) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
-			service := t.make(a.sites, o.Sites)
+			service, beside := t.make(a.sites, o.Sites, outside{b, troubleOf(t.name, o.Log)})
 			running.Go(func() { supervise(ctx, o, b, service) })
+			running.Go(func() { beside(ctx) })
 		}
 	}
 	running.Go(func() { watchBus(ctx, o, b) })
@@ -182,6 +205,25 @@ func connect(ctx context.Context, o Options) *Bus {
 		o.Log.Warn("bus not reached, will try again", zap.Duration("after", pause), zap.Error(err))
 		if !sleep(ctx, pause) {
 			return nil
+		}
+	}
+}
+
+// troubleOf logs what a service cannot see, once for as long as it stays the same.
+func troubleOf(service string, log *zap.Logger) func(site string, err error) {
+	var mu sync.Mutex
+	last := map[string]string{}
+	return func(site string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		log := log.With(zap.String("service", service), zap.String("site", site))
+		switch {
+		case err == nil:
+			delete(last, site)
+			log.Info("sees vCenter again")
+		case last[site] != err.Error():
+			last[site] = err.Error()
+			log.Warn("cannot see everything, goes on trying", zap.Error(err))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"reprotect.example/services/checks"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
+	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/vsphere"
@@ -25,7 +26,8 @@ type site struct {
 	vault     vault
 	vcenter   *vsphere.Client
 	inventory *vsphere.Shared
-	elsewhere bool // another process serves it
+	watched   *vsphere.Client // the same vCenter, in a session of the guard's own
+	elsewhere bool            // another process serves it
 }
 
 // openSites makes the clients; nothing is asked yet. Served restricts the sites; empty: all.
@@ -55,12 +57,14 @@ func openSites(c config.Config, served []string, log *zap.Logger) (map[string]si
 		if err != nil {
 			return nil, err
 		}
-		s.vcenter, err = vsphere.New(vsphere.Options{
-			URL: sc.VCenter.URL, Username: sc.VCenter.Username, Password: password,
-			Thumbprint: sc.VCenter.Thumbprint, CAFile: sc.VCenter.CAFile, Log: log,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("site %s: %w", name, err)
+		for _, client := range []**vsphere.Client{&s.vcenter, &s.watched} {
+			*client, err = vsphere.New(vsphere.Options{
+				URL: sc.VCenter.URL, Username: sc.VCenter.Username, Password: password,
+				Thumbprint: sc.VCenter.Thumbprint, CAFile: sc.VCenter.CAFile, Log: log,
+			})
+			if err != nil {
+				return nil, fmt.Errorf("site %s: %w", name, err)
+			}
 		}
 		s.inventory = vsphere.Share(s.vcenter)
 		sites[name] = s
@@ -76,6 +80,7 @@ func closeSites(sites map[string]site) {
 	defer cancel()
 	for _, s := range sites {
 		s.vcenter.Close(ctx)
+		s.watched.Close(ctx)
 	}
 }
 
@@ -99,7 +104,7 @@ func (s site) defaults() validator.Defaults {
 func (s site) validator() validator.Site {
 	return validator.Site{
 		Vault: s.vault, Inventory: s.inventory, Checks: s.checks(), Defaults: s.defaults(),
-		Look: s.config.Limits.Look, Elsewhere: s.elsewhere,
+		Look: s.config.Limits.Look, RetentionWait: min(15*time.Minute, s.config.Limits.AgentWait), Elsewhere: s.elsewhere,
 	}
 }
 
@@ -119,5 +124,11 @@ func (s site) executor() executor.Site {
 	return executor.Site{
 		Vault: s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
 		Look: s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
+	}
+}
+
+func (s site) guard() guard.Site {
+	return guard.Site{
+		Vault: s.vault.Client, Inventory: s.inventory, Watch: s.watched.Watch(), Azure: s.vault.vms, Look: s.config.Limits.Look,
 	}
 }

@@ -45,14 +45,17 @@ var publishers = map[string][]string{
 	"reprotect.event.tokyo.c.replication.failed":      {"executor"},
 	"reprotect.event.tokyo.c.progress.progressed":     {"executor"},
 	"reprotect.event.tokyo.c.progress.waiting":        {"validator", "datastore", "agentwatcher", "executor"},
+	"reprotect.event.tokyo.c.guard.violated":          {"guard"},
 	"reprotect.event.tokyo.c.validation.completed":    {},
 	"reprotect.notification.tokyo.critical":           {"notifier"},
 	"reprotect.dead.executor":                         {"executor"},
 	"reprotect.dead.notifier":                         {"notifier"},
+	"reprotect.dead.guard":                            {"guard"},
 
 	"reprotect-wake.executor.timer.c.submission": {admin, "executor"},
 	"reprotect-wake.executor.due.c.submission":   {},
 	"reprotect-wake.notifier.timer.c.x":          {admin, "notifier"},
+	"reprotect-wake.guard.timer.c.started":       {admin, "guard"},
 
 	// What a service reads with, and nobody else.
 	"$JS.API.CONSUMER.INFO.REPROTECT.executor":                   {admin, "executor"},
@@ -74,6 +77,7 @@ var publishers = map[string][]string{
 	"$JS.API.CONSUMER.CREATE.REPROTECT.executor.reprotect.event.>": {admin},
 	"$JS.API.CONSUMER.DURABLE.CREATE.REPROTECT.executor":           {admin},
 	"$JS.API.CONSUMER.DELETE.REPROTECT.executor":                   {admin},
+	"$JS.API.CONSUMER.DELETE.REPROTECT.guard":                      {admin},
 
 	"$JS.API.STREAM.DELETE.REPROTECT":     {admin},
 	"$JS.API.STREAM.PURGE.REPROTECT":      {admin},

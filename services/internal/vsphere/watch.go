@@ -79,7 +79,7 @@ const (
 func (w *Watch) Run(ctx context.Context, tell func(facts.Watched), blind func(error)) {
 	w.tell = tell
 	var dead *session
-	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, mostPause) {
+	for pause := firstPause; w.awaitWanted(ctx); pause = min(2*pause, mostPause) {
 		s, err := w.client.sessions.live(ctx, dead)
 		if err == nil {
 			err = w.round(ctx, s, func() {
@@ -93,12 +93,35 @@ func (w *Watch) Run(ctx context.Context, tell func(facts.Watched), blind func(er
 		if ctx.Err() != nil {
 			return
 		}
-		blind(w.client.fault("watch its machines", err))
+		err = w.client.fault("watch its machines", err)
+		blind(err)
+		wait := pause
+		if f, ok := facts.FaultOf(err); ok {
+			// Others log in with the same account, which too many failures would lock.
+			wait = max(wait, 3*f.After)
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pause):
+		case <-time.After(wait):
 		}
 	}
+}
+
+// awaitWanted waits until a machine is to be watched: before that nobody logs in. It is false when ctx ended first.
+func (w *Watch) awaitWanted(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		w.mu.Lock()
+		some := len(w.wanted) > 0
+		w.mu.Unlock()
+		if some {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+		case <-w.news:
+		}
+	}
+	return false
 }
 
 // round watches within one session until it breaks.

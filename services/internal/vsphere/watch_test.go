@@ -271,7 +271,9 @@ func TestWatchTellsWhenItIsBlind(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	client.Watch().Run(ctx, func(facts.Watched) { t.Error("told of a machine") }, func(err error) {
+	w := client.Watch()
+	w.Add("vm-1")
+	w.Run(ctx, func(facts.Watched) { t.Error("told of a machine") }, func(err error) {
 		if f, ok := facts.FaultOf(err); !ok || f.Code != "vcenter.login" || f.Remedy == "" {
 			t.Errorf("blind: %v", err)
 		}

@@ -1,0 +1,154 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+const (
+	// growth is how often the pause between looks grows: from look to about three times that. Until its next look
+	// a guard that was restarted does not know of a case.
+	growth = 3
+	// silence is after how many looks without a word a case has gone to another process.
+	silence = 15
+	// firstLooks come quickly, so that what vCenter shows at first is soon kept by the bus.
+	firstLooks = 3
+)
+
+// started keeps a case under guard. What happens in vCenter the post hears by itself; here the case is found
+// again after a restart, its machines are looked up, the vault and Azure are asked, and all that is known goes
+// into the next wake-up.
+func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.Result, error) {
+	p, ok := g.posts[e.Site]
+	if !ok {
+		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then requeue this message.")
+	}
+	c := p.enter(e, waiting.State[[]known](e.Wait))
+	if err := p.look(ctx, c); err != nil {
+		if _, ok := facts.FaultOf(err); !ok {
+			return bus.Result{}, err
+		}
+		p.trouble(err) // it passes; what is known already stays under guard
+	}
+	if err := p.judge(ctx, c); err != nil {
+		return bus.Result{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home }) {
+		p.leave(c)
+		return bus.Result{}, nil
+	}
+	pause := waiting.Pause(p.site.Look, min(e.Wait.Looks, growth))
+	if e.Wait.Looks < firstLooks {
+		pause = min(pause, time.Second)
+	}
+	return bus.Result{After: pause, Note: waiting.Note(c.known)}, nil
+}
+
+// machines counts those at the head of a case's things.
+func machines(things []thing) int {
+	n := slices.IndexFunc(things, func(t thing) bool { return t.writer != "" })
+	if n < 0 {
+		return len(things)
+	}
+	return n
+}
+
+// look asks the vault where the machines stand, vCenter for those that are not found yet, and Azure.
+func (p *post) look(ctx context.Context, c *charge) error {
+	vault, err := p.site.Vault.Vault(ctx, p.site.Look)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	q := facts.Query{}
+	refs := make([]facts.VMRef, len(c.things))
+	for i, t := range c.things {
+		if t.writer == "" {
+			item, found := itemOf(vault, t.machine)
+			c.known[i] = c.known[i].follow(stageOf(item, found), p.now()).learn(item, found)
+			refs[i] = facts.VMRef{Name: t.name, ID: item.VMID}
+		} else {
+			refs[i] = writerOf(vault, t)
+		}
+		if c.known[i].Ref == "" && !c.known[i].Home {
+			q.VMs = append(q.VMs, refs[i])
+		}
+	}
+	c.mu.Unlock()
+	if len(q.VMs) > 0 {
+		inventory, err := p.site.Inventory.Inventory(ctx, q)
+		if err != nil {
+			return err
+		}
+		c.mu.Lock()
+		for i := range c.known {
+			if found := inventory.VM(refs[i]); c.known[i].Ref == "" && len(found) == 1 {
+				c.known[i].Ref = found[0].Ref
+			}
+		}
+		p.watch(c)
+		c.mu.Unlock()
+	}
+	return p.lookAtAzure(ctx, c)
+}
+
+func (p *post) lookAtAzure(ctx context.Context, c *charge) error {
+	look := p.azureVMs(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, t := range c.things {
+		k, told := t.judgeAzure(c.known[i], look)
+		if err := p.publish(ctx, c, i, k, told); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// itemOf finds a machine's item. A classic reprotect replaces it by a new one of the same name.
+func itemOf(vault facts.Vault, m events.Machine) (facts.Item, bool) {
+	if item, ok := vault.Item(m.Item); ok {
+		return item, true
+	}
+	back := slices.DeleteFunc(slices.Clone(vault.ItemsNamed(m.Name)), func(i facts.Item) bool {
+		return !i.ReversedOnce() || string(i.Architecture) != m.Architecture
+	})
+	if len(back) != 1 {
+		return facts.Item{}, false
+	}
+	return back[0], true
+}
+
+// writerOf names the VM behind the choice of a master target or appliance, which may be an id or another name.
+func writerOf(vault facts.Vault, t thing) facts.VMRef {
+	for _, f := range vault.Fabrics {
+		if mt, ok := f.MasterTarget(t.name); ok && t.writer == "master target" {
+			return facts.VMRef{Name: mt.Name}
+		}
+		if a, ok := f.Appliance(t.name); ok && t.writer == "appliance" {
+			return facts.VMRef{Name: a.Name, ID: a.BIOSID}
+		}
+	}
+	return facts.VMRef{Name: t.name}
+}
+
+// learn takes in what the item says, and what it said first of the Azure VM and will not say for ever.
+func (k known) learn(i facts.Item, found bool) known {
+	if !found {
+		return k
+	}
+	k.Item = i.ID
+	if k.Azure == nil && i.InAzure() {
+		k.Azure = &azureVM{ID: i.AzureVM, Name: i.AzureVMName, Group: i.AzureGroup, Disks: i.AzureDisks}
+	}
+	return k
+}

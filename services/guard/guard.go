@@ -1,0 +1,86 @@
+// Package guard watches, from the start of a reprotect until the machine is home, for what must not happen: the
+// on-premises machine switched on (S39), Storage vMotion of the master target or the appliance (S13, S23, M5), a
+// snapshot on the master target (S30), the Azure VM deleted or moved (S2). Each is told at once, and once.
+//
+// The guard is no part of the pipeline: nothing waits for it. What it watches comes from the event log; what it
+// knew of a case last travels with the case's wake-up on the bus, so that after a restart what happened meanwhile
+// is found by comparing. In memory it has a post for each site, where vCenter's reports come in.
+package guard
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+// Vault is what the guard needs of Site Recovery.
+type Vault interface {
+	// Vault gives a look at the vault that is not older than maxAge.
+	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	Item(ctx context.Context, id string) (facts.Item, error)
+}
+
+// Inventory finds machines in vCenter.
+type Inventory interface {
+	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+}
+
+// Watch keeps machines of a vCenter in view, which it knows by their managed object ids.
+type Watch interface {
+	Add(id string)
+	Remove(id string)
+	// Run tells of each machine in view as it is, and again at each change, until ctx ends. While it cannot see
+	// it tells why at each attempt; while it can, nil now and then.
+	Run(ctx context.Context, tell func(facts.Watched), blind func(error))
+}
+
+// Azure looks for the VMs of machines that run in Azure. It takes a while and never fails: what could not be read
+// is in the answer.
+type Azure interface {
+	Look(ctx context.Context, items []facts.Item, now func() time.Time) facts.AzureVMs
+}
+
+// Site is what the guard needs of a site.
+type Site struct {
+	Vault     Vault
+	Inventory Inventory
+	Watch     Watch
+	Azure     Azure
+	Look      time.Duration
+}
+
+// Guard is the service and its posts.
+type Guard struct {
+	posts map[string]*post
+}
+
+// New makes a guard for these sites. Trouble is told why something cannot be seen at the moment, at each attempt,
+// and nil when vCenter is seen again; it must not block.
+func New(sites map[string]Site, broker bus.Broker, now func() time.Time, trouble func(site string, err error)) *Guard {
+	g := &Guard{posts: map[string]*post{}}
+	for name, site := range sites {
+		g.posts[name] = newPost(site, broker, now, func(err error) { trouble(name, err) })
+	}
+	return g
+}
+
+// Service is the side towards the event log: it learns there what to watch.
+func (g *Guard) Service() bus.Service {
+	return bus.Service{Name: name, Routes: []bus.Route{bus.On(events.TypeStarted, "", g.started)}}
+}
+
+const name = "guard"
+
+// Run watches until ctx ends. Without it the service notices what happened only when it looks.
+func (g *Guard) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	for _, p := range g.posts {
+		running.Go(func() { p.site.Watch.Run(ctx, p.tell, p.sight) })
+		running.Go(func() { p.run(ctx) })
+	}
+	running.Wait()
+}

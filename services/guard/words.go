@@ -1,0 +1,103 @@
+package guard
+
+import (
+	"fmt"
+	"strings"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+// Codes of violations.
+const (
+	codePower    = "guard.powered-on"
+	codeMotion   = "guard.storage-vmotion"
+	codeSnapshot = "guard.snapshot"
+	codeAzure    = "guard.azure-vm"
+)
+
+func (t thing) switchedOn() events.Violated {
+	return events.Violated{
+		Code: codePower, Machine: t.name,
+		What:      fmt.Sprintf("%s was switched on on-premises while it replicates back from Azure", t.name),
+		Endangers: "Replication writes to the disks on which the machine now runs: they are damaged, and two machines of one name and address do the same work.",
+		Do:        fmt.Sprintf("Switch %s off in vCenter at once, and leave it off until failback. Then look at its replication in the vault: resynchronize it before failback.", t.name),
+	}
+}
+
+func (t thing) isRelocated(r facts.Move) events.Violated {
+	by := ""
+	if r.User != "" {
+		by = ", begun by " + r.User
+	}
+	return t.relocation(
+		fmt.Sprintf("%s %s is being relocated (task %s%s)", t.writer, t.name, r.Kind, by),
+		"Cancel the task in vCenter now, if it moves disks. If it has ended: ",
+	)
+}
+
+func (t thing) wasRelocated(moved []string) events.Violated {
+	return t.relocation(fmt.Sprintf("Disks of %s %s were moved to another datastore: %s", t.writer, t.name, strings.Join(moved, ", ")), "")
+}
+
+func (t thing) relocation(what, first string) events.Violated {
+	v := events.Violated{
+		Code: codeMotion, Machine: t.served(), What: what,
+		Endangers: fmt.Sprintf("Replication to on-premises of %s: the appliance writes its disks through this VM, and must not be moved after a reprotect.", t.names()),
+		Do:        first + "look at the health of the appliance and at the replication in the vault. If it does not recover, move the VM back to its datastore and resynchronize. Take the VM out of Storage DRS.",
+	}
+	if t.writer == "master target" {
+		v.Endangers = fmt.Sprintf("The protected disks of %s hang on the master target and are dragged along: the later failback cannot detach them, and the machine cannot boot.", t.names())
+		v.Do = first + "do not start a failback before somebody has found the disks and planned how to attach them by hand. Do not move the VM again. Take it out of vMotion and Storage DRS automation."
+	}
+	v.Do = strings.ToUpper(v.Do[:1]) + v.Do[1:]
+	return v
+}
+
+func (t thing) hasSnapshot(paths []string) events.Violated {
+	return events.Violated{
+		Code: codeSnapshot, Machine: t.served(),
+		What:      fmt.Sprintf("Master target %s has a snapshot: %s", t.name, strings.Join(paths, ", ")),
+		Endangers: fmt.Sprintf("Reprotect and failback of %s fail while the master target has a snapshot.", t.names()),
+		Do:        fmt.Sprintf("Delete the snapshot of %s in vCenter (do not revert to it), and consolidate its disks. Take the VM out of backup jobs that make snapshots.", t.name),
+	}
+}
+
+func (t thing) leftAzure(at where, vm facts.AzureVM, i facts.Item) events.Violated {
+	group := facts.LastSegment(i.AzureHome())
+	v := events.Violated{
+		Code: codeAzure, Machine: t.name,
+		What:      fmt.Sprintf("The Azure VM of %s is not in its resource group %s any more: it was deleted or moved", t.name, group),
+		Endangers: "A machine whose Azure VM was deleted, or moved to another resource group, cannot come home by Site Recovery any more.",
+		Do:        "Look in the activity log of the resource group who did it. Stop whoever deletes or moves more, and keep the disks.",
+	}
+	switch at {
+	case nowhere:
+		v.What = fmt.Sprintf("The Azure VM of %s was deleted from resource group %s", t.name, group)
+		v.Do += " Ask Microsoft support at once whether the machine can be brought back; else restore it from backup."
+	case elsewhere:
+		v.What = fmt.Sprintf("The Azure VM of %s was moved from resource group %s to %s", t.name, group, facts.LastSegment(facts.ResourceGroupOf(vm.ID)))
+		v.Do += fmt.Sprintf(" Move the VM with its disks back to %s, then look whether it replicates; if not, ask Microsoft support.", group)
+	}
+	return v
+}
+
+// served is the machine in danger; "" when there are many.
+func (t thing) served() string {
+	if len(t.serves) == 1 {
+		return t.serves[0].Name
+	}
+	return ""
+}
+
+func (t thing) names() string {
+	const shown = 5
+	var all []string
+	for _, m := range t.serves[:min(len(t.serves), shown)] {
+		all = append(all, m.Name)
+	}
+	if more := len(t.serves) - shown; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(all, ", "), more)
+	}
+	return strings.Join(all, ", ")
+}
