@@ -22,8 +22,9 @@ import (
 // The machines of the site, beside two that are spoilt: web01 and app01 are modernized, db01 and mail01 classic; the first two run Linux. app01
 // and mail01 run Windows; grp01 and grp02 are classic Windows machines of one replication group.
 var (
-	dir  string
-	site config.Config
+	dir   string
+	site  config.Config
+	ready lab.Ready
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +52,8 @@ func run(m *testing.M) int {
 	l, err := lab.Start(context.Background(), lab.Options{Scenario: s, Dir: dir, Bus: lab.BusNone})
 	if err == nil {
 		defer l.Close()
-		site, err = config.Load(l.Ready().Config)
+		ready = l.Ready()
+		site, err = config.Load(ready.Config)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
