@@ -30,7 +30,8 @@ func (l *Lab) serve(listener net.Listener, certificate tls.Certificate, h http.H
 		_ = server.ServeTLS(listener, "", "") // always an error: the lab closed it
 	}()
 	l.closes = append(l.closes, func() {
-		grace, cancel := context.WithTimeout(context.Background(), time.Second)
+		// Requests take far less; connections of HTTP/2 that nobody uses would hold it a second.
+		grace, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()
 		if server.Shutdown(grace) != nil {
 			_ = server.Close() // only reports the listener's second close
