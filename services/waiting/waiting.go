@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"reprotect.example/events"
@@ -69,7 +70,7 @@ func reason(code string) string {
 	switch {
 	case code == "azure.throttled":
 		return ForThrottle
-	case len(code) > 8 && code[:8] == "vcenter.":
+	case strings.HasPrefix(code, "vcenter."):
 		return ForVCenter
 	}
 	return ForAzure
