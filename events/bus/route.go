@@ -50,6 +50,11 @@ func Reject(code, message, remedy string) error {
 	return &Rejection{Code: code, Message: message, Remedy: remedy}
 }
 
+// UnknownSite gives up an event of a site that the config of this process has not.
+func UnknownSite(name string) error {
+	return Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", name), "Add the site to the config, then send the request again.")
+}
+
 // Draft is an event to be published; Run fills in the rest of the envelope from the event that it answers.
 type Draft struct {
 	kind    events.Kind

@@ -45,7 +45,7 @@ type watcher struct {
 func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Result, error) {
 	site, ok := w.sites[e.Site]
 	if !ok {
-		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then retry the case.")
+		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)

@@ -7,7 +7,6 @@ package executor
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"reprotect.example/events"
@@ -63,7 +62,7 @@ type executor struct {
 func (x executor) site(name string) (Site, error) {
 	site, ok := x.sites[name]
 	if !ok {
-		return site, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", name), "Add the site to the config, then retry the case.")
+		return site, bus.UnknownSite(name)
 	}
 	return site, nil
 }

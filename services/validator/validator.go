@@ -91,7 +91,7 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
 	site, ok := v.sites[e.Site]
 	if !ok {
-		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then send the request again.")
+		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	findings, taken, err := Check(ctx, site, c, v.now)
