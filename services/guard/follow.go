@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -28,7 +27,7 @@ const (
 func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.Result, error) {
 	p, ok := g.posts[e.Site]
 	if !ok {
-		return bus.Result{}, bus.Reject("site.unknown", fmt.Sprintf("site %q is not in the config of this process", e.Site), "Add the site to the config, then requeue this message.")
+		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := p.enter(e, waiting.State[[]known](e.Wait))
 	if err := p.look(ctx, c); err != nil {
