@@ -21,6 +21,7 @@ type violation struct {
 // be told. What cannot be seen counts as unchanged.
 func (t thing) judge(k known, vm facts.Watched, now time.Time) (known, []violation) {
 	if vm.Gone {
+		k.Ref = "" // it may come back under another id: made anew, or registered again
 		return k, nil
 	}
 	var told []violation

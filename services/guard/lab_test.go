@@ -186,7 +186,7 @@ func (w *site) story() string {
 	defer w.mu.Unlock()
 	var b strings.Builder
 	for _, e := range w.log {
-		fmt.Fprintf(&b, "%s %+v\n", e.ID, e.Data)
+		fmt.Fprintf(&b, "%s\n", e.ID)
 	}
 	return b.String()
 }
@@ -285,6 +285,7 @@ func TestViolations(t *testing.T) {
 	}
 	w.raises(1, "guard.powered-on", "on-c", "power-on", "on-c")
 	w.do("power-off", "on-c")
+	w.remembered("on-c", func(note string) bool { return note != "" && !strings.Contains(note, `"on":true`) })
 	w.raises(2, "guard.powered-on", "on-c", "power-on", "on-c") // it happens again
 
 	v = w.raises(1, "guard.snapshot", "gone-c", "add-snapshot", "MT-LINUX-01", "nightly") // S30

@@ -43,6 +43,7 @@ type charge struct {
 
 	mu    sync.Mutex // taken before that of the post
 	known []known    // of things, in their order
+	refs  []string   // what is in view for it
 	heard time.Time  // when the bus spoke of the case last
 }
 
@@ -71,7 +72,7 @@ func (p *post) enter(e bus.Event[events.Started], remembered []known) *charge {
 	return c
 }
 
-// watch takes the machines of a case into view that are found and not home. The caller holds the charge.
+// watch takes the machines of a case into view that are found. The caller holds the charge.
 func (p *post) watch(c *charge) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,13 +85,14 @@ func (p *post) watch(c *charge) {
 			p.site.Watch.Add(k.Ref)
 		}
 		p.users[k.Ref][c.event.Case] = c
+		c.refs = append(c.refs, k.Ref)
 		if _, seen := p.vms[k.Ref]; seen {
 			p.soil(c)
 		}
 	}
 }
 
-// leave ends the guard of a case.
+// leave ends the guard of a case. The caller holds the charge.
 func (p *post) leave(c *charge) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,16 +100,18 @@ func (p *post) leave(c *charge) {
 		delete(p.cases, c.event.Case)
 	}
 	delete(p.dirty, c.event.Case)
-	for _, k := range c.known {
-		if p.users[k.Ref][c.event.Case] != c {
-			continue
-		}
-		delete(p.users[k.Ref], c.event.Case)
-		if len(p.users[k.Ref]) == 0 {
-			delete(p.users, k.Ref)
-			delete(p.vms, k.Ref)
-			p.site.Watch.Remove(k.Ref)
-		}
+	for _, ref := range c.refs {
+		p.drop(c, ref)
+	}
+}
+
+// drop takes a machine out of view, unless another case has it. The caller holds the post.
+func (p *post) drop(c *charge, ref string) {
+	delete(p.users[ref], c.event.Case)
+	if len(p.users[ref]) == 0 {
+		delete(p.users, ref)
+		delete(p.vms, ref)
+		p.site.Watch.Remove(ref)
 	}
 }
 
@@ -218,6 +222,11 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 		}
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
+		}
+		if vm.Gone {
+			p.mu.Lock()
+			p.drop(c, vm.Ref)
+			p.mu.Unlock()
 		}
 	}
 	return nil

@@ -1,0 +1,256 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/memory"
+	"reprotect.example/services/facts"
+)
+
+// played is a site whose sides the test plays itself.
+type played struct {
+	mu    sync.Mutex
+	item  facts.Item
+	down  error // of Site Recovery
+	view  map[string]bool
+	tell  func(facts.Watched)
+	blind func(error)
+}
+
+func (s *played) Vault(context.Context, time.Duration) (facts.Vault, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return facts.Vault{Items: []facts.Item{s.item}}, s.down
+}
+
+func (s *played) Item(context.Context, string) (facts.Item, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.item, s.down
+}
+
+func (s *played) Inventory(_ context.Context, q facts.Query) (facts.Inventory, error) {
+	var inv facts.Inventory
+	for _, ref := range q.VMs {
+		inv.VMs = append(inv.VMs, facts.VM{Ref: "ref-" + ref.Name, Name: ref.Name})
+	}
+	return inv, nil
+}
+
+func (s *played) Look(context.Context, []facts.Item, func() time.Time) facts.AzureVMs {
+	return facts.AzureVMs{}
+}
+
+func (s *played) Add(id string)    { s.see(id, true) }
+func (s *played) Remove(id string) { s.see(id, false) }
+
+func (s *played) see(id string, in bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.view[id] = in
+}
+
+func (s *played) Run(ctx context.Context, tell func(facts.Watched), blind func(error)) {
+	s.mu.Lock()
+	s.tell, s.blind = tell, blind
+	s.mu.Unlock()
+	<-ctx.Done()
+}
+
+func (s *played) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+// stubborn is a bus that does not take violations for a while.
+type stubborn struct {
+	bus.Broker
+	until time.Time
+}
+
+func (b stubborn) Publish(ctx context.Context, m bus.Message) error {
+	if strings.HasSuffix(m.Subject, ".violated") && time.Now().Before(b.until) {
+		return errors.New("the bus is away")
+	}
+	return b.Broker.Publish(ctx, m)
+}
+
+// play runs a guard for one case in virtual time, from its first look on.
+func play(t *testing.T, away time.Duration, scene func(t *testing.T, s *played, log func() []events.Event[any])) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Faults{})
+		s := &played{view: map[string]bool{}, item: facts.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected"}}
+		broker := stubborn{b.Connect(), time.Now().Add(away)}
+		g := New(map[string]Site{"tokyo": {s, s, s, s, 30 * time.Second}}, broker, time.Now, func(string, error) {})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { g.Run(ctx) })
+		running.Go(func() {
+			if err := bus.Run(ctx, broker, g.Service(), bus.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+		defer running.Wait()
+		defer cancel()
+		publishStarted(t, broker)
+		synctest.Wait()
+		scene(t, s, func() (log []events.Event[any]) {
+			synctest.Wait()
+			for _, r := range b.Log() {
+				e, err := events.Read(r.Data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e.Type != events.TypeStarted.CloudType() {
+					log = append(log, e)
+				}
+			}
+			return log
+		})
+	})
+}
+
+func publishStarted(t *testing.T, b bus.Broker) {
+	t.Helper()
+	m := events.Machine{Name: "web01", Item: "/items/web01", Architecture: "modernized"}
+	m.Appliance = "APPL-01"
+	e := events.Event[events.Started]{
+		Header: events.Header{
+			ID: "r7/submission", Source: "/reprotect/tokyo/executor", Type: events.TypeStarted.CloudType(), Subject: "r7",
+			Time: time.Now(), Site: "tokyo", Case: "r7", Step: events.StepSubmission, Request: "r", Position: 6,
+		},
+		Data: events.Started{Case: events.Case{Machines: []events.Machine{m}}, Jobs: []events.Job{{Machine: "web01", Job: "j"}}},
+	}
+	raw, err := events.Encode(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Publish(t.Context(), bus.Message{Subject: events.FactSubject("tokyo", "r7", "submission", "started"), ID: e.ID, Data: raw}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *played) shows(name, state string) {
+	s.tell(facts.Watched{VM: facts.VM{Ref: "ref-" + name, Name: name, Power: state}})
+}
+
+func TestToldAtOnceAndOnce(t *testing.T) {
+	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
+		s.shows("web01", "poweredOff")
+		s.shows("APPL-01", "poweredOn") // it writes the disks, so it runs
+		s.shows("other", "poweredOn")
+		if told := log(); len(told) != 0 {
+			t.Fatalf("undisturbed, and told %+v", told)
+		}
+		begun := time.Now()
+		s.shows("web01", "poweredOn")
+		told := log()
+		if len(told) != 1 || told[0].ID != "r7/guard/7" || !told[0].Time.Equal(begun) {
+			t.Fatalf("told %+v", told)
+		}
+		if v := told[0].Data.(events.Violated); v.Code != codePower || v.Machine != "web01" {
+			t.Errorf("told %+v", v)
+		}
+		<-time.After(2 * time.Hour) // virtual: many looks
+		s.shows("web01", "poweredOn")
+		if told := log(); len(told) != 1 {
+			t.Errorf("told again: %+v", told)
+		}
+	})
+}
+
+func TestBusAway(t *testing.T) {
+	const away = 10 * time.Second
+	play(t, away, func(t *testing.T, s *played, log func() []events.Event[any]) {
+		s.shows("web01", "poweredOn")
+		if told := log(); len(told) != 0 {
+			t.Fatalf("told %+v", told)
+		}
+		<-time.After(away + 2*time.Second)
+		if told := log(); len(told) != 1 {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
+func TestVaultAway(t *testing.T) {
+	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
+		s.change(func() { s.down = &facts.Fault{Class: facts.Temporary, Code: "azure.unreachable", What: "away"} })
+		<-time.After(time.Hour)
+		s.shows("web01", "poweredOn")
+		if told := log(); len(told) != 1 {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
+// The failback switches the machine on by right, and then the guard is over.
+func TestFailback(t *testing.T) {
+	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
+		s.shows("web01", "poweredOff")
+		s.change(func() { s.item.JobID, s.item.Scenario = "f", "PlannedFailover" })
+		s.shows("web01", "poweredOn")
+		if told := log(); len(told) != 0 {
+			t.Errorf("told %+v", told)
+		}
+		<-time.After(10 * time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for ref, in := range s.view {
+			if in {
+				t.Errorf("%s is still in view", ref)
+			}
+		}
+		if len(s.view) != 2 {
+			t.Errorf("in view were %v", s.view)
+		}
+	})
+}
+
+// A machine that was registered anew has another id.
+func TestComesBack(t *testing.T) {
+	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
+		s.shows("web01", "poweredOff")
+		s.tell(facts.Watched{VM: facts.VM{Ref: "ref-web01"}, Gone: true})
+		synctest.Wait()
+		s.change(func() {
+			if s.view["ref-web01"] {
+				t.Error("what is gone stays in view")
+			}
+		})
+		<-time.After(10 * time.Minute)
+		s.shows("web01", "poweredOn")
+		if told := log(); len(told) != 1 {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
+func TestBlind(t *testing.T) {
+	s := &played{view: map[string]bool{}}
+	var told []string
+	p := newPost(Site{s, s, s, s, time.Second}, nil, time.Now, func(err error) {
+		if err == nil {
+			told = append(told, "sees")
+			return
+		}
+		told = append(told, err.Error())
+	})
+	for _, err := range []error{nil, errors.New("a"), errors.New("b"), nil, nil} {
+		p.sight(err)
+	}
+	if want := []string{"a", "b", "sees"}; !slices.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+}

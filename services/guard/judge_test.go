@@ -1,0 +1,253 @@
+package guard
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+)
+
+var (
+	noon    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	web     = thing{name: "web01", machine: events.Machine{Name: "web01"}}
+	target  = thing{name: "MT-01", writer: "master target", serves: []events.Machine{{Name: "web01"}}}
+	machine = thing{name: "APPL-01", writer: "appliance", serves: []events.Machine{{Name: "web01"}, {Name: "db01"}}}
+)
+
+// scene is what a watch reports, and the codes that are told then.
+type scene struct {
+	after time.Duration // since the scene before
+	vm    facts.VM
+	gone  bool
+	want  []string
+}
+
+func power(state string) facts.VM { return facts.VM{Power: state} }
+
+func disk(id, datastore string) facts.VMDisk {
+	return facts.VMDisk{UUID: "6000c29f-0000-0000-0000-0000" + id, Label: "Hard disk " + id, DatastoreRef: datastore, File: "[" + datastore + "] vm/vm.vmdk"}
+}
+
+func disks(all ...facts.VMDisk) facts.VM { return facts.VM{Disks: all} }
+
+func moving(begun time.Time, vm facts.VM) facts.VM {
+	vm.Moves = []facts.Move{{Kind: "VirtualMachine.relocate", State: "running", User: "ops", Begun: begun}}
+	return vm
+}
+
+func snapshot(names ...string) facts.VM {
+	vm := disks(disk("11111111", "A"))
+	for _, n := range names {
+		vm.Snapshots = append(vm.Snapshots, facts.Snapshot{Name: n, Path: n, Created: noon})
+	}
+	return vm
+}
+
+func TestJudge(t *testing.T) {
+	a, b := disk("11111111", "A"), disk("22222222", "A")
+	cases := []struct {
+		name   string
+		thing  thing
+		known  known
+		scenes []scene
+	}{
+		{"nothing happens", web, known{}, []scene{{vm: power("poweredOff")}, {vm: power("poweredOff")}}},
+		{"on from the first look, and told once", web, known{}, []scene{
+			{vm: power("poweredOn"), want: []string{codePower}}, {vm: power("poweredOn")},
+		}},
+		{"on again", web, known{}, []scene{
+			{vm: power("poweredOff")}, {vm: power("poweredOn"), want: []string{codePower}},
+			{vm: power("poweredOff")}, {vm: power("poweredOn"), want: []string{codePower}},
+		}},
+		{"unknown in between is no change", web, known{}, []scene{
+			{vm: power("poweredOn"), want: []string{codePower}}, {vm: power("")}, {vm: power("poweredOn"), gone: true}, {vm: power("poweredOn")},
+		}},
+		{"switched on at home", web, known{machineKnown: machineKnown{Home: true}}, []scene{{vm: power("poweredOn")}}},
+		{"a machine's own snapshots and moves do no harm", web, known{}, []scene{
+			{vm: moving(noon, snapshot("s"))}, {vm: disks(disk("11111111", "B"))},
+		}},
+
+		{"snapshot", target, known{}, []scene{
+			{vm: snapshot()}, {vm: snapshot("s"), want: []string{codeSnapshot}}, {vm: snapshot("s")},
+			{vm: snapshot("s", "s/t"), want: []string{codeSnapshot}}, {vm: snapshot()}, {vm: snapshot("s"), want: []string{codeSnapshot}},
+		}},
+		{"snapshot of an appliance is allowed", machine, known{}, []scene{{vm: snapshot()}, {vm: snapshot("s")}}},
+		{"snapshots that cannot be read are unchanged", target, known{}, []scene{
+			{vm: snapshot("s"), want: []string{codeSnapshot}},
+			{vm: facts.VM{Unread: map[string]string{"snapshot": "denied"}}}, {vm: snapshot("s")},
+		}},
+
+		{"moved while nobody saw it run", machine, known{}, []scene{
+			{vm: disks(a, b)}, {vm: disks(a, disk("22222222", "B")), want: []string{codeMotion}}, {vm: disks(a, disk("22222222", "B"))},
+			{vm: disks(a, b), want: []string{codeMotion}},
+		}},
+		{"replication attaches and detaches disks", target, known{}, []scene{
+			{vm: disks(a)}, {vm: disks(a, disk("33333333", "C"))}, {vm: disks(a)}, {vm: disks(a, disk("44444444", "B"))},
+		}},
+		{"disks that cannot be read are unchanged", target, known{}, []scene{
+			{vm: disks(a)}, {vm: disks()}, {vm: disks(a)}, {vm: disks(disk("11111111", "B")), want: []string{codeMotion}},
+		}},
+		{"running, then done: one", target, known{}, []scene{
+			{vm: disks(a)}, {vm: moving(noon, disks(a)), want: []string{codeMotion}}, {vm: moving(noon, disks(disk("11111111", "B")))},
+			{vm: disks(disk("11111111", "B"))},
+		}},
+		{"the task ends before the disks turn up", target, known{}, []scene{
+			{vm: disks(a)}, {vm: moving(noon, disks(a)), want: []string{codeMotion}}, {vm: disks(a)},
+			{after: time.Second, vm: disks(disk("11111111", "B"))},
+		}},
+		{"cancelled, and moved much later", target, known{}, []scene{
+			{vm: disks(a)}, {vm: moving(noon, disks(a)), want: []string{codeMotion}}, {vm: disks(a)},
+			{after: time.Hour, vm: disks(disk("11111111", "B")), want: []string{codeMotion}},
+		}},
+		{"another task runs", target, known{}, []scene{
+			{vm: disks(a)}, {vm: moving(noon, disks(a)), want: []string{codeMotion}}, {vm: moving(noon.Add(time.Second), disks(a)), want: []string{codeMotion}},
+		}},
+	}
+	for _, tt := range cases {
+		k, now := tt.known, noon
+		count := 0
+		for i, s := range tt.scenes {
+			now = now.Add(s.after)
+			var told []violation
+			k, told = tt.thing.judge(k, facts.Watched{VM: s.vm, Gone: s.gone}, now)
+			var codes []string
+			for _, v := range told {
+				codes = append(codes, v.fact.Code)
+				if v.fact.What == "" || v.fact.Endangers == "" || v.fact.Do == "" {
+					t.Errorf("%s: says too little: %+v", tt.name, v.fact)
+				}
+			}
+			if !slices.Equal(codes, s.want) {
+				t.Errorf("%s: scene %d told %v, want %v", tt.name, i, codes, s.want)
+			}
+			count += len(told)
+		}
+		if got := k.Count[0] + k.Count[1]; got != count {
+			t.Errorf("%s: counted %d of %d", tt.name, got, count)
+		}
+	}
+}
+
+const rg = "/subscriptions/s/resourceGroups/rg"
+
+func azureVMs(more func(*facts.AzureVMs), ids ...string) facts.AzureVMs {
+	look := facts.AzureVMs{Taken: noon, Groups: map[string]string{strings.ToLower(rg): ""}}
+	for _, id := range ids {
+		look.VMs = append(look.VMs, facts.AzureVM{ID: id, Name: facts.LastSegment(id), Disks: []string{"osdisk-web01"}})
+	}
+	if more != nil {
+		more(&look)
+	}
+	return look
+}
+
+func TestJudgeAzure(t *testing.T) {
+	const here, there = rg + "/providers/Microsoft.Compute/virtualMachines/web01", "/subscriptions/s/resourceGroups/other/providers/Microsoft.Compute/virtualMachines/web01"
+	blind := func(l *facts.AzureVMs) { l.Groups[strings.ToLower(rg)] = "no permission" }
+	narrow := func(l *facts.AzureVMs) { l.Elsewhere = "no permission" }
+	known1 := known{machineKnown: machineKnown{Azure: &azureVM{ID: here, Disks: []string{"osdisk-web01"}}}}
+	for _, tt := range []struct {
+		name  string
+		looks []facts.AzureVMs
+		want  []string // what is told at each look holds this; "" nothing is told
+	}{
+		{"in place", []facts.AzureVMs{azureVMs(nil, strings.ToUpper(here)), azureVMs(nil, here)}, []string{"", ""}},
+		{"deleted, told once", []facts.AzureVMs{azureVMs(nil, here), azureVMs(nil), azureVMs(nil)}, []string{"", "was deleted", ""}},
+		{"moved, back, moved", []facts.AzureVMs{azureVMs(nil, there), azureVMs(nil, here), azureVMs(nil, there)}, []string{"to other", "", "to other"}},
+		{"not to be seen", []facts.AzureVMs{azureVMs(blind), {}, azureVMs(nil, here)}, []string{"", "", ""}},
+		{"away, and nobody can say where", []facts.AzureVMs{azureVMs(narrow)}, []string{"deleted or moved"}},
+		{"not to be seen after it went", []facts.AzureVMs{azureVMs(nil), azureVMs(blind), azureVMs(nil)}, []string{"was deleted", "", ""}},
+	} {
+		k := known1
+		for i, look := range tt.looks {
+			var told []violation
+			k, told = web.judgeAzure(k, look)
+			got := ""
+			for _, v := range told {
+				got += v.fact.What
+			}
+			if (got == "") != (tt.want[i] == "") || !strings.Contains(got, tt.want[i]) {
+				t.Errorf("%s: look %d told %q, want %q", tt.name, i, got, tt.want[i])
+			}
+		}
+	}
+}
+
+// Whoever sees the violations of a case, in whatever order, gives each its own number.
+func TestNumbers(t *testing.T) {
+	const things = 5
+	seen := map[int]bool{}
+	for count := 1; count <= 3; count++ {
+		for at := range things {
+			for way := range ways {
+				n := number(things, at, way, count)
+				if n < 1 || seen[n] {
+					t.Errorf("number %d of thing %d, way %d, time %d", n, at, way, count)
+				}
+				seen[n] = true
+			}
+		}
+	}
+	if len(seen) != 3*things*ways {
+		t.Errorf("%d numbers", len(seen))
+	}
+}
+
+func TestThings(t *testing.T) {
+	m := func(name, architecture, writer string) events.Machine {
+		x := events.Machine{Name: name, Architecture: architecture}
+		if x.MasterTarget = writer; architecture == "modernized" {
+			x.MasterTarget, x.Appliance = "", writer
+		}
+		return x
+	}
+	s := events.Started{
+		Case: events.Case{Machines: []events.Machine{m("a", "classic", "MT"), m("b", "modernized", "AP"), m("refused", "classic", "OTHER"), m("c", "classic", "MT")}},
+		Jobs: []events.Job{{Machine: "a"}, {Machine: "b"}, {Machine: "refused", Refused: &events.Problem{}}, {Machine: "c"}},
+	}
+	var got []string
+	for _, thing := range things(s) {
+		got = append(got, strings.TrimSpace(thing.name+" "+thing.writer+" "+thing.names()))
+	}
+	if want := []string{"a", "b", "c", "MT master target a, c", "AP appliance b"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestStages(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		item  facts.Item
+		found bool
+		want  stage
+	}{
+		{"no item", facts.Item{}, false, idle},
+		{"failed over, no job", facts.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin"}, true, idle},
+		{"its reprotect runs", facts.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin", JobID: "j", Scenario: facts.ReprotectScenario}, true, onWay},
+		{"replicates back", facts.Item{Provider: "InMageRcmFailback", State: "InitialReplicationInProgress"}, true, onWay},
+		{"protected", facts.Item{Provider: "InMage", State: "Protected"}, true, onWay},
+		{"its failback runs", facts.Item{Provider: "InMageRcmFailback", State: "Protected", JobID: "j", Scenario: "PlannedFailover"}, true, home},
+		{"failed back", facts.Item{Provider: "InMage", State: "UnplannedFailoverCommitPendingStatesBegin"}, true, home},
+	} {
+		if got := stageOf(tt.item, tt.found); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A machine that nothing brings home any more leaves the guard, but not at once.
+func TestFollow(t *testing.T) {
+	k := known{}.follow(idle, noon)
+	if k = k.follow(idle, noon.Add(settled/2)); k.Home {
+		t.Error("home at once")
+	}
+	if k = k.follow(onWay, noon.Add(settled)).follow(idle, noon.Add(2*settled)); k.Home {
+		t.Error("home though a job came in between")
+	}
+	if k = k.follow(idle, noon.Add(3*settled)); !k.Home {
+		t.Error("under guard for ever")
+	}
+}
