@@ -69,7 +69,7 @@ func judgeResourceGroup(s Subject, i facts.Item) Verdict {
 	case len(vms) > 0:
 		return unknown("Which Azure VM %s became is not clear: by their names it may be %s.", i.Name, list(placesOf(vms)))
 	}
-	return unknown("Azure VM %s of %s was not found, so its resource group is not known.", orNothing(i.AzureName()), i.Name)
+	return unknown("The Azure VM of %s was not found, so its resource group is not known.", i.Name)
 }
 
 func groupOfVM(vm facts.AzureVM) string { return facts.LastSegment(facts.ResourceGroupOf(vm.ID)) }

@@ -11,7 +11,7 @@ import (
 // judgeMoves looks at what may move the disks of a writer: a relocation that runs (which blocks), one that was,
 // and Storage DRS of the datastore clusters in which its disks lie.
 func judgeMoves(s Subject, vm facts.VM) Verdict {
-	verdicts := []Verdict{judgeRelocations(s, vm)}
+	verdicts := []Verdict{judgeRelocations(vm)}
 	if why := unread(vm.Unread, "datastore"); why != "" {
 		return worst(append(verdicts, unknown("The datastores of VM %s could not be read: %s.", vm.Name, why)))
 	}
@@ -31,7 +31,7 @@ func judgeMoves(s Subject, vm facts.VM) Verdict {
 	return worst(verdicts)
 }
 
-func judgeRelocations(s Subject, vm facts.VM) Verdict {
+func judgeRelocations(vm facts.VM) Verdict {
 	if why := unread(vm.Unread, "moves"); why != "" {
 		return unknown("Whether VM %s was moved lately could not be read: %s.", vm.Name, why).
 			remedy("In vCenter, look at Monitor > Tasks of VM %s for relocations.", vm.Name)
