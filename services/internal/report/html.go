@@ -27,7 +27,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"join":     func(names []string) string { return strings.Join(names, ", ") },
 	"size":     Size,
 	"sentence": sentence,
-	"stamp":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"stamp":    stamp,
 	"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 }).Parse(pageText))
 

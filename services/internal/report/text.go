@@ -61,7 +61,7 @@ func (t *text) say(key string, args ...any) string { return say(t.Lang, key, arg
 func (t *text) head() {
 	parts := []string{t.say("title"), t.say("site") + " " + t.Site, t.Scope}
 	if !t.Taken.IsZero() {
-		parts = append(parts, t.say("taken")+" "+t.Taken.UTC().Format("2006-01-02 15:04 UTC"))
+		parts = append(parts, t.say("taken")+" "+stamp(t.Taken))
 	}
 	t.line("%s", strings.Join(parts, " · "))
 }

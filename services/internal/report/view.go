@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -248,6 +249,8 @@ func sentence(fragment string) string {
 	}
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(fragment[size:], ".") + "."
 }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // Size words bytes as vSphere's client does, in powers of 1024; "" when they are not known.
 func Size(bytes int64) string {
