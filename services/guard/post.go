@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -200,7 +199,7 @@ func (p *post) judgeDirty(ctx context.Context) error {
 	}
 	working.Wait()
 	close(failed)
-	return errors.Join(<-failed) // one says it for all
+	return <-failed // one says it for all; nil when there is none
 }
 
 // judge holds a case against what its machines were told to be, and publishes what must not be. What was
