@@ -1,0 +1,128 @@
+package notifier
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/memory"
+)
+
+var (
+	when    = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
+	theCase = events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/1", Architecture: "classic", Choice: events.Choice{Datastore: "VMFS-01"}, Location: "original"}}, Reason: "CHG0012345"}
+	problem = events.Problem{Code: "x", Place: "/data/machines/0/name", Message: "No machine web09", Remedy: "Name another."}
+)
+
+// fact is an event of a kind with what must be told of it.
+type fact struct {
+	draft bus.Draft
+	level string
+	title string
+	parts []string
+}
+
+func facts() map[string]fact {
+	return map[string]fact{
+		"accepted":  {bus.Fact(events.TypeAccepted, "", events.Accepted{Case: theCase}), events.LevelInfo, "Reprotect requested: web01", []string{"CHG0012345"}},
+		"refused":   {bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"/data/machines/0/name", "Name another."}},
+		"rejected":  {bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: theCase, Problems: []events.Problem{problem}}), events.LevelWarning, "Not reprotected: web01", []string{"Nothing was changed"}},
+		"started":   {bus.Fact(events.TypeStarted, "", events.Started{Case: theCase, Jobs: []events.Job{{Machine: "web01", Job: "j1", Adopted: true}}}), events.LevelInfo, "Reprotect started: web01", []string{"j1", "running already", "Do not switch"}},
+		"rehearsed": {bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: theCase, Would: theCase.Machines}), events.LevelInfo, "Rehearsal passed: web01", []string{"VMFS-01", "Nothing was started"}},
+		"completed": {bus.Fact(events.TypeCompleted, "", events.Completed{Case: theCase, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i"}}}), events.LevelInfo, "Protected: web01", []string{"Failback"}},
+		"failed": {bus.Fact(events.TypeFailed, events.StepReplication, events.Failed{Case: &theCase, Code: "8061", Message: "The job failed", Words: "datastore not accessible", Remedy: "Mount it.",
+			Machines: []events.MachineState{{Machine: "web01", State: "failed"}}}), events.LevelCritical, "Reprotect failed: web01", []string{"The job failed. Mount it.", "Azure says: datastore not accessible", "web01: failed"}},
+		"cancelled": {bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{Case: theCase, Reason: "wrong machine"}), events.LevelWarning, "Cancelled: web01", []string{"wrong machine"}},
+		"waiting": {bus.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Machines: []string{"web01"}, Message: "No agent yet.", Since: when, Until: when, NextLook: when}),
+			events.LevelInfo, "Waiting: web01", []string{"No agent yet.", "09:30 UTC"}},
+		"waiting for somebody": {bus.Fact(events.TypeWaiting, "", events.Waiting{For: "vcenter", Machines: []string{"web01"}, Message: "Login refused", Remedy: "Mend the password.", Since: when, NextLook: when}),
+			events.LevelWarning, "Waiting: web01", []string{"Mend the password."}},
+		"violated": {bus.Fact(events.TypeViolated, "", events.Violated{Code: "guard.powered-on", Machine: "web01", What: "web01 was switched on", Endangers: "Its disks.", Do: "Switch it off."}),
+			events.LevelCritical, "Danger: web01 was switched on", []string{"Its disks.", "Switch it off."}},
+	}
+}
+
+// source publishes one fact when the case is asked for, as another service would.
+func source(d bus.Draft) bus.Service {
+	return bus.Service{Name: "source", Routes: []bus.Route{
+		bus.OnUnknownCommand(func(events.Header, []byte, error) bus.Draft { return d.For("tokyo", "r7", "r7") }),
+	}}
+}
+
+func TestTells(t *testing.T) {
+	for name, f := range facts() {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				note := told(t, f.draft)
+				if note == nil {
+					t.Fatal("nothing was told")
+				}
+				n := note.Data
+				if n.Level != f.level || n.Title != f.title || n.Kind != f.draft.Kind().Name || !strings.HasPrefix(n.Fact, "r7/") {
+					t.Errorf("%+v", n)
+				}
+				for _, part := range f.parts {
+					if !strings.Contains(n.Text, part) {
+						t.Errorf("the text does not say %q: %s", part, n.Text)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestKeepsSilentOnStepsInBetween(t *testing.T) {
+	for _, draft := range []bus.Draft{
+		bus.Fact(events.TypeValidated, "", events.Validated{Case: theCase, Findings: []events.Finding{}}),
+		bus.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{}}),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if note := told(t, draft); note != nil {
+				t.Errorf("%s was told: %+v", draft.Kind().Name, note.Data)
+			}
+		})
+	}
+}
+
+// told publishes a fact and returns the notification of it, or nil when there is none.
+func told(t *testing.T, d bus.Draft) *events.Event[events.Note] {
+	b := memory.New(memory.Faults{})
+	for _, s := range []bus.Service{source(d), New()} {
+		conn := b.Connect()
+		done := make(chan error, 1)
+		go func() { done <- bus.Run(t.Context(), conn, s, bus.Options{}) }()
+		t.Cleanup(func() { <-done })
+	}
+	if err := b.Connect().Publish(t.Context(), bus.Message{Subject: "reprotect.command.go", ID: "r7", Data: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	log := b.Log()
+	i := slices.IndexFunc(log, func(r bus.Received) bool { return strings.HasPrefix(r.Subject, events.SubjectNotifications) })
+	if i < 0 {
+		return nil
+	}
+	e, err := events.Decode(events.TypeNotification, log[i].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := events.NotificationSubject("tokyo", e.Data.Level); log[i].Subject != want {
+		t.Errorf("stands on %s, want %s", log[i].Subject, want)
+	}
+	return &e
+}
+
+func TestTitlesStayShort(t *testing.T) {
+	var many events.Case
+	for i := range 50 {
+		many.Machines = append(many.Machines, events.Machine{Name: fmt.Sprintf("vm%02d", i)})
+	}
+	if got := completed(events.Completed{Case: many}); got.Title != "Protected: vm00, vm01, vm02 and 47 more" || len(got.Machines) != 50 {
+		t.Errorf("%q, %d machines", got.Title, len(got.Machines))
+	}
+}

@@ -1,0 +1,59 @@
+package waiting
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+)
+
+const look = 30 * time.Second
+
+func TestPauseGrowsToTenLooks(t *testing.T) {
+	for _, tt := range []struct {
+		looks      int
+		least, top time.Duration
+	}{{0, 27 * time.Second, 33 * time.Second}, {1, 40 * time.Second, 50 * time.Second}, {20, 270 * time.Second, 330 * time.Second}} {
+		for range 100 {
+			if got := Pause(look, tt.looks); got < tt.least || got > tt.top {
+				t.Fatalf("after %d looks %v, want %v to %v", tt.looks, got, tt.least, tt.top)
+			}
+		}
+	}
+}
+
+func TestSurroundings(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	header := events.Header{Time: now.Add(-time.Minute)}
+	for _, tt := range []struct {
+		fault facts.Fault
+		want  string
+	}{
+		{facts.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
+		{facts.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
+		{facts.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: facts.Operator}, ForVCenter},
+	} {
+		r, err := Surroundings(&tt.fault, header, []string{"web01"}, bus.Wait{}, now, look)
+		if err != nil || len(r.Publish) != 1 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		w := r.Publish[0].Data().(events.Waiting)
+		if w.For != tt.want || w.Code != tt.fault.Code || w.Remedy != tt.fault.Remedy || !w.Since.Equal(header.Time) || !w.Until.IsZero() || !w.NextLook.Equal(now.Add(r.After)) {
+			t.Errorf("%+v", w)
+		}
+		if r.After < tt.fault.After || r.After == 0 {
+			t.Errorf("%s: again after %v", tt.fault.Code, r.After)
+		}
+		again, err := Surroundings(&tt.fault, header, nil, bus.Wait{Looks: 1, Note: r.Note}, now, look)
+		if err != nil || len(again.Publish) != 0 || again.After == 0 {
+			t.Errorf("the same wait is told twice: %+v, %v", again, err)
+		}
+	}
+	own := errors.New("a mistake of ours")
+	if _, err := Surroundings(own, header, nil, bus.Wait{}, now, look); !errors.Is(err, own) {
+		t.Errorf("got %v", err)
+	}
+}
