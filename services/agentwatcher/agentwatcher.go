@@ -74,6 +74,9 @@ func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Re
 func look(c events.Case, vault facts.Vault) (agents []events.Agent, missing []string) {
 	for _, m := range c.Machines {
 		item, ok := vault.Item(m.Item)
+		if !ok {
+			item, ok = vault.Became(m.Name)
+		}
 		if !ok || !Registered(item) {
 			missing = append(missing, m.Name)
 			continue

@@ -84,6 +84,14 @@ func TestWaitsForAllAgents(t *testing.T) {
 	}
 }
 
+func TestAMachineThatCameBackMeanwhileCounts(t *testing.T) {
+	v := items(true, true)
+	v.look.Items[1].ID, v.look.Items[1].Provider = "/items/db01-new", "InMage"
+	if r, err := ask(t, v, placedAt.Add(time.Minute), bus.Wait{}); err != nil || r.After != 0 {
+		t.Errorf("waits for the agent of a machine that replicates back: %+v, %v", r, err)
+	}
+}
+
 func TestNeverLooksPastTheDeadline(t *testing.T) {
 	now := placedAt.Add(20*time.Minute - time.Second)
 	r, err := ask(t, items(false, false), now, bus.Wait{})

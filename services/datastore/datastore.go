@@ -70,6 +70,9 @@ func Place(c events.Case, vault facts.Vault, inv facts.Inventory) bus.Draft {
 	for i, m := range machines {
 		item, ok := vault.Item(m.Item)
 		if !ok {
+			item, ok = vault.Became(m.Name)
+		}
+		if !ok {
 			problems = append(problems, events.Problem{
 				Code: "machine.gone", Place: m.Name,
 				Message: fmt.Sprintf("The replicated item of %s is not in the vault any more", m.Name), Remedy: "Look in the vault what became of it, then send the request again.",

@@ -121,6 +121,9 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 	case ok && item.ReversedOnce():
 		f.replicates(&s, item)
 		return s, nil
+	case s.job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
+		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
+		return s, nil
 	case s.job == "":
 		s.State, s.code = failed, "machine.gone"
 		s.why = fmt.Sprintf("%s replicated back when the case began, and its item is not in the vault any more", m.Name)
@@ -168,7 +171,7 @@ func (f *follower) item(m events.Machine) (facts.Item, bool) {
 	if item, ok := f.vault.Item(m.Item); ok {
 		return item, true
 	}
-	return reversedItem(f.vault, m.Name)
+	return f.vault.Became(m.Name)
 }
 
 // Of a machine's way the job is taken as a third, the replication as the rest.

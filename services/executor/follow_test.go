@@ -235,6 +235,19 @@ func TestOneFailsTheOthersAreFollowedToTheirEnd(t *testing.T) {
 	}
 }
 
+func TestAMachineFoundDoneIsNotJudgedByAnOldLook(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Taken = cleared.Add(-time.Second)
+	w := watch(t, f, events.Job{Machine: "web01"})
+	if p, after := w.look(0); after == 0 {
+		t.Fatalf("judged by a look from before: %+v", p)
+	}
+	f.look.Taken = cleared.Add(time.Minute)
+	if p, _ := w.look(time.Minute); p.(events.Failed).Code != "machine.gone" {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestAJobWithoutEndFailsTheCase(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.look.Jobs = []facts.Job{jobIn("InProgress")}

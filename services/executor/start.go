@@ -36,8 +36,14 @@ const (
 // submission: a reprotect job that began later is ours, even if it has ended (a process died after submitting).
 func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, since time.Time) move {
 	if !found {
-		if reversed, ok := reversedItem(vault, m.Name); ok {
+		if reversed, ok := vault.Became(m.Name); ok {
 			return move{kind: done, because: events.Problem{Place: reversed.ID}}
+		}
+		if changing(vault, m.Name) {
+			return move{kind: hold, because: events.Problem{
+				Code: "machine.changing", Place: m.Name,
+				Message: fmt.Sprintf("A reprotect of %s is under way: its old item is gone, and its new one is not there yet", m.Name),
+			}}
 		}
 		return move{kind: stop, because: events.Problem{
 			Code: "machine.gone", Place: m.Name, Message: fmt.Sprintf("The replicated item of %s is not in the vault any more", m.Name),
@@ -75,14 +81,15 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	return move{kind: submit}
 }
 
-// reversedItem finds the item that a classic machine became, unless several machines of that name came back.
-func reversedItem(vault facts.Vault, name string) (facts.Item, bool) {
-	found := slices.DeleteFunc(slices.Clone(vault.ItemsNamed(name)), func(i facts.Item) bool { return !i.ReversedOnce() })
-	if len(found) != 1 {
-		return facts.Item{}, false
-	}
-	return found[0], true
+// changing says whether a reprotect of the machine runs or has just run: on the classic path the item is replaced.
+func changing(vault facts.Vault, machine string) bool {
+	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j facts.Job) bool {
+		return !j.Done() || j.State == "Succeeded" && vault.Taken.Sub(j.End) < replacedWithin
+	})
 }
+
+// replacedWithin is how long after a successful job the new item may still be on its way.
+const replacedWithin = 30 * time.Minute
 
 // registered answers the last precondition with the submissions.
 func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]) (bus.Result, error) {
@@ -138,6 +145,11 @@ func (x executor) look(ctx context.Context, site Site, c events.Case, vault fact
 		found := err == nil
 		if fault, ok := facts.FaultOf(err); !found && (!ok || !gone(fault)) {
 			return nil, nil, err
+		}
+		if !found { // a shared look may be older than what took the item's place
+			if vault, err = site.Vault.Vault(ctx, 0); err != nil {
+				return nil, nil, err
+			}
 		}
 		items[i], moves[i] = item, decide(m, item, found, vault, since)
 		if moves[i].kind != submit {

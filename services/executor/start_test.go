@@ -18,6 +18,7 @@ var cleared = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // fake is a vault in memory. Submissions are written down, and answered by refuse when it is there.
 type fake struct {
 	look      facts.Vault
+	stale     *facts.Vault // what looks show that may be old
 	jobs      map[string]facts.Job
 	submitted []facts.Reprotect
 	refuse    func(machine string) error
@@ -27,6 +28,9 @@ type fake struct {
 
 func (f *fake) Vault(_ context.Context, maxAge time.Duration) (facts.Vault, error) {
 	f.freshest = maxAge
+	if f.stale != nil && maxAge > 0 {
+		return *f.stale, f.err
+	}
 	return f.look, f.err
 }
 
@@ -89,6 +93,7 @@ func TestDecide(t *testing.T) {
 		i.Provider = "InMage"
 		return i
 	}
+	now := cleared.Add(time.Minute)
 	cases := []struct {
 		name  string
 		item  facts.Item
@@ -116,6 +121,12 @@ func TestDecide(t *testing.T) {
 			vault: facts.Vault{Items: []facts.Item{reversed(failedOver("web01")), reversed(twin)}}, want: stop, code: "machine.gone"},
 		{name: "not failed over", item: with(func(i *facts.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
 		{name: "gone", gone: true, want: stop, code: "machine.gone"},
+		{name: "gone while its reprotect runs", gone: true, want: hold, code: "machine.changing",
+			vault: facts.Vault{Taken: now, Jobs: []facts.Job{job("InProgress", cleared, facts.ReprotectScenario)}}},
+		{name: "gone right after its reprotect", gone: true, want: hold, code: "machine.changing",
+			vault: facts.Vault{Taken: now, Jobs: []facts.Job{ended(job("Succeeded", cleared, facts.ReprotectScenario), cleared)}}},
+		{name: "gone long after its reprotect", gone: true, want: stop, code: "machine.gone",
+			vault: facts.Vault{Taken: now, Jobs: []facts.Job{ended(job("Succeeded", cleared, facts.ReprotectScenario), cleared.Add(-time.Hour))}}},
 		{name: "gone, but its new item replicates back", gone: true, want: done,
 			vault: facts.Vault{Items: []facts.Item{{ID: "/items/new", Name: "web01", Provider: "InMage"}}}},
 	}
@@ -126,6 +137,25 @@ func TestDecide(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+func ended(j facts.Job, at time.Time) facts.Job {
+	j.End = at
+	return j
+}
+
+// The shared look still shows the machine as it was; its item was replaced since.
+func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
+	old := vaultOf(failedOver("web01"))
+	back := failedOver("web01")
+	back.ID, back.Provider = "/items/web01-new", "InMage"
+	f := &fake{look: vaultOf(back), stale: &old}
+	r := ask(t, f, func(e *bus.Event[events.Registered]) {
+		e.Data.Case.Machines = []events.Machine{machineOf(failedOver("web01"))}
+	})
+	if d, ok := r.Publish[0].Data().(events.Started); !ok || d.Jobs[0].Job != "" || d.Jobs[0].Refused != nil || len(f.submitted) != 0 {
+		t.Errorf("%+v", r.Publish[0].Data())
 	}
 }
 
