@@ -57,6 +57,9 @@ func preflightReads(ctx context.Context, machines int) error {
 	for _, m := range s.Machines[machines/2 : machines/2+asked] {
 		q.VMs = append(q.VMs, facts.VMRef{Name: m.Name})
 	}
+	for _, writer := range []string{s.MasterTargets[0].Name, s.MasterTargets[1].Name, s.Appliances[0].Name} {
+		q.VMs, q.Writers = append(q.VMs, facts.VMRef{Name: writer}), append(q.Writers, facts.VMRef{Name: writer})
+	}
 	if _, err := client.Inventory(ctx, facts.Query{VMs: q.VMs[:1]}); err != nil { // logs in
 		return err
 	}
@@ -66,8 +69,8 @@ func preflightReads(ctx context.Context, machines int) error {
 		return err
 	}
 	took := time.Since(begun)
-	if len(inventory.VMs) != asked {
-		return fmt.Errorf("preflight: %d of %d machines were read", len(inventory.VMs), asked)
+	if len(inventory.VMs) != len(q.VMs) {
+		return fmt.Errorf("preflight: %d of %d machines were read", len(inventory.VMs), len(q.VMs))
 	}
 	calls, bytes := total(server.Calls())-callsBefore, behind.bytes.Load()-bytesBefore
 

@@ -246,3 +246,9 @@ func TestS49_WindowsServer2008R2AsPhysicalServer(t *testing.T) {
 	finds(t, preflight(t, request("old01")), "machine.os-supported", "fail", "old01")
 	finds(t, preflight(t, request("mail01")), "machine.os-supported", "pass")
 }
+
+// A host that is lost takes what runs on it out of sight: nothing of it may pass.
+func TestS27_ToolsOnADisconnectedHostAreUnknown(t *testing.T) {
+	do(t, "disconnect-host esx02.tokyo.example", "connect-host esx02.tokyo.example")
+	finds(t, preflight(t, request("db01")), "master-target.vmware-tools", "unknown", "MT-LINUX-01")
+}

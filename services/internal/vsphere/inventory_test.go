@@ -359,6 +359,31 @@ func TestRoundTripsDoNotGrowWithMachines(t *testing.T) {
 	}
 }
 
+// Two thousand machines that nobody asked about cost a longer list and no call more.
+func TestUnrelatedMachines(t *testing.T) {
+	if testing.Short() {
+		t.Skip("furnishes two thousand machines")
+	}
+	s := scenario.Default(2050)
+	srv, caFile := vcentertest.Start(t, s)
+	c := connect(t, srv, caFile)
+	look(t, c, "web01") // logs in
+	var names []string
+	for _, m := range s.Machines[1000:1050] {
+		names = append(names, m.Name)
+	}
+	before := total(srv)
+	inv := look(t, c, names...)
+	if calls := total(srv) - before; calls > 4 || len(inv.VMs) != 50 {
+		t.Errorf("%d calls, %d machines", calls, len(inv.VMs))
+	}
+	for _, vm := range inv.VMs {
+		if len(vm.Disks) == 0 || vm.Power != "poweredOff" || vm.HostRef == "" || len(vm.Unread) > 0 {
+			t.Errorf("%+v", vm)
+		}
+	}
+}
+
 func total(srv *vcenter.Server) (n int) {
 	for _, calls := range srv.Calls() {
 		n += calls
