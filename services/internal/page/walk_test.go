@@ -40,8 +40,12 @@ func TestS05_SnapshotsOnTheMachineAreMerged(t *testing.T) {
 }
 
 func TestS06_S16_ProcessServerPlacement(t *testing.T) {
-	report := preflight(t, request("db01"), func(c *config.Config) { network(c, "") })
-	finds(t, report, "network.private-path", "warn")
+	finds(t, preflight(t, request("db01"), func(c *config.Config) { network(c, "expressroute") }), "process-server.placement", "pass")
+	vpn := func(c *config.Config) { network(c, "vpn") }
+	finds(t, preflight(t, request("db01"), vpn), "process-server.placement", "unknown", "PS-AZ-01")
+	r := request("db01")
+	r.Attest = map[string]string{"process-server.placement": "it stands in the Azure network of the machines"}
+	finds(t, preflight(t, r, vpn), "process-server.placement", "pass", "Azure network")
 }
 
 // network says what the site's config says of the way to Azure.
