@@ -204,7 +204,9 @@ func TestMachinesOfOneName(t *testing.T) {
 
 // Somebody starts the job in the portal, between the checks and the submission, or before the request.
 func TestAdoptedJob(t *testing.T) {
-	w := start(t, modernized("between-m"), classic("between-c"), modernized("before"))
+	times := scenario.Default(0).Times
+	times.Job = 4 * time.Hour // six seconds here: longer than a slow machine takes to look
+	w := startWith(t, times, modernized("between-m"), classic("between-c"), modernized("before"))
 	azure := vaultOf(t, w.config)
 	adopted := func(caseID, job string) {
 		t.Helper()

@@ -58,9 +58,15 @@ type world struct {
 // start makes a world of these machines; no service runs yet.
 func start(t *testing.T, machines ...scenario.Machine) *world {
 	t.Helper()
+	return startWith(t, scenario.Default(0).Times, machines...)
+}
+
+// startWith makes a world in which things take their own time.
+func startWith(t *testing.T, times scenario.Times, machines ...scenario.Machine) *world {
+	t.Helper()
 	w := newWorld(t)
 	s := scenario.Default(0)
-	s.Speed, s.Machines = speed, machines
+	s.Speed, s.Machines, s.Times = speed, machines, times
 	l, err := lab.Start(t.Context(), lab.Options{Scenario: s, Dir: w.dir, Bus: lab.BusNone, Log: w.log})
 	if err != nil {
 		t.Fatal(err)
