@@ -9,8 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -160,24 +158,6 @@ func (credential) GetToken(context.Context, policy.TokenRequestOptions) (azcore.
 	return azcore.AccessToken{Token: token, ExpiresOn: time.Now().Add(time.Hour)}, nil
 }
 
-// direct hands requests to a handler without a network, which virtual time could not see.
-type direct struct{ http.Handler }
-
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	recorder := httptest.NewRecorder()
-	served := r.Clone(r.Context())
-	if served.Body == nil { // a server never sees none
-		served.Body = http.NoBody
-	}
-	d.ServeHTTP(recorder, served)
-	response := recorder.Result()
-	response.Request = r
-	return response, nil
-}
-
 // process is one service in a process of its own, which dies when its connection to the bus does.
 type process struct {
 	*asr.Client
@@ -214,7 +194,7 @@ const look = 30 * time.Second
 func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
 	client, err := asr.New(asr.Options{
 		Subscription: w.scenario.Subscription, ResourceGroup: w.scenario.ResourceGroup, Vault: w.scenario.Vault,
-		Credential: credential{}, Endpoint: "https://management.example", Transport: direct{w.vault.Handler()}, Look: look,
+		Credential: credential{}, Endpoint: "https://management.example", Transport: w.vault.Direct(), Look: look,
 	})
 	if err != nil {
 		t.Fatal(err)
