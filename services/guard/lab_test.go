@@ -284,6 +284,7 @@ func TestViolations(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	w.raises(1, "guard.powered-on", "on-c", "power-on", "on-c")
+	w.remembered("on-c", func(note string) bool { return strings.Contains(note, `"on":true`) }) // else off may be what it remembers from before
 	w.do("power-off", "on-c")
 	w.remembered("on-c", func(note string) bool { return note != "" && !strings.Contains(note, `"on":true`) })
 	w.raises(2, "guard.powered-on", "on-c", "power-on", "on-c") // it happens again
