@@ -165,7 +165,7 @@ func TestAsyncAPIEnumerations(t *testing.T) {
 	doc := asyncAPI(t)
 	facts := at(doc, "channels", "nats-facts").(map[string]any)
 	names := slices.Collect(maps.Keys(at(facts, "messages").(map[string]any)))
-	steps := append(events.Steps(), events.StepCancel, events.StepProgress, events.StepGuard)
+	steps := append(events.Steps(), events.StepCancel, events.StepRetry, events.StepProgress, events.StepGuard)
 	for parameter, want := range map[string][]string{"name": names, "step": steps} {
 		var got []string
 		for _, value := range at(facts, "parameters", parameter, "enum").([]any) {

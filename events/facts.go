@@ -15,6 +15,7 @@ type Case struct {
 	Attest      map[string]string `json:"attest,omitempty"`
 	Waive       map[string]string `json:"waive,omitempty"`
 	RetryOf     string            `json:"retryOf,omitempty"`
+	Rank        int               `json:"rank,omitempty"`     // among the cases of its request, 1 starts first: the plan's groups, then the request's order
 	CheckedAt   time.Time         `json:"checkedAt,omitzero"` // of the facts that the checks saw last
 }
 
@@ -156,6 +157,10 @@ type ProtectedState struct {
 	Item     string    `json:"item"` // a new one on classic
 	Since    time.Time `json:"since,omitzero"`
 	Location string    `json:"location,omitempty"`
+	// LagSeconds is the age of the last recovery point; absent where Site Recovery does not say.
+	LagSeconds *int `json:"lagSeconds,omitempty"`
+	// Violation is the last thing that the guard reported of the case, if any.
+	Violation string `json:"violation,omitempty"`
 }
 
 // Failed: the step could not be done.
@@ -189,6 +194,11 @@ type Cancelling struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Retrying: a case that waits for an operator tries again at its next move.
+type Retrying struct {
+	Reason string `json:"reason,omitempty"`
+}
+
 // Waiting: the case stands still for a reason that may pass by itself.
 type Waiting struct {
 	For      string    `json:"for"` // agent, retention-drive, disk-slot, throttle, azure, vcenter, …
@@ -199,12 +209,14 @@ type Waiting struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until,omitzero"` // after that the case fails; absent: it waits on
 	NextLook time.Time `json:"nextLook"`
+	Place    int       `json:"place,omitempty"` // in the line for a start, 1 is next
 }
 
 // Progressed: something moved.
 type Progressed struct {
 	Percent  int               `json:"percent"` // of the whole case, 0 to 100
 	Machines []MachineProgress `json:"machines"`
+	Warnings []Problem         `json:"warnings,omitempty"` // that operations carry which go on all the same
 }
 
 // MachineProgress is where one machine stands on its way.
@@ -215,6 +227,7 @@ type MachineProgress struct {
 	Percent     int       `json:"percent"`
 	Replication *int      `json:"replication,omitempty"` // percent of the initial replication, where Azure says
 	Bytes       int64     `json:"bytes,omitempty"`
+	Rate        int64     `json:"bytesPerSecond,omitempty"`
 	ETA         time.Time `json:"eta,omitzero"` // absent when there is no basis for one
 }
 

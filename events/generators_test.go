@@ -72,6 +72,7 @@ func theCase(t *rapid.T) events.Case {
 		Machines: some(machine).Draw(t, "machines"), Together: flag.Draw(t, "together"), Plan: maybe.Draw(t, "plan"), Group: maybe.Draw(t, "group"),
 		DryRun: flag.Draw(t, "dry"), Reason: maybe.Draw(t, "reason"), RequestedBy: maybe.Draw(t, "by"), RequestedAt: maybeWhen.Draw(t, "at"),
 		Attest: reasons.Draw(t, "attest"), Waive: reasons.Draw(t, "waive"), RetryOf: rapid.OneOf(rapid.Just(""), caseID).Draw(t, "retryOf"),
+		Rank:      rapid.IntRange(0, 1000).Draw(t, "rank"),
 		CheckedAt: maybeWhen.Draw(t, "checkedAt"),
 	}
 }
@@ -149,7 +150,8 @@ func rehearsed(t *rapid.T) events.Rehearsed {
 
 func completed(t *rapid.T) events.Completed {
 	return events.Completed{Case: theCase(t), Machines: some(func(t *rapid.T) events.ProtectedState {
-		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location")}
+		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
+			LagSeconds: rapid.Ptr(rapid.IntRange(0, 1<<40), true).Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation")}
 	}).Draw(t, "machines")}
 }
 
@@ -174,6 +176,7 @@ func waiting(t *rapid.T) events.Waiting {
 		For:      rapid.SampledFrom([]string{"agent", "retention-drive", "disk-slot", "throttle", "azure", "vcenter", "something-new"}).Draw(t, "for"),
 		Machines: names.Draw(t, "machines"), Message: word.Draw(t, "message"), Code: maybe.Draw(t, "code"), Remedy: maybe.Draw(t, "remedy"),
 		Since: moment.Draw(t, "since"), Until: maybeWhen.Draw(t, "until"), NextLook: moment.Draw(t, "nextLook"),
+		Place: rapid.IntRange(0, 1000).Draw(t, "place"),
 	}
 }
 
@@ -182,8 +185,9 @@ func progressed(t *rapid.T) events.Progressed {
 		return events.MachineProgress{
 			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
 			Replication: rapid.Ptr(percent, true).Draw(t, "replication"), Bytes: bytes53.Draw(t, "bytes"), ETA: maybeWhen.Draw(t, "eta"),
+			Rate: bytes53.Draw(t, "rate"),
 		}
-	}).Draw(t, "machines")}
+	}).Draw(t, "machines"), Warnings: any0(problem).Draw(t, "warnings")}
 }
 
 func violated(t *rapid.T) events.Violated {

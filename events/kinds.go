@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Steps of a case. Each has exactly one outcome, for ever; the last three only hold what may come more often.
+// Steps of a case. Each has exactly one outcome, for ever; the others only hold what may come more often.
 const (
 	StepRequest      = "request"
 	StepValidation   = "validation"
@@ -16,6 +16,7 @@ const (
 	StepReplication  = "replication"
 
 	StepCancel   = "cancel"   // one cancelling
+	StepRetry    = "retry"    // retrying
 	StepProgress = "progress" // waiting, progressed
 	StepGuard    = "guard"    // violated
 )
@@ -53,6 +54,11 @@ func (k Kind) Schema() string { return "urn:reprotect:schema:" + k.Name + ":v1" 
 // Decides says whether the kind is an outcome of its step, so that a second one is refused.
 func (k Kind) Decides() bool { return k.Role == Outcome || k.Role == End || k.Name == "cancelling" }
 
+// Mark says whether services look for an event of this kind before they act (bus.Mark).
+func (k Kind) Mark() bool {
+	return k == TypeCancelling.Kind || k == TypeRetrying.Kind || k == TypeViolated.Kind
+}
+
 // Type ties a kind to the Go type of its data.
 type Type[T any] struct{ Kind }
 
@@ -75,6 +81,7 @@ var (
 	TypeCancelled  = Type[Cancelled]{Kind{"cancelled", End, ""}}
 
 	TypeCancelling = Type[Cancelling]{Kind{"cancelling", Report, StepCancel}}
+	TypeRetrying   = Type[Retrying]{Kind{"retrying", Report, StepRetry}}
 	TypeWaiting    = Type[Waiting]{Kind{"waiting", Report, StepProgress}}
 	TypeProgressed = Type[Progressed]{Kind{"progressed", Report, StepProgress}}
 	TypeViolated   = Type[Violated]{Kind{"violated", Report, StepGuard}}
@@ -101,7 +108,7 @@ var registry = []entry{
 	row(TypeRequest), row(TypeCancel), row(TypeRetry),
 	row(TypeAccepted), row(TypeRefused), row(TypeValidated), row(TypeRejected), row(TypePlaced), row(TypeRegistered),
 	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
-	row(TypeCancelling), row(TypeWaiting), row(TypeProgressed), row(TypeViolated),
+	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated),
 	row(TypeNotification), row(TypeDead),
 }
 

@@ -67,7 +67,9 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		pin(events.TypeCancel, func(t *rapid.T) events.Cancel {
 			return events.Cancel{Case: caseID.Draw(t, "case"), Reason: maybe.Draw(t, "reason")}
 		}),
-		pin(events.TypeRetry, func(t *rapid.T) events.Retry { return events.Retry{Case: caseID.Draw(t, "case")} }),
+		pin(events.TypeRetry, func(t *rapid.T) events.Retry {
+			return events.Retry{Case: caseID.Draw(t, "case"), Reason: maybe.Draw(t, "reason")}
+		}),
 		pin(events.TypeAccepted, accepted),
 		pin(events.TypeRefused, refused),
 		pin(events.TypeValidated, validated),
@@ -80,6 +82,7 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		pin(events.TypeFailed, failed),
 		pin(events.TypeCancelled, cancelled),
 		pin(events.TypeCancelling, func(t *rapid.T) events.Cancelling { return events.Cancelling{Reason: maybe.Draw(t, "reason")} }),
+		pin(events.TypeRetrying, func(t *rapid.T) events.Retrying { return events.Retrying{Reason: maybe.Draw(t, "reason")} }),
 		pin(events.TypeWaiting, waiting),
 		pin(events.TypeProgressed, progressed),
 		pin(events.TypeViolated, violated),

@@ -55,7 +55,8 @@ type Cancel struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Retry asks for a new case that takes up what a failed one left.
+// Retry asks for a new case that takes up what a failed one left, or for another try of one that waits for an operator.
 type Retry struct {
-	Case string `json:"case"`
+	Case   string `json:"case"`
+	Reason string `json:"reason,omitempty"`
 }

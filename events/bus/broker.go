@@ -46,6 +46,13 @@ type Broker interface {
 	// Consume attaches to the service's durable subscription, in which the broker keeps what the service has not
 	// settled. Several processes may attach at once and share the messages.
 	Consume(ctx context.Context, c Consumer) (Source, error)
+	// Stands returns the newest message that was published on exactly this subject, if any. It serves the marks
+	// that services look for before they act (events.Kind.Mark); a mark may show a second after it was published.
+	Stands(ctx context.Context, subject string) (m Received, found bool, err error)
+	// Hold blocks until this process, and no other, holds the service. The context that it returns ends before
+	// anybody else can hold it: at the release, or when the connection is lost for long. A process that dies loses
+	// it within some ten seconds.
+	Hold(ctx context.Context, service string) (held context.Context, release func(), err error)
 }
 
 // Consumer describes the durable subscription of a service.

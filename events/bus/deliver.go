@@ -77,6 +77,68 @@ func Backoff(attempt int, jitter float64) time.Duration {
 // connection is closed for good.
 func Run(ctx context.Context, b Broker, s Service, o Options) error {
 	o = o.withDefaults()
+	if !s.Alone {
+		return run(ctx, context.WithoutCancel(ctx), b, s, o)
+	}
+	for ctx.Err() == nil {
+		held, release, err := hold(ctx, b, s.durable())
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, ErrClosed), errors.Is(err, ErrMissing), errors.Is(err, ErrNotPermitted):
+			return fmt.Errorf("%s: hold: %w", s.Name, err)
+		case err != nil:
+			o.Log.Warn("the service cannot be held, will try again", zap.String("service", s.Name), zap.Error(err))
+			pause(ctx, Backoff(1, o.Jitter()))
+			continue
+		}
+		o.Log.Info("this process serves, others stand by", zap.String("service", s.Name))
+		if s.Begin != nil {
+			s.Begin()
+		}
+		err = run(ctx, held, b, s, o)
+		release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hold asks for the service until ctx ends. What is held outlives ctx, for the handlers under way.
+func hold(ctx context.Context, b Broker, service string) (context.Context, func(), error) {
+	asking, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, giveUp)
+	held, release, err := b.Hold(asking, service)
+	if err != nil {
+		giveUp()
+		return nil, nil, err
+	}
+	end := func() {
+		release()
+		giveUp()
+	}
+	if !stop() {
+		end()
+		return nil, nil, ctx.Err()
+	}
+	return held, end, nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// run delivers until ctx ends; handlers may go on as long as held lasts, and when that ends everything stops at once.
+func run(ctx, held context.Context, b Broker, s Service, o Options) error {
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	defer context.AfterFunc(held, leave)()
 	consumer := s.Consumer()
 	consumer.AckWait, consumer.Pending = o.AckWait, 4*o.Concurrency
 	source, err := b.Consume(ctx, consumer)
@@ -89,7 +151,7 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 	defer source.Close()
 
 	// Handlers outlive ctx by the grace.
-	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	working, stop := context.WithCancel(held)
 	l := &loop{broker: b, service: s, o: o, underway: underway{since: map[Delivery]time.Time{}}}
 	var beating, workers sync.WaitGroup
 	beating.Go(func() { l.heartbeat(working) })
@@ -157,7 +219,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	var result Result
 	failure := fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
 	if in.Attempt <= endless*l.o.MaxAttempts {
-		header, result, failure = call(ctx, route, in, log)
+		header, result, failure = l.call(ctx, route, in, log)
 	} else if e, err := events.Parse(in.Data); err == nil {
 		header = e.Header
 	}
@@ -199,7 +261,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 }
 
 // call runs the handler; a panic in it is an error like any other.
-func call(ctx context.Context, route Route, in incoming, log *zap.Logger) (h events.Header, r Result, err error) {
+func (l *loop) call(ctx context.Context, route Route, in incoming, log *zap.Logger) (h events.Header, r Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("handler panicked: %v", p)
@@ -208,7 +270,7 @@ func call(ctx context.Context, route Route, in incoming, log *zap.Logger) (h eve
 			h = e.Header
 		}
 	}()
-	return route.handle(ctx, in)
+	return route.handle(ctx, in, l)
 }
 
 // finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles.
@@ -233,7 +295,7 @@ func position(in incoming, h events.Header) int { return max(in.wait.Position, h
 
 func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
 	for i, draft := range drafts {
-		if err := publish(ctx, l.broker, l.service.Name, h, position(in, h)+i+1, draft, l.o.Now()); err != nil {
+		if err := publish(ctx, l.broker, l.service.Name, h, cmp.Or(draft.number, position(in, h)+i+1), draft, l.o.Now()); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,21 @@ type Event[T any] struct {
 	Wait     Wait
 	Attempt  int       // 1 at the first delivery
 	Received time.Time // when the broker stored it, or the event's own time
+	// Stands looks a mark of the event's case up; nil in the tests of handlers that need none.
+	Stands func(ctx context.Context, mark events.Kind) (m Received, found bool, err error)
+}
+
+// Mark returns the newest mark of that type in the case of an event.
+func Mark[M, T any](ctx context.Context, e Event[T], t events.Type[M]) (mark events.Event[M], found bool, err error) {
+	if e.Stands == nil {
+		return mark, false, nil
+	}
+	m, found, err := e.Stands(ctx, t.Kind)
+	if !found || err != nil {
+		return mark, false, err
+	}
+	mark, err = events.Decode(t, m.Data)
+	return mark, err == nil, err
 }
 
 // Wait is what a handler that asked to be woken left for itself.
@@ -63,6 +78,7 @@ type Draft struct {
 	caseID  string
 	request string
 	level   string
+	number  int
 	data    any
 }
 
@@ -82,6 +98,12 @@ func Notify(n events.Note) Draft {
 // For puts the draft into another case than that of the event it answers.
 func (d Draft) For(site, caseID, request string) Draft {
 	d.site, d.caseID, d.request = site, caseID, request
+	return d
+}
+
+// Numbered gives a report its number in the case instead of that which follows from the event it answers.
+func (d Draft) Numbered(n int) Draft {
+	d.number = n
 	return d
 }
 
@@ -106,6 +128,9 @@ type Service struct {
 	// All makes the subscription take every fact in one filter, and passes over those without a route. It suits a
 	// service that answers many kinds: brokers are slow at long lists of filters.
 	All bool
+	// Alone lets one process at a time serve; others stand by. Begin is called whenever this one takes over.
+	Alone bool
+	Begin func()
 }
 
 // Route leads one kind of event to its handler.
@@ -113,7 +138,7 @@ type Route struct {
 	filters func(sites []string) []string
 	kind    events.Kind
 	step    string // whose outcome the handler decides
-	handle  func(ctx context.Context, in incoming) (events.Header, Result, error)
+	handle  func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error)
 	// giveUp drafts what tells the world that this message was given up.
 	giveUp func(h events.Header, in incoming, cause error) []Draft
 }
@@ -125,12 +150,33 @@ type incoming struct {
 }
 
 // On leads facts of a kind to a handler that decides the given step; "" when it decides none. When such a fact is
-// given up, the step ends as failed.
+// given up, the step ends as failed. When the case is being cancelled and the handler has waited, the step ends as
+// cancelled, and the handler is not asked.
 func On[T any](t events.Type[T], step string, h Handler[T]) Route {
+	return on(t, step, func(ctx context.Context, e Event[T], in incoming) (Result, error) {
+		if step != "" && in.Woken {
+			cancelling, found, err := Mark(ctx, e, events.TypeCancelling)
+			if err != nil {
+				return Result{}, err
+			}
+			if found {
+				return Result{Publish: []Draft{Fact(events.TypeCancelled, step, cancelled(in, cancelling.Data.Reason))}}, nil
+			}
+		}
+		return h(ctx, e)
+	})
+}
+
+// OnMarked is On for a handler that looks for the marks of a case by itself.
+func OnMarked[T any](t events.Type[T], step string, h Handler[T]) Route {
+	return on(t, step, func(ctx context.Context, e Event[T], _ incoming) (Result, error) { return h(ctx, e) })
+}
+
+func on[T any](t events.Type[T], step string, h func(context.Context, Event[T], incoming) (Result, error)) Route {
 	return Route{
 		kind: t.Kind, step: step,
 		filters: factFilters(t.Kind),
-		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
+		handle: func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error) {
 			e, err := events.Decode(t, in.Data)
 			if err == nil {
 				err = fits(e.Header, in.Subject)
@@ -138,7 +184,10 @@ func On[T any](t events.Type[T], step string, h Handler[T]) Route {
 			if err != nil {
 				return e.Header, Result{}, &malformed{err}
 			}
-			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in)})
+			stands := func(ctx context.Context, mark events.Kind) (Received, bool, error) {
+				return l.broker.Stands(ctx, events.FactSubject(e.Site, e.Case, mark.Step, mark.Name))
+			}
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), stands}, in)
 			return e.Header, result, err
 		},
 		giveUp: func(h events.Header, in incoming, cause error) []Draft {
@@ -155,12 +204,12 @@ func OnCommand[T any](t events.Type[T], h Handler[T], refuse func(e events.Heade
 	return Route{
 		kind: t.Kind, step: events.StepRequest,
 		filters: func([]string) []string { return []string{events.CommandSubject(t.Kind)} },
-		handle: func(ctx context.Context, in incoming) (events.Header, Result, error) {
+		handle: func(ctx context.Context, in incoming, _ *loop) (events.Header, Result, error) {
 			e, err := events.ParseCommand(t, in.Data, in.Headers, CommandID(in.Received))
 			if err != nil {
 				return e.Header, Result{Publish: []Draft{refuse(e.Header, in.Data, err)}}, nil
 			}
-			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in)})
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), nil})
 			return e.Header, result, err
 		},
 		giveUp: func(h events.Header, in incoming, cause error) []Draft { return []Draft{refuse(h, in.Data, cause)} },
@@ -171,7 +220,7 @@ func OnCommand[T any](t events.Type[T], h Handler[T], refuse func(e events.Heade
 func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) Draft) Route {
 	return Route{
 		filters: func([]string) []string { return []string{events.SubjectCommands + ".>"} },
-		handle: func(_ context.Context, in incoming) (events.Header, Result, error) {
+		handle: func(_ context.Context, in incoming, _ *loop) (events.Header, Result, error) {
 			h := events.Header{ID: CommandID(in.Received)}
 			err := &Rejection{
 				Code: "command.unknown", Message: fmt.Sprintf("nothing answers commands on %s", in.Subject),
@@ -285,13 +334,31 @@ func failure(in incoming, cause error) events.Failed {
 			f.Remedy = rejection.Remedy
 		}
 	}
+	f.Case = caseIn(in)
+	return f
+}
+
+// cancelled words the end of a step that waited for something before it touched anything.
+func cancelled(in incoming, reason string) events.Cancelled {
+	end := events.Cancelled{Reason: reason}
+	if c := caseIn(in); c != nil {
+		end.Case = *c
+		for _, m := range c.Machines {
+			end.Machines = append(end.Machines, events.MachineState{Machine: m.Name, State: "not-started"})
+		}
+	}
+	return end
+}
+
+// caseIn reads the case out of an event as far as it can be read.
+func caseIn(in incoming) *events.Case {
 	var body struct {
 		Data struct {
 			Case *events.Case `json:"case"`
 		} `json:"data"`
 	}
-	if json.Unmarshal(in.Data, &body) == nil {
-		f.Case = body.Data.Case
+	if json.Unmarshal(in.Data, &body) != nil {
+		return nil
 	}
-	return f
+	return body.Data.Case
 }

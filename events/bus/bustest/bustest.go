@@ -90,6 +90,9 @@ var brokerTests = []test{
 	{"keeps a wake-up for a process that comes later", wakeOutlives},
 	{"shows no wake-up in the event log", wakeHidden},
 	{"keeps a dead letter and gives the message up", buries},
+	{"shows the newest mark of a subject", stands},
+	{"lets one process hold a service, and the next after its release", holds},
+	{"gives a service to the next when its holder dies", holdOutlived},
 }
 
 func consumer(h Harness, service string, filters ...string) bus.Consumer {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,8 @@ var loopTests = []test{
 	{"loop: a handler that decides no step waits and reports beside its messages", loopReports},
 	{"loop: a second outcome is dropped and the message settled", loopDecided},
 	{"loop: a long handler keeps its message", loopHeartbeat},
+	{"loop: a case that is cancelled ends where it waits", loopCancels},
+	{"loop: a service that serves alone goes to the next process when its own stops", loopAlone},
 	{"loop: drains, letting a handler finish", loopDrains},
 	{"loop: a process that dies between publish and settle repeats without effect", loopRepeats},
 }
@@ -476,5 +479,79 @@ func loopRepeats(t *testing.T, h Harness) {
 	}
 	if outcomes != 1 {
 		t.Errorf("%d outcomes", outcomes)
+	}
+}
+
+func loopCancels(t *testing.T, h Harness) {
+	var looks atomic.Int32
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		looks.Add(1)
+		return bus.Result{After: h.AckWait / 4}, nil
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	publishAccepted(t, ctx, conn, "b")
+	raw, err := events.Encode(events.Event[events.Cancelling]{
+		Header: events.Header{
+			ID: "a/cancel", Source: "/reprotect/tokyo/validator", Type: events.TypeCancelling.CloudType(),
+			Subject: "a", Site: "tokyo", Case: "a", Step: events.StepCancel, Request: "r1", Position: 2, Time: time.Now().UTC(),
+		},
+		Data: events.Cancelling{Reason: "wrong window"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message("a", events.StepCancel, events.TypeCancelling.Name)
+	m.Data, m.Headers = raw, nil
+	publish(t, ctx, conn, m)
+	r := await(t, ctx, b, "the end", on("reprotect.event.tokyo.a.validation.cancelled"))
+	e, err := events.Decode(events.TypeCancelled, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Data.Reason != "wrong window" || len(e.Data.Case.Machines) != 1 || e.Data.Machines[0].State != "not-started" {
+		t.Errorf("%+v", e.Data)
+	}
+	before := looks.Load()
+	tick := time.NewTicker(h.AckWait / 4)
+	defer tick.Stop()
+	for looks.Load() == before { // the other case waits on
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the other case is not looked at any more")
+		}
+	}
+}
+
+func loopAlone(t *testing.T, h Harness) {
+	var serving, begun [2]atomic.Int32
+	instance := func(n int) bus.Service {
+		s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+			serving[n].Add(1)
+			return validate(ctx, e)
+		})
+		s.Alone, s.Begin = true, func() { begun[n].Add(1) }
+		return s
+	}
+	b, first, ctx := setUp(t, h, instance(0))
+	stop := serve(t, h, first, instance(0), bus.Options{})
+	publishAccepted(t, ctx, first, "a")
+	await(t, ctx, b, "the first answer", on("reprotect.event.tokyo.a.validation.validated"))
+	second, _ := b.Connect(t)
+	serve(t, h, second, instance(1), bus.Options{})
+	for i := range 20 {
+		publishAccepted(t, ctx, first, fmt.Sprint("b", i))
+	}
+	await(t, ctx, b, "the last answer", on("reprotect.event.tokyo.b19.validation.validated"))
+	if serving[1].Load() != 0 || begun[1].Load() != 0 {
+		t.Error("two processes serve")
+	}
+	stop()
+	publishAccepted(t, ctx, second, "c")
+	await(t, ctx, b, "the answer of the next", on("reprotect.event.tokyo.c.validation.validated"))
+	if serving[1].Load() != 1 || begun[1].Load() != 1 {
+		t.Errorf("served %d, begun %d times", serving[1].Load(), begun[1].Load())
 	}
 }

@@ -46,6 +46,7 @@ type Conn struct {
 	js      jetstream.JetStream
 	log     *zap.Logger
 	timeout time.Duration
+	name    string
 
 	mu     sync.Mutex
 	denied map[string]time.Time // subjects on which the server refused to publish
@@ -53,7 +54,7 @@ type Conn struct {
 
 // Connect connects; it fails when the server cannot be reached now.
 func Connect(o Options) (*Conn, error) {
-	c := &Conn{log: o.Log, timeout: o.Timeout, denied: map[string]time.Time{}}
+	c := &Conn{log: o.Log, timeout: o.Timeout, name: o.Name, denied: map[string]time.Time{}}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}

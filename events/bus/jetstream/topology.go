@@ -57,7 +57,7 @@ func Topology(replicas int, consumers ...bus.Consumer) []Stream {
 		wake.Subjects = []string{wakeSubject + c.Service + ".>"}
 		wake.Retention = jetstream.WorkQueuePolicy // what fired and was handled goes
 		wake.Discard = jetstream.DiscardOld        // demanded by schedules; without limits nothing is discarded
-		wake.AllowMsgSchedules = true
+		wake.AllowMsgSchedules, wake.AllowMsgTTL = true, true
 		streams = append(streams, Stream{wake, []jetstream.ConsumerConfig{durable(c, dueSubject(c.Service, ">"))}})
 	}
 	return streams
@@ -168,6 +168,10 @@ func (c *Conn) Status(ctx context.Context) (Status, error) {
 		lag := Lag{Service: info.Config.Durable, Pending: info.NumPending, UnderWay: info.NumAckPending, Redeliver: info.NumRedelivered}
 		if wake, err := c.js.Stream(ctx, StreamWake(info.Config.Durable)); err == nil {
 			lag.Waiting = wake.CachedInfo().State.Msgs
+			hold := holdSubject(info.Config.Durable) // who holds the service stands there, too
+			if info, err := wake.Info(ctx, jetstream.WithSubjectFilter(hold)); err == nil {
+				lag.Waiting -= info.State.Subjects[hold]
+			}
 		}
 		s.Services = append(s.Services, lag)
 	}

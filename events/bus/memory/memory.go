@@ -33,6 +33,8 @@ type Bus struct {
 	seen      map[string]time.Time // ids, for the window in which they are remembered
 	consumers map[string]*consumer
 	timers    map[string]*time.Timer // wake-ups by service and key
+	newest    map[string]int         // place in the log by subject
+	holders   map[string]*holder     // by service
 	faults    Faults
 	random    *rand.Rand
 }
@@ -44,6 +46,7 @@ const window = 2 * time.Minute
 func New(f Faults) *Bus {
 	return &Bus{
 		stands: map[string]bool{}, seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
+		newest: map[string]int{}, holders: map[string]*holder{},
 		faults: f, random: rand.New(rand.NewPCG(f.Seed, 0)),
 	}
 }
@@ -141,6 +144,7 @@ func (b *Bus) store(m bus.Message) error {
 	}
 	m.Data = slices.Clone(m.Data)
 	r := bus.Received{Message: m, Sequence: uint64(len(b.log) + 1), Published: now}
+	b.newest[m.Subject] = len(b.log)
 	b.log = append(b.log, r)
 	b.stands[m.Subject[:strings.LastIndexByte(m.Subject, '.')+1]+"*"] = true
 	for _, q := range b.consumers {
@@ -175,6 +179,21 @@ func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bu
 		b.timers[name] = timer
 		return nil
 	})
+}
+
+// Stands implements bus.Broker.
+func (c *Conn) Stands(ctx context.Context, subject string) (m bus.Received, found bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return m, false, err
+	}
+	err = c.do(func() error {
+		var n int
+		if n, found = c.bus.newest[subject]; found {
+			m = c.bus.log[n]
+		}
+		return nil
+	})
+	return m, found && err == nil, err
 }
 
 // Consume implements bus.Broker.
