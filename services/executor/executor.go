@@ -3,6 +3,7 @@
 //
 // Its two handlers look, decide in a pure function, and do at most one thing. A job that already runs is
 // adopted, a machine that already replicates back is done: that, and not bookkeeping, makes a crash harmless.
+// The starts of a site go through its line, which keeps to the site's limits; one process at a time serves.
 package executor
 
 import (
@@ -19,11 +20,12 @@ import (
 type Vault interface {
 	// Vault gives a look at the vault that is not older than maxAge.
 	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
-	Item(ctx context.Context, id string) (facts.Item, error)
 	// Job reads a job in full, with its errors.
 	Job(ctx context.Context, id string) (facts.Job, error)
 	// Reprotect submits once and returns the job's id; it never tries again by itself.
 	Reprotect(ctx context.Context, r facts.Reprotect) (job string, err error)
+	// Cancel asks for the end of a job; it returns when Azure has accepted.
+	Cancel(ctx context.Context, job string) error
 }
 
 // Inventory reads vCenter.
@@ -36,9 +38,10 @@ type Site struct {
 	Vault     Vault
 	Inventory Inventory
 	Checks    checks.Site
+	Limits    Limits
 	Look      time.Duration
 	AgentWait time.Duration // how long a refusal for a missing agent is borne
-	JobWait   time.Duration // a job that has not ended by then fails the case
+	JobWait   time.Duration // a machine that is not protected by then fails the case, unless it still moves
 }
 
 // staleAfter is the age at which the facts behind a case are read and checked again before a submission
@@ -47,22 +50,31 @@ const staleAfter = 10 * time.Minute
 
 // New makes the service for these sites.
 func New(sites map[string]Site, now func() time.Time) bus.Service {
-	x := executor{sites, now}
-	return bus.Service{Name: "executor", Routes: []bus.Route{
-		bus.On(events.TypeRegistered, events.StepSubmission, x.registered),
-		bus.On(events.TypeStarted, events.StepReplication, x.started),
+	x := executor{sites, map[string]*line{}, now}
+	for name, site := range sites {
+		x.lines[name] = newLine(site.Limits, now)
+	}
+	begin := func() {
+		for _, l := range x.lines {
+			l.begin()
+		}
+	}
+	return bus.Service{Name: "executor", Alone: true, Begin: begin, Routes: []bus.Route{
+		bus.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered),
+		bus.OnMarked(events.TypeStarted, events.StepReplication, x.started),
 	}}
 }
 
 type executor struct {
 	sites map[string]Site
+	lines map[string]*line
 	now   func() time.Time
 }
 
-func (x executor) site(name string) (Site, error) {
+func (x executor) site(name string) (Site, *line, error) {
 	site, ok := x.sites[name]
 	if !ok {
-		return site, bus.UnknownSite(name)
+		return site, nil, bus.UnknownSite(name)
 	}
-	return site, nil
+	return site, x.lines[name], nil
 }

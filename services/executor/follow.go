@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"reprotect.example/events"
@@ -16,28 +15,28 @@ import (
 // memory is what following a case keeps between looks. All of it can be lost: a redelivery begins anew and comes
 // to the same end.
 type memory struct {
-	Said  string               `json:"said,omitempty"`  // the progress or wait that was told last
-	Moved time.Time            `json:"moved,omitzero"`  // when something changed last
-	Still int                  `json:"still,omitempty"` // looks since
-	Again map[string]again     `json:"again,omitempty"` // by machine: submitted again after a passing failure
-	Items map[string]string    `json:"items,omitempty"` // by machine: the new item that its job named
-	Seen  map[string]milestone `json:"seen,omitempty"`  // by machine: where its replication stood at first
+	Said   string               `json:"said,omitempty"`   // the progress that was told last
+	Waits  string               `json:"waits,omitempty"`  // the wait that was told last
+	Moved  time.Time            `json:"moved,omitzero"`   // when something changed last
+	Still  int                  `json:"still,omitempty"`  // looks since
+	Quiet  time.Time            `json:"quiet,omitzero"`   // when it was told last that nothing moves
+	Again  map[string]again     `json:"again,omitempty"`  // by machine: its job failed, and it is or was to be submitted again
+	Ended  map[string]string    `json:"ended,omitempty"`  // by machine: its job that succeeded, once it was read in full
+	Items  map[string]string    `json:"items,omitempty"`  // by machine: the new item that its job named
+	Seen   map[string]milestone `json:"seen,omitempty"`   // by machine: where its replication stood at first
+	Since  map[string]time.Time `json:"since,omitempty"`  // by machine: when it was seen protected first
+	Cancel map[string]time.Time `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
 }
 
-type again struct {
-	Job   string `json:"job"`
-	Tries int    `json:"tries"`
-}
-
+// milestone is where a replication stood at a time.
 type milestone struct {
 	Percent int       `json:"percent"`
+	Bytes   int64     `json:"bytes,omitempty"`
 	At      time.Time `json:"at"`
 }
 
-const (
-	mostTries = 5         // submissions again after a failure that passes
-	quiet     = time.Hour // without any movement until the operator is told
-)
+// quiet is how long nothing may move until the operator is told.
+const quiet = time.Hour
 
 // Machine states, as in events.MachineState.
 const (
@@ -45,19 +44,27 @@ const (
 	replicating = "replicating"
 	protected   = "protected"
 	failed      = "failed"
+	cancelled   = "cancelled"
 )
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
 func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus.Result, error) {
-	site, err := x.site(e.Site)
+	site, line, err := x.site(e.Site)
 	if err != nil {
 		return bus.Result{}, err
 	}
-	f := &follower{site: site, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
+	f := &follower{site: site, line: line, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
 	if f.memory.Moved.IsZero() {
 		f.memory.Moved = e.Time
 	}
-	f.vault, err = site.Vault.Vault(ctx, site.Look)
+	cancelling, found, err := bus.Mark(ctx, e, events.TypeCancelling)
+	if err != nil {
+		return bus.Result{}, err
+	}
+	if found {
+		f.cancelling = &cancelling.Data
+	}
+	f.vault, err = site.Vault.Vault(ctx, line.age(site.Look))
 	if err != nil {
 		return f.surroundings(err)
 	}
@@ -67,18 +74,25 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 			return f.surroundings(err)
 		}
 	}
-	if slices.ContainsFunc(standings, func(s standing) bool { return !s.rests() }) {
+	if slices.ContainsFunc(standings, func(s standing) bool { return !f.rests(s) }) {
 		return f.goOn(standings), nil
 	}
-	return bus.Result{Publish: []bus.Draft{end(e.Data.Case, standings)}}, nil
+	violated, _, err := bus.Mark(ctx, e, events.TypeViolated)
+	if err != nil {
+		return bus.Result{}, err
+	}
+	return bus.Result{Publish: []bus.Draft{f.end(standings, violated.Data.Code)}}, nil
 }
 
 type follower struct {
-	site   Site
-	e      bus.Event[events.Started]
-	now    time.Time
-	vault  facts.Vault
-	memory memory
+	site       Site
+	line       *line
+	e          bus.Event[events.Started]
+	now        time.Time
+	vault      facts.Vault
+	memory     memory
+	cancelling *events.Cancelling // nil: nobody asked for the end
+	warnings   []events.Problem   // what jobs carried that succeeded all the same
 }
 
 // standing is where one machine stands.
@@ -86,13 +100,25 @@ type standing struct {
 	events.MachineProgress
 	job    string
 	item   string
+	lag    *int
 	code   string
 	why    string
 	remedy string
 	words  string
+	waits  *events.Waiting // it stands still until something passes or somebody mends it
 }
 
-func (s standing) rests() bool { return s.State == protected || s.State == failed }
+// rests says whether nothing more is to be awaited of a machine. When the case is to end, neither a replication nor
+// a try to come is awaited: only a job is.
+func (f *follower) rests(s standing) bool {
+	switch s.State {
+	case protected, failed, cancelled:
+		return true
+	case replicating:
+		return f.cancelling != nil
+	}
+	return false
+}
 
 func (f *follower) surroundings(err error) (bus.Result, error) {
 	r, err := waiting.Surroundings(err, f.e.Header, f.e.Data.Case.Names(), bus.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
@@ -107,20 +133,29 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name}, job: job.Job}
 	if job.Refused != nil {
 		s.State, s.code, s.why, s.remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
+		if s.code == codeCancelled {
+			s.State = cancelled
+		}
 		return s, nil
 	}
-	if retried, ok := f.memory.Again[m.Name]; ok {
+	retried, tried := f.memory.Again[m.Name]
+	if tried && retried.Job != "" {
 		s.job = retried.Job
 	}
 	item, ok := f.item(m)
-	s.item = item.ID
+	s.item, s.lag = item.ID, item.Replication.LagSeconds
 	switch {
 	case ok && item.Protected():
 		s.State, s.Percent, s.Task = protected, 100, item.StateText
+		if f.memory.Since[m.Name].IsZero() {
+			remember(&f.memory.Since, m.Name, f.vault.Taken.UTC())
+		}
 		return s, nil
 	case ok && item.ReversedOnce():
 		f.replicates(&s, item)
 		return s, nil
+	case tried && retried.Job == "":
+		return f.toBeTried(ctx, m, s, retried)
 	case s.job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
 		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
 		return s, nil
@@ -130,10 +165,19 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		s.remedy = "Look in the vault what became of it, then send the request again."
 		return s, nil
 	}
+	return f.standByJob(ctx, m, s, item)
+}
 
+// standByJob says what a job means for its machine.
+func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item facts.Item) (standing, error) {
 	summary, listed := f.vault.Job(s.job)
 	if listed && !summary.Done() && summary.State != "Suspended" {
+		f.line.occupies(f.e.Case, m, item, s.job, f.vault)
 		f.runs(&s, summary)
+		return f.cancelJob(ctx, m, s)
+	}
+	if f.memory.Ended[m.Name] == s.job { // its item shows at one of the next looks
+		f.runs(&s, facts.Job{State: "Succeeded"})
 		return s, nil
 	}
 	full, err := f.site.Vault.Job(ctx, s.job) // read in full once it has changed, never while it runs
@@ -142,21 +186,30 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 	}
 	switch full.State {
 	case "Succeeded":
+		remember(&f.memory.Ended, m.Name, s.job)
 		if full.NewItemID != "" {
 			remember(&f.memory.Items, m.Name, full.NewItemID)
 		}
-		f.runs(&s, full) // its item shows at one of the next looks
+		for _, p := range full.Errors {
+			f.warnings = append(f.warnings, events.Problem{Code: first(p.Code, "job.warning"), Place: m.Name, Message: p.Message, Remedy: p.Remedy})
+		}
+		f.runs(&s, full)
 	case "Failed":
 		return f.jobFailed(ctx, m, s, full)
 	case "Cancelled":
 		s.State, s.code = failed, "job.cancelled"
 		s.why = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.job, m.Name)
-		s.remedy = "If the machine is still to come home, send the request again."
+		s.remedy = "If the machine is still to come home, retry the case."
+		if f.cancelling != nil {
+			s.State, s.why, s.remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.job, m.Name), ""
+		}
 	case "Suspended":
 		f.runs(&s, full)
 		s.Task = "suspended in Site Recovery: look at the job in the portal"
+		return f.cancelJob(ctx, m, s)
 	default:
 		f.runs(&s, full)
+		return f.cancelJob(ctx, m, s)
 	}
 	return s, nil
 }
@@ -182,16 +235,25 @@ func (f *follower) runs(s *standing, job facts.Job) {
 	if job.State == "Succeeded" {
 		s.Percent, s.Task = jobShare, "waiting for the initial replication to begin"
 	}
-	if f.now.After(f.e.Time.Add(f.site.JobWait)) {
+	if f.late() {
 		s.State, s.code = failed, "job.timeout"
 		s.why = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.job, s.Machine, f.site.JobWait)
-		s.remedy = "Look at the job in the portal. When it has ended, send the request again: a machine that is protected by then is found to be so."
+		s.remedy = "Look at the job in the portal. When it has ended, retry the case: a machine that is protected by then is found to be so."
 	}
 }
+
+// late says whether the bound has passed that a case has for becoming protected.
+func (f *follower) late() bool { return f.now.After(f.e.Time.Add(f.site.JobWait)) }
 
 func (f *follower) replicates(s *standing, item facts.Item) {
 	s.State, s.Percent, s.Task = replicating, jobShare, item.StateText
 	s.Bytes = item.Replication.ProcessedBytes
+	if f.late() && f.now.Sub(f.memory.Moved) > quiet {
+		s.State, s.code = failed, "replication.timeout"
+		s.why = fmt.Sprintf("%s is not protected after %s, and nothing has moved for %s. Its replication is left as it is", s.Machine, f.site.JobWait, quiet)
+		s.remedy = "Look in the portal at the health of the replication. When it moves again, retry the case."
+		return
+	}
 	if item.Replication.Percent == nil {
 		return
 	}
@@ -200,150 +262,15 @@ func (f *follower) replicates(s *standing, item facts.Item) {
 	s.Percent = jobShare + (99-jobShare)*percent/100
 	first, ok := f.memory.Seen[s.Machine]
 	if !ok {
-		remember(&f.memory.Seen, s.Machine, milestone{percent, f.now})
+		remember(&f.memory.Seen, s.Machine, milestone{percent, s.Bytes, f.now})
 		return
+	}
+	if took := f.now.Sub(first.At); s.Bytes > first.Bytes && took > 0 {
+		s.Rate = int64(float64(s.Bytes-first.Bytes) / took.Seconds())
 	}
 	// An estimate needs a basis: some percent made before our eyes.
 	if made := percent - first.Percent; made >= 5 {
 		perPercent := f.now.Sub(first.At) / time.Duration(made)
 		s.ETA = f.now.Add(time.Duration(100-percent) * perPercent).UTC().Truncate(time.Second)
 	}
-}
-
-// jobFailed says what a failed job means: a failure that passes is submitted again, a few times.
-func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, job facts.Job) (standing, error) {
-	cause := facts.Problem{Code: "job.failed", Class: facts.Operator, Message: job.StateText}
-	for _, p := range job.Errors {
-		if p.Severity != "Warning" {
-			cause = p
-			break
-		}
-	}
-	if noAgent := strings.Contains(strings.ToLower(cause.Message), "agent is not installed"); noAgent {
-		cause.Code, cause.Class = codeNoAgent, facts.Temporary
-	}
-	tries := f.memory.Again[m.Name].Tries
-	inTime := cause.Code != codeNoAgent && tries < mostTries || cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait))
-	if cause.Class == facts.Temporary && inTime {
-		return f.again(ctx, m, s, cause, tries)
-	}
-	s.State, s.code, s.words, s.remedy = failed, first(cause.Code, "job.failed"), cause.Message, cause.Remedy
-	s.why = fmt.Sprintf("Site Recovery job %s of %s failed", s.job, m.Name)
-	if s.remedy == "" {
-		s.remedy = "Look at the job in the portal, mend the cause, then send the request again. The machine still runs in Azure."
-	}
-	return s, nil
-}
-
-// again submits a machine anew, after a fresh look: a job that somebody else started meanwhile is adopted.
-func (f *follower) again(ctx context.Context, m events.Machine, s standing, cause facts.Problem, tries int) (standing, error) {
-	item, err := f.site.Vault.Item(ctx, m.Item)
-	if err != nil {
-		return s, err
-	}
-	s.State, s.Percent, s.Task = running, jobShare/3, "to be submitted again: "+cause.Message
-	if cause.Code == codeNoAgent && item.AgentRegistered != nil && !*item.AgentRegistered {
-		return s, nil // no use before the agent is there
-	}
-	switch mv := decide(m, item, true, facts.Vault{}, f.e.Time); mv.kind {
-	case adopt:
-		remember(&f.memory.Again, m.Name, again{mv.job, tries})
-	case submit:
-		r, problem := submission(m, item, f.vault)
-		if problem != nil {
-			s.State, s.code, s.why, s.remedy = failed, problem.Code, problem.Message, problem.Remedy
-			return s, nil
-		}
-		job, err := f.site.Vault.Reprotect(ctx, r)
-		if err != nil {
-			return s, err
-		}
-		s.job = job
-		remember(&f.memory.Again, m.Name, again{job, tries + 1})
-	}
-	return s, nil
-}
-
-// goOn tells what moved, and waits: shortly while a job is due, longer and longer while data only flows, shortly
-// again when something moved.
-func (f *follower) goOn(standings []standing) bus.Result {
-	progress := events.Progressed{}
-	jobsDue := false
-	for _, s := range standings {
-		progress.Percent += s.Percent
-		progress.Machines = append(progress.Machines, s.MachineProgress)
-		jobsDue = jobsDue || s.State == running
-	}
-	progress.Percent /= len(standings)
-
-	if said := digest(standings); said != f.memory.Said {
-		f.memory.Said, f.memory.Moved, f.memory.Still = said, f.now, 0
-		return bus.Result{
-			Publish: []bus.Draft{bus.Fact(events.TypeProgressed, "", progress)},
-			After:   waiting.Pause(f.site.Look, 0), Note: waiting.Note(f.memory),
-		}
-	}
-	f.memory.Still++
-	pause := waiting.Pause(f.site.Look, f.memory.Still)
-	if jobsDue {
-		pause = waiting.Pause(f.site.Look, 0)
-	}
-	result := bus.Result{After: pause, Note: waiting.Note(f.memory)}
-	if silent := f.now.Sub(f.memory.Moved); silent > quiet {
-		f.memory.Moved = f.now // told again after another such time
-		result.Note = waiting.Note(f.memory)
-		result.Publish = []bus.Draft{bus.Fact(events.TypeWaiting, "", events.Waiting{
-			For: waiting.ForReplication, Machines: f.e.Data.Case.Names(), Since: f.now.Add(-silent).UTC(), NextLook: f.now.Add(pause).UTC(),
-			Message: fmt.Sprintf("Nothing has moved for %s", silent.Round(time.Minute)),
-			Remedy:  "Look in the portal whether data still flows: bandwidth of VPN or ExpressRoute, health of the process server or appliance.",
-		})}
-	}
-	return result
-}
-
-// digest changes when something worth telling does: bytes and estimates do not count by themselves.
-func digest(standings []standing) string {
-	var b strings.Builder
-	for _, s := range standings {
-		fmt.Fprintf(&b, "%s %s %d %s;", s.Machine, s.State, s.Percent, s.Task)
-	}
-	return b.String()
-}
-
-// end is the outcome of a case whose machines have all come to rest.
-func end(c events.Case, standings []standing) bus.Draft {
-	var bad []standing
-	var states []events.MachineState
-	var good []events.ProtectedState
-	for i, s := range standings {
-		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.job, Code: s.code, Message: s.why}
-		states = append(states, state)
-		if s.State == failed {
-			bad = append(bad, s)
-			continue
-		}
-		good = append(good, events.ProtectedState{Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location})
-	}
-	if bad == nil {
-		return bus.Fact(events.TypeCompleted, "", events.Completed{Case: c, Machines: good})
-	}
-	f := events.Failed{Case: &c, Code: bad[0].code, Message: bad[0].why, Words: bad[0].words, Remedy: bad[0].remedy, Machines: states}
-	if len(standings) > 1 {
-		f.Message = fmt.Sprintf("%d of %d machines are protected, %d failed. %s", len(good), len(standings), len(bad), bad[0].why)
-	}
-	return bus.Fact(events.TypeFailed, events.StepReplication, f)
-}
-
-func remember[T any](m *map[string]T, key string, value T) {
-	if *m == nil {
-		*m = map[string]T{}
-	}
-	(*m)[key] = value
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,79 +90,167 @@ func changing(vault facts.Vault, machine string) bool {
 // replacedWithin is how long after a successful job the new item may still be on its way.
 const replacedWithin = 30 * time.Minute
 
+// patience is what a case that waits for its start keeps between looks.
+type patience struct {
+	Said   string `json:"said,omitempty"`   // the wait that was told last
+	Looks  int    `json:"looks,omitempty"`  // in this wait
+	Line   bool   `json:"line,omitempty"`   // it has stood in the line
+	Unsure bool   `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
+	Tries  int    `json:"tries,omitempty"`  // refusals that pass
+}
+
 // registered answers the last precondition with the submissions.
 func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]) (bus.Result, error) {
-	site, err := x.site(e.Site)
+	site, line, err := x.site(e.Site)
 	if err != nil {
 		return bus.Result{}, err
 	}
-	c := e.Data.Case
-	surroundings := func(err error) (bus.Result, error) {
-		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, x.now(), site.Look)
+	s := starter{site: site, line: line, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
+	result, err := s.start(ctx)
+	if !s.inLine {
+		line.leave(e.Case)
 	}
-
-	age := site.Look
-	if e.Attempt > 1 || e.Wait.Looks > 0 {
-		age = 0 // somebody may have submitted before it died: only a look that began now shows its job
-	}
-	vault, err := site.Vault.Vault(ctx, age)
-	if err != nil {
-		return surroundings(err)
-	}
-	if x.now().Sub(c.CheckedAt) > staleAfter {
-		var rejected *events.Rejected
-		if c, rejected, err = x.checkAgain(ctx, site, c, vault); err != nil {
-			return surroundings(err)
-		}
-		if rejected != nil {
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepSubmission, *rejected)}}, nil
-		}
-	}
-	moves, items, err := x.look(ctx, site, c, vault, e.Time)
-	if err != nil {
-		return surroundings(err)
-	}
-	if blocked := problems(moves, stop); blocked != nil {
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(c, moves, blocked))}}, nil
-	}
-	if held := problems(moves, hold); held != nil {
-		return waiting.On(events.Waiting{
-			For: waiting.ForJob, Code: held[0].Code, Machines: places(held), Message: join(held), Since: e.Time,
-		}, e.Wait, x.now(), waiting.Pause(site.Look, e.Wait.Looks)), nil
-	}
-	if c.DryRun {
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: c, Would: c.Machines})}}, nil
-	}
-	return x.submitAll(ctx, site, e, c, vault, moves, items)
+	return result, err
 }
 
-// look reads each machine afresh and decides about it.
-func (x executor) look(ctx context.Context, site Site, c events.Case, vault facts.Vault, since time.Time) ([]move, []facts.Item, error) {
-	moves, items := make([]move, len(c.Machines)), make([]facts.Item, len(c.Machines))
-	for i, m := range c.Machines {
-		item, err := site.Vault.Item(ctx, m.Item)
-		found := err == nil
-		if fault, ok := facts.FaultOf(err); !found && (!ok || !gone(fault)) {
-			return nil, nil, err
+// starter takes one case to its start.
+type starter struct {
+	site   Site
+	line   *line
+	e      bus.Event[events.Registered]
+	c      events.Case
+	now    time.Time
+	vault  facts.Vault
+	items  map[string]facts.Item // by id as in the case
+	moves  []move
+	memory patience
+	inLine bool // it keeps its place until the next look
+}
+
+func (s *starter) start(ctx context.Context) (bus.Result, error) {
+	age := s.line.age(s.site.Look)
+	if s.memory.Unsure {
+		age = 0
+	}
+	if err := s.look(ctx, age); err != nil {
+		return s.surroundings(err)
+	}
+	s.memory.Unsure = false
+	cancelling, cancelled, err := bus.Mark(ctx, s.e, events.TypeCancelling)
+	if err != nil {
+		return bus.Result{}, err
+	}
+	under, starting := s.count()
+	switch {
+	case cancelled && under == 0:
+		return s.end(bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{
+			Case: s.c, Reason: cancelling.Data.Reason, Machines: states(s.c, s.moves),
+		}))
+	case cancelled: // some run already, from before a crash: who follows them cancels them
+		return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
+			return events.Job{Machine: m.Name, Refused: &events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}}
+		})))
+	}
+	if blocked := problems(s.moves, stop); blocked != nil {
+		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
+	}
+	if held := problems(s.moves, hold); held != nil {
+		return s.wait(events.Waiting{
+			For: waiting.ForJob, Code: held[0].Code, Machines: places(held), Message: join(held), Since: s.e.Time,
+		}, waiting.Pause(s.site.Look, s.memory.Looks))
+	}
+	if s.c.DryRun {
+		return s.end(bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
+	}
+	if len(starting) > 0 {
+		t := s.line.ask(s.e.Header, s.c, starting, s.items, s.vault, s.memory.Line, s.site.Look)
+		if !t.go_ {
+			return s.standInLine(t)
 		}
-		if !found { // a shared look may be older than what took the item's place
-			if vault, err = site.Vault.Vault(ctx, 0); err != nil {
-				return nil, nil, err
-			}
+		if result, done, err := s.checkAgain(ctx); done || err != nil {
+			return result, err
 		}
-		items[i], moves[i] = item, decide(m, item, found, vault, since)
-		if moves[i].kind != submit {
+	}
+	return s.submitAll(ctx)
+}
+
+// count says how many machines of the case are on their way already, and which are to be started.
+func (s *starter) count() (under int, starting []events.Machine) {
+	for i, m := range s.c.Machines {
+		switch s.moves[i].kind {
+		case adopt, done:
+			under++
+		case submit:
+			starting = append(starting, m)
+		}
+	}
+	return under, starting
+}
+
+func (s *starter) end(d bus.Draft) (bus.Result, error) {
+	return bus.Result{Publish: []bus.Draft{d}}, nil
+}
+
+func (s *starter) wait(w events.Waiting, pause time.Duration) (bus.Result, error) {
+	result := waiting.On(w, bus.Wait{Note: s.memory.Said}, s.now, pause)
+	return s.keep(result), nil
+}
+
+// keep leaves what is to be known at the next look.
+func (s *starter) keep(r bus.Result) bus.Result {
+	s.memory.Looks++
+	if r.Note != s.memory.Said {
+		s.memory.Said, s.memory.Looks = r.Note, 0
+	}
+	r.Note = waiting.Note(s.memory)
+	return r
+}
+
+func (s *starter) surroundings(err error) (bus.Result, error) {
+	result, err := waiting.Surroundings(err, s.e.Header, s.c.Names(), bus.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
+	if err != nil {
+		return result, err
+	}
+	return s.keep(result), nil
+}
+
+func (s *starter) standInLine(t turn) (bus.Result, error) {
+	s.inLine, s.memory.Line = true, true
+	pause := max(waiting.Pause(s.site.Look, 0), min(t.soonest, 10*s.site.Look))
+	return s.wait(events.Waiting{
+		For: t.reason, Machines: s.c.Names(), Message: t.message, Since: s.e.Time, Place: t.place,
+	}, pause)
+}
+
+// look decides about each machine from a look at the vault. A machine that a shared look does not show is looked
+// for once more in a fresh one: the shared one may be older than what took the item's place.
+func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
+	if s.vault, err = s.site.Vault.Vault(ctx, age); err != nil {
+		return err
+	}
+	absent := func(m events.Machine) bool {
+		_, found := s.vault.Item(m.Item)
+		return !found
+	}
+	if age > 0 && slices.ContainsFunc(s.c.Machines, absent) {
+		if s.vault, err = s.site.Vault.Vault(ctx, 0); err != nil {
+			return err
+		}
+	}
+	s.moves, s.items = make([]move, len(s.c.Machines)), map[string]facts.Item{}
+	for i, m := range s.c.Machines {
+		item, found := s.vault.Item(m.Item)
+		s.items[m.Item], s.moves[i] = item, decide(m, item, found, s.vault, s.e.Time)
+		if s.moves[i].kind != submit {
 			continue
 		}
-		if _, problem := submission(m, item, vault); problem != nil {
-			moves[i] = move{kind: stop, because: *problem}
+		if job, ours := s.line.job(m.Item); ours { // younger than the look
+			s.moves[i] = move{kind: adopt, job: job}
+		} else if _, problem := submission(m, item, s.vault); problem != nil {
+			s.moves[i] = move{kind: stop, because: *problem}
 		}
 	}
-	return moves, items, nil
-}
-
-func gone(f *facts.Fault) bool {
-	return f.Code == "azure.not-found" || strings.EqualFold(f.Code, "ArmResourceDoesNotExist") || strings.EqualFold(f.Code, "NotFound")
+	return nil
 }
 
 // submission resolves the names that were chosen into what Azure wants (S34, M2).
@@ -202,81 +289,159 @@ func submission(m events.Machine, item facts.Item, vault facts.Vault) (facts.Rep
 
 // submitAll starts what is to be started. Every machine of the case may start now; what a crash or a passing
 // error leaves undone is taken up at the next delivery, where what runs is adopted.
-func (x executor) submitAll(ctx context.Context, site Site, e bus.Event[events.Registered], c events.Case, vault facts.Vault, moves []move, items []facts.Item) (bus.Result, error) {
-	machines := make([]events.Machine, len(c.Machines))
-	copy(machines, c.Machines)
-	jobs := make([]events.Job, len(machines))
-	running := 0
-	var refused []events.Problem
-	for i, m := range machines {
-		jobs[i].Machine = m.Name
-		switch moves[i].kind {
-		case done:
-			running++
-		case adopt:
-			jobs[i].Job, jobs[i].Adopted = moves[i].job, true
-			running++
-		case submit:
-			r, problem := submission(m, items[i], vault)
-			if problem != nil {
-				return bus.Result{}, errors.New(problem.Message)
-			}
-			job, err := site.Vault.Reprotect(ctx, r)
-			fault, _ := facts.FaultOf(err)
-			switch {
-			case err == nil:
-				jobs[i].Job = job
-				running++
-			case fault != nil && fault.Code == codeNoAgent && x.now().Before(e.Time.Add(site.AgentWait)):
-				return waiting.On(events.Waiting{
-					For: waiting.ForAgent, Machines: []string{m.Name}, Code: fault.Code, Remedy: fault.Remedy,
-					Message: fault.What, Since: e.Time, Until: e.Time.Add(site.AgentWait),
-				}, e.Wait, x.now(), waiting.Pause(site.Look, 0)), nil
-			case fault != nil && fault.Class == facts.Permanent || fault != nil && fault.Code == codeNoAgent:
-				problem := events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}
-				jobs[i].Refused = &problem
-				refused = append(refused, problem)
-			default:
-				return waiting.Surroundings(err, e.Header, []string{m.Name}, e.Wait, x.now(), site.Look)
-			}
+func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
+	jobs := map[string]events.Job{}
+	for i, m := range s.c.Machines {
+		if s.moves[i].kind != submit {
+			continue
 		}
-		machines[i].Job = jobs[i].Job
+		job, problem, result, err := s.submit(ctx, m)
+		switch {
+		case err != nil:
+			return result, err
+		case result.After > 0:
+			return result, nil
+		case problem != nil:
+			jobs[m.Name] = events.Job{Machine: m.Name, Refused: problem}
+		default:
+			jobs[m.Name] = events.Job{Machine: m.Name, Job: job}
+		}
 	}
-	if running == 0 {
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(c, moves, refused))}}, nil
+	started := s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })
+	var refused []events.Problem
+	for _, j := range started.Jobs {
+		if j.Refused != nil {
+			refused = append(refused, *j.Refused)
+		}
 	}
-	c.Machines = machines
-	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeStarted, "", events.Started{Case: c, Jobs: jobs})}}, nil
+	if len(refused) == len(started.Jobs) {
+		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, refused)))
+	}
+	return s.end(bus.Fact(events.TypeStarted, "", started))
 }
 
-// codeNoAgent is the fault of a reprotect that came before the agent (S33). Azure has no code for it.
-const codeNoAgent = "azure.agent-not-installed"
+// submit starts one machine. Of job, problem and a result that waits exactly one is returned.
+func (s *starter) submit(ctx context.Context, m events.Machine) (job string, _ *events.Problem, wait bus.Result, err error) {
+	r, problem := submission(m, s.items[m.Item], s.vault)
+	if problem != nil {
+		return "", problem, wait, nil
+	}
+	if err := s.line.pace.Wait(ctx); err != nil {
+		return "", nil, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
+	}
+	job, err = s.site.Vault.Reprotect(ctx, r)
+	if err == nil {
+		s.line.submitted(m, job)
+		return job, nil, wait, nil
+	}
+	fault, ok := facts.FaultOf(err)
+	if !ok {
+		return "", nil, wait, err
+	}
+	deadline := s.e.Time.Add(s.site.AgentWait)
+	switch {
+	case fault.Code == codeNoAgent && s.now.Before(deadline):
+		wait, err = s.wait(events.Waiting{
+			For: waiting.ForAgent, Machines: []string{m.Name}, Code: fault.Code, Remedy: fault.Remedy,
+			Message: fault.What, Since: s.e.Time, Until: deadline,
+		}, waiting.Pause(s.site.Look, 0))
+		return "", nil, wait, err
+	case fault.Class == facts.Permanent && fault.Code != codeNotFound, fault.Code == codeNoAgent, fault.Class == facts.Temporary && s.memory.Tries >= mostTries && !passing(fault):
+		return "", &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}, wait, nil
+	}
+	s.memory.Unsure = true // it may have arrived, or another job may have been quicker
+	if fault.Class == facts.Temporary && !passing(fault) {
+		s.memory.Tries++
+	}
+	if fault.Class != facts.Permanent {
+		s.line.submitted(m, "") // its place is kept until a look shows otherwise
+	}
+	wait, err = s.surroundings(err)
+	return "", nil, wait, err
+}
 
-// checkAgain reads everything anew for a case that waited long, and lets the checks judge again.
-func (x executor) checkAgain(ctx context.Context, site Site, c events.Case, vault facts.Vault) (events.Case, *events.Rejected, error) {
-	inventory, err := site.Inventory.Inventory(ctx, checks.Query(c, vault))
+// passing says whether a fault is of the surroundings, not of the machine: it is borne for as long as it lasts.
+func passing(f *facts.Fault) bool {
+	switch f.Code {
+	case "azure.throttled", "azure.unreachable", "azure.unavailable", "azure.timeout", "azure.interrupted", "azure.no-job", "azure.conflict":
+		return true
+	}
+	return false
+}
+
+const (
+	// codeNoAgent is the fault of a reprotect that came before the agent (S33). Azure has no code for it.
+	codeNoAgent = "azure.agent-not-installed"
+	// codeNotFound is that of an item that has just been replaced: a fresh look tells by what.
+	codeNotFound  = "azure.not-found"
+	codeCancelled = "case.cancelled"
+)
+
+// begun is the case with what runs, and what otherwise says of each machine that was not on its way yet.
+func (s *starter) begun(otherwise func(events.Machine) events.Job) events.Started {
+	c := s.c
+	c.Machines = slices.Clone(c.Machines)
+	started := events.Started{}
+	for i, m := range c.Machines {
+		j := events.Job{Machine: m.Name}
+		switch s.moves[i].kind {
+		case done:
+		case adopt:
+			j.Job, j.Adopted = s.moves[i].job, true
+		default:
+			j = otherwise(m)
+		}
+		c.Machines[i].Job = j.Job
+		started.Jobs = append(started.Jobs, j)
+	}
+	started.Case = c
+	return started
+}
+
+// checkAgain reads everything anew for a case that waited long, and lets the checks judge again. Done says that the
+// case does not go on now.
+func (s *starter) checkAgain(ctx context.Context) (result bus.Result, done bool, err error) {
+	if s.now.Sub(s.c.CheckedAt) <= staleAfter {
+		return result, false, nil
+	}
+	inventory, err := s.site.Inventory.Inventory(ctx, checks.Query(s.c, s.vault))
 	if err != nil {
-		return c, nil, err
+		result, err = s.surroundings(err)
+		return result, true, err
 	}
-	c.CheckedAt = x.now().UTC()
-	findings := checks.Run(checks.Input{Now: x.now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks})
+	s.c.CheckedAt = s.now.UTC()
+	findings := checks.Run(checks.Input{Now: s.now, Case: s.c, Vault: s.vault, Inventory: inventory, Site: s.site.Checks})
 	blocking := checks.Blocking(findings)
-	if len(blocking) == 0 {
-		return c, nil, nil
+	switch {
+	case len(blocking) == 0:
+		return result, false, nil
+	case !slices.ContainsFunc(blocking, func(f events.Finding) bool { return !strings.HasSuffix(f.Check, ".disk-slots") }):
+		result, err = s.standInLine(turn{reason: waiting.ForDiskSlot, place: 1, message: blocking[0].Evidence})
+		s.inLine = false // others may fit meanwhile
+		return result, true, err
 	}
-	return c, &events.Rejected{Case: c, Findings: findings, Problems: checks.Problems(blocking)}, nil
+	result, err = s.end(bus.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
+	return result, true, err
+}
+
+// states says of each machine of a case that did not start where it stands.
+func states(c events.Case, moves []move) []events.MachineState {
+	var all []events.MachineState
+	for i, m := range c.Machines {
+		state := events.MachineState{Machine: m.Name, State: "not-started", Code: moves[i].because.Code, Message: moves[i].because.Message}
+		switch moves[i].kind {
+		case adopt:
+			state = events.MachineState{Machine: m.Name, State: running, Job: moves[i].job}
+		case done:
+			state = events.MachineState{Machine: m.Name, State: replicating}
+		}
+		all = append(all, state)
+	}
+	return all
 }
 
 func notStarted(c events.Case, moves []move, because []events.Problem) events.Failed {
-	f := events.Failed{Case: &c, Code: because[0].Code, Message: join(because), Remedy: because[0].Remedy}
-	for i, m := range c.Machines {
-		state := events.MachineState{Machine: m.Name, State: "not-started", Code: moves[i].because.Code, Message: moves[i].because.Message}
-		if moves[i].kind == adopt {
-			state = events.MachineState{Machine: m.Name, State: "running", Job: moves[i].job}
-		}
-		f.Machines = append(f.Machines, state)
-	}
-	return f
+	return events.Failed{Case: &c, Code: because[0].Code, Message: join(because), Remedy: because[0].Remedy, Machines: states(c, moves)}
 }
 
 func problems(moves []move, kind moveKind) []events.Problem {

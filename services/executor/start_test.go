@@ -21,6 +21,7 @@ type fake struct {
 	stale     *facts.Vault // what looks show that may be old
 	jobs      map[string]facts.Job
 	submitted []facts.Reprotect
+	cancelled []string
 	refuse    func(machine string) error
 	err       error // of every look
 	freshest  time.Duration
@@ -34,12 +35,9 @@ func (f *fake) Vault(_ context.Context, maxAge time.Duration) (facts.Vault, erro
 	return f.look, f.err
 }
 
-func (f *fake) Item(_ context.Context, id string) (facts.Item, error) {
-	item, ok := f.look.Item(id)
-	if !ok {
-		return item, &facts.Fault{Class: facts.Permanent, Code: "azure.not-found", What: "gone"}
-	}
-	return item, nil
+func (f *fake) Cancel(_ context.Context, job string) error {
+	f.cancelled = append(f.cancelled, job)
+	return nil
 }
 
 func (f *fake) Job(_ context.Context, id string) (facts.Job, error) { return f.jobs[id], nil }
@@ -162,7 +160,7 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 func ask(t *testing.T, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
 	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
-		func() time.Time { return cleared.Add(time.Minute) }}
+		map[string]*line{"tokyo": newLine(Limits{}, func() time.Time { return cleared })}, func() time.Time { return cleared.Add(time.Minute) }}
 	e := bus.Event[events.Registered]{Attempt: 1}
 	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 	e.Data.Case.CheckedAt = cleared
@@ -271,13 +269,13 @@ func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
 	}
 }
 
-func TestLooksAfreshAfterARedelivery(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01"))}
-	if ask(t, f, nil); f.freshest != 30*time.Second {
-		t.Errorf("the first delivery may share a look, but asked for one of %v", f.freshest)
-	}
-	if ask(t, f, func(e *bus.Event[events.Registered]) { e.Attempt = 2 }); f.freshest != 0 {
-		t.Errorf("a redelivery took a look of %v, in which our own job may be missing", f.freshest)
+func TestTheLookBeganAfterTheProcessTookOver(t *testing.T) {
+	now := cleared
+	l := newLine(Limits{}, func() time.Time { return now })
+	for _, tt := range []struct{ after, want time.Duration }{{0, 0}, {10 * time.Second, 10 * time.Second}, {time.Hour, 30 * time.Second}} {
+		if now = cleared.Add(tt.after); l.age(30*time.Second) != tt.want {
+			t.Errorf("%v after it took over it takes a look that is %v old, in which the job of the process before may be missing", tt.after, l.age(30*time.Second))
+		}
 	}
 }
 

@@ -111,6 +111,7 @@ type ItemDisk struct {
 // Replication is the progress of the initial replication or resynchronisation on the way back.
 type Replication struct {
 	Percent          *int // nil when the service does not say
+	LagSeconds       *int // age of the last recovery point; nil when the service does not say
 	ProcessedBytes   int64
 	TransferredBytes int64
 	Health           string
@@ -136,6 +137,12 @@ func (i Item) ReversedOnce() bool {
 // A reprotect job that succeeded is not enough.
 func (i Item) Protected() bool {
 	return i.ReversedOnce() && strings.EqualFold(i.State, "Protected")
+}
+
+// Home says whether the machine has failed back: it runs on-premises again, and its disks have left the master
+// target or appliance.
+func (i Item) Home() bool {
+	return i.ReversedOnce() && (strings.HasPrefix(i.State, "UnplannedFailover") || strings.HasPrefix(i.State, "PlannedFailover"))
 }
 
 // Busy says whether a job holds the item: the only lock that the service shows.

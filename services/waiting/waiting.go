@@ -7,6 +7,7 @@ package waiting
 import (
 	"encoding/json"
 	"fmt"
+	"math/bits"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -26,6 +27,11 @@ const (
 	ForVCenter     = "vcenter"
 
 	ForRetentionDrive = "retention-drive"
+
+	ForTurn     = "turn"      // its place in the line for a start
+	ForDiskSlot = "disk-slot" // at the master target or appliance (S7)
+	ForOperator = "operator"  // somebody has to mend something; it goes on by itself then
+	ForCancel   = "cancel"    // the end of a job that was cancelled
 )
 
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
@@ -33,6 +39,9 @@ const (
 // the event unless into is given.
 func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration, into ...func(bus.Draft) bus.Draft) bus.Result {
 	note := w.For + "\n" + w.Message
+	if w.Place > 0 { // told again whenever half of the line is through
+		note += fmt.Sprintf("\n%d", bits.Len(uint(w.Place)))
+	}
 	w.NextLook = now.Add(pause)
 	result := bus.Result{After: pause, Note: note}
 	if previous.Note != note {

@@ -123,7 +123,8 @@ const seldom = 10
 func (s site) executor() executor.Site {
 	return executor.Site{
 		Vault: s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
-		Look: s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
+		Limits: executor.Limits{StartsPerMinute: s.config.Limits.StartsPerMinute, Concurrent: s.config.Limits.Concurrent},
+		Look:   s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
 	}
 }
 

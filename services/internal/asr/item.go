@@ -72,6 +72,10 @@ func classicBack(out *facts.Item, d *sr.InMageReplicationDetails) {
 	out.Datastores = texts(d.Datastores)
 	out.HealthErrors = append(out.HealthErrors, problems(d.ValidationErrors...)...)
 	out.Replication.Health = val(d.TotalProgressHealth)
+	if d.RpoInSeconds != nil {
+		lag := int(*d.RpoInSeconds)
+		out.Replication.LagSeconds = &lag
+	}
 	if n, err := strconv.Atoi(val(val(d.ResyncDetails).InitialReplicationProgressPercentage)); err == nil {
 		out.Replication.Percent = &n
 	}

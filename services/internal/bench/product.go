@@ -24,16 +24,13 @@ import (
 )
 
 // vault answers at once, from memory.
-type vault struct {
-	look facts.Vault
-	item func(id string) facts.Item
-}
+type vault struct{ look facts.Vault }
 
 func (v vault) Vault(context.Context, time.Duration) (facts.Vault, error) {
 	return v.look, nil
 }
-func (v vault) RefreshProvider(context.Context, string) error         { return nil }
-func (v vault) Item(_ context.Context, id string) (facts.Item, error) { return v.item(id), nil }
+func (v vault) RefreshProvider(context.Context, string) error { return nil }
+func (v vault) Cancel(context.Context, string) error          { return nil }
 func (v vault) Job(context.Context, string) (facts.Job, error) {
 	return facts.Job{State: "Succeeded"}, nil
 }
@@ -130,22 +127,22 @@ func (w world) defaults() validator.Defaults {
 
 // services are the five, on vaults that answer at once: what is submitted is protected at the next look.
 func (w world) services(look time.Duration) []bus.Service {
-	failedOver := vault{look: w.before, item: func(id string) facts.Item {
-		item, _ := w.before.Item(id)
-		return item
-	}}
-	protected := failedOver
-	protected.look = w.after
+	failedOver, protected := vault{look: w.before}, vault{look: w.after}
 	inv := inventory(w.inventory)
 	site := checks.Site{NetworkPath: "vpn"}
 	now := func() time.Time { return w.before.Taken.Add(time.Second) } // the facts stay fresh
+	execute := func(v vault) bus.Service {
+		return executor.New(map[string]executor.Site{"bench": {
+			Vault: v, Inventory: inv, Checks: site, Look: look, AgentWait: time.Hour, JobWait: time.Hour,
+		}}, now)
+	}
+	executing := execute(failedOver)
+	executing.Routes[1] = execute(protected).Routes[1] // who follows sees the machines protected
 	return []bus.Service{
 		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: look}}, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: look}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: look}}, time.Now),
-		executor.New(map[string]executor.Site{"bench": {
-			Vault: protected, Inventory: inv, Checks: site, Look: look, AgentWait: time.Hour, JobWait: time.Hour,
-		}}, now),
+		executing,
 		notifier.New(),
 	}
 }

@@ -1,0 +1,224 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+// again is what is known of a machine whose job failed.
+type again struct {
+	Job   string        `json:"job,omitempty"`  // that it was submitted with once more; empty while that is to come
+	Tries int           `json:"tries"`          // submissions after the first
+	At    time.Time     `json:"at"`             // of the failure
+	Next  time.Time     `json:"next"`           // when it is tried again by itself
+	Cause facts.Problem `json:"cause"`          // what failed
+	Of    string        `json:"of,omitempty"`   // the job that failed
+	Turn  bool          `json:"turn,omitempty"` // it stands in the line
+}
+
+const (
+	mostTries = 5 // submissions again after a failure that passes
+	// Somebody who mends a cause takes longer than what passes: in looks, doubling.
+	firstOperatorPause, mostOperatorPause = 20, 120
+	cancelBound                           = time.Hour // for a job to end that was cancelled
+	longestWords                          = 240       // of Azure's that are kept between looks
+)
+
+// jobFailed says what a failed job means: a failure that passes is submitted again, a few times; one that somebody
+// can mend waits for that; all others end the machine's way.
+func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, job facts.Job) (standing, error) {
+	cause := facts.Problem{Code: "job.failed", Class: facts.Operator, Message: job.StateText}
+	for _, p := range job.Errors {
+		if p.Severity != "Warning" {
+			cause = p
+			break
+		}
+	}
+	cause.Code = first(cause.Code, "job.failed")
+	if strings.Contains(strings.ToLower(cause.Message), "agent is not installed") {
+		cause.Code, cause.Class = codeNoAgent, facts.Temporary
+	}
+	if f.cancelling != nil {
+		s.State, s.code = cancelled, cause.Code
+		s.why = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.job, m.Name)
+		return s, nil
+	}
+	before := f.memory.Again[m.Name]
+	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.job}
+	a.Cause.Message = cut(cause.Message)
+	a.Cause.Causes, a.Cause.Action = "", ""
+	look := f.site.Look
+	switch {
+	case cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)):
+		a.Next = f.now.Add(look)
+	case cause.Class == facts.Temporary && cause.Code != codeNoAgent && before.Tries < mostTries:
+		a.Next = f.now.Add(min(look<<before.Tries, 10*look))
+	case cause.Class == facts.Operator && !f.late():
+		a.Next = f.now.Add(min(firstOperatorPause*look<<before.Tries, mostOperatorPause*look))
+	default:
+		return f.gaveUp(m, s, a), nil
+	}
+	remember(&f.memory.Again, m.Name, a)
+	return f.toBeTried(ctx, m, s, a)
+}
+
+func cut(words string) string {
+	if len(words) <= longestWords {
+		return words
+	}
+	return strings.ToValidUTF8(words[:longestWords], "") + "…"
+}
+
+// gaveUp ends a machine's way with what failed.
+func (f *follower) gaveUp(m events.Machine, s standing, a again) standing {
+	s.State, s.code, s.words, s.remedy = failed, a.Cause.Code, a.Cause.Message, a.Cause.Remedy
+	s.job = a.Of
+	s.why = fmt.Sprintf("Site Recovery job %s of %s failed", a.Of, m.Name)
+	if a.Tries > 0 {
+		s.why += fmt.Sprintf(", and it was tried %d times", a.Tries+1)
+	}
+	if s.remedy == "" {
+		s.remedy = "Look at the job in the portal, mend the cause, then retry the case. The machine still runs in Azure."
+	}
+	return s
+}
+
+// toBeTried waits until a machine may be submitted again, and does so.
+func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
+	if f.cancelling != nil {
+		s.State, s.code, s.job = cancelled, a.Cause.Code, a.Of
+		s.why = fmt.Sprintf("Site Recovery job %s of %s had failed, and it was not submitted again; the machine still runs in Azure", a.Of, m.Name)
+		return s, nil
+	}
+	if a.Cause.Class == facts.Operator && f.late() {
+		return f.gaveUp(m, s, a), nil
+	}
+	s.State, s.Percent, s.Task, s.job = running, jobShare/3, "to be submitted again", a.Of
+	item, found := f.vault.Item(m.Item)
+	mv := decide(m, item, found, f.vault, a.At)
+	if mv.kind == adopt && mv.job != a.Of { // somebody else was quicker
+		a.Job = mv.job
+		remember(&f.memory.Again, m.Name, a)
+		s.job = mv.job
+		return s, nil
+	}
+	asked, err := f.retryAsked(ctx, a)
+	if err != nil {
+		return s, err
+	}
+	noAgent := a.Cause.Code == codeNoAgent && item.AgentRegistered != nil && !*item.AgentRegistered
+	if f.now.Before(a.Next) && !asked || noAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)) {
+		s.waits = f.waitAgain(m, a)
+		return s, nil
+	}
+	switch mv.kind {
+	case submit:
+		return f.submitAgain(ctx, m, s, a, item)
+	case stop:
+		s.State, s.code, s.why, s.remedy = failed, mv.because.Code, mv.because.Message, mv.because.Remedy
+	case hold:
+		s.waits = &events.Waiting{For: waiting.ForJob, Code: mv.because.Code, Machines: []string{m.Name}, Message: mv.because.Message, Since: a.At}
+	}
+	return s, nil
+}
+
+// retryAsked says whether somebody asked for another try since the failure.
+func (f *follower) retryAsked(ctx context.Context, a again) (bool, error) {
+	if a.Cause.Class != facts.Operator {
+		return false, nil
+	}
+	mark, found, err := bus.Mark(ctx, f.e, events.TypeRetrying)
+	return found && mark.Time.After(a.At), err
+}
+
+// waitAgain words the wait until the next try.
+func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
+	w := &events.Waiting{
+		For: waiting.ForAzure, Code: a.Cause.Code, Machines: []string{m.Name}, Remedy: a.Cause.Remedy, Since: a.At,
+		Message: fmt.Sprintf("Site Recovery job %s of %s failed: %s. It is tried again", a.Of, m.Name, strings.TrimRight(a.Cause.Message, ". ")),
+	}
+	switch {
+	case a.Cause.Code == codeNoAgent:
+		w.For, w.Until = waiting.ForAgent, f.e.Time.Add(f.site.AgentWait)
+	case a.Cause.Class == facts.Operator:
+		w.For, w.Until = waiting.ForOperator, f.e.Time.Add(f.site.JobWait)
+		w.Message += " by itself from time to time, or at once after 'reprotect retry " + f.e.Case + "'"
+		if w.Remedy == "" {
+			w.Remedy = "Look at the job in the portal and mend the cause."
+		}
+	}
+	return w
+}
+
+// submitAgain submits a machine once more when it is its turn.
+func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing, a again, item facts.Item) (standing, error) {
+	r, problem := submission(m, item, f.vault)
+	if problem != nil {
+		s.State, s.code, s.why, s.remedy = failed, problem.Code, problem.Message, problem.Remedy
+		return s, nil
+	}
+	alone := f.e.Header
+	alone.Case += "/" + m.Name
+	t := f.line.ask(alone, f.e.Data.Case, []events.Machine{m}, map[string]facts.Item{m.Item: item}, f.vault, a.Turn, f.site.Look)
+	if !t.go_ {
+		a.Turn = true
+		remember(&f.memory.Again, m.Name, a)
+		s.waits = &events.Waiting{For: t.reason, Machines: []string{m.Name}, Message: t.message, Since: a.At, Place: t.place}
+		return s, nil
+	}
+	defer f.line.leave(alone.Case)
+	if err := f.line.pace.Wait(ctx); err != nil {
+		return s, fmt.Errorf("%s was not submitted again: %w", m.Name, err)
+	}
+	job, err := f.site.Vault.Reprotect(ctx, r)
+	fault, ok := facts.FaultOf(err)
+	switch {
+	case err == nil:
+		f.line.submitted(m, job)
+		s.job = job
+		a.Job, a.Turn, a.Tries = job, false, a.Tries+1
+		remember(&f.memory.Again, m.Name, a)
+		return s, nil
+	case !ok || passing(fault):
+		f.line.submitted(m, "")
+		return s, err
+	case fault.Class == facts.Permanent && fault.Code != codeNotFound:
+		a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
+		return f.gaveUp(m, s, a), nil
+	}
+	return s, err
+}
+
+// cancelJob asks once for the end of a job that runs, and awaits it.
+func (f *follower) cancelJob(ctx context.Context, m events.Machine, s standing) (standing, error) {
+	if f.cancelling == nil || s.State != running {
+		return s, nil
+	}
+	asked, known := f.memory.Cancel[m.Name]
+	if !known {
+		err := f.site.Vault.Cancel(ctx, s.job)
+		if fault, ok := facts.FaultOf(err); err != nil && (!ok || passing(fault) && fault.Code != "azure.conflict") {
+			return s, err
+		}
+		asked = f.now.UTC() // when Azure refuses, the job is at its end: the next look shows it
+		remember(&f.memory.Cancel, m.Name, asked)
+	}
+	s.Task = "being cancelled"
+	if f.now.Sub(asked) > cancelBound {
+		s.State, s.code = cancelled, "job.cancel-timeout"
+		s.why = fmt.Sprintf("Site Recovery was asked %s ago to end job %s of %s, and it still runs: look at it in the portal", cancelBound, s.job, m.Name)
+		return s, nil
+	}
+	s.waits = &events.Waiting{
+		For: waiting.ForCancel, Machines: []string{m.Name}, Since: asked, Until: asked.Add(cancelBound),
+		Message: fmt.Sprintf("Site Recovery job %s of %s was cancelled, and comes to its end", s.job, m.Name),
+	}
+	return s, nil
+}

@@ -1,0 +1,242 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/facts"
+	"reprotect.example/services/waiting"
+)
+
+// queue drives a line as cases would, with machines of an appliance that have one disk unless said otherwise.
+type queue struct {
+	line  *line
+	now   time.Time
+	vault facts.Vault
+	items map[string]facts.Item
+}
+
+func newQueue(limits Limits) *queue {
+	q := &queue{now: cleared, vault: vaultOf(), items: map[string]facts.Item{}}
+	q.line = newLine(limits, func() time.Time { return q.now })
+	q.now = q.now.Add(time.Minute)
+	q.vault.Taken = q.now
+	return q
+}
+
+// ask asks for a case of so many machines with so many disks each; the rank is its place in the request.
+func (q *queue) ask(name string, rank, machines, disks int) turn {
+	c := events.Case{RequestedAt: cleared, Rank: rank}
+	for i := range machines {
+		item := failedOver(fmt.Sprintf("%s-%d", name, i))
+		item.Disks = make([]facts.ItemDisk, disks)
+		q.items[item.ID] = item
+		c.Machines = append(c.Machines, machineOf(item))
+	}
+	return q.line.ask(events.Header{Case: name, Request: "r1"}, c, c.Machines, q.items, q.vault, false, 30*time.Second)
+}
+
+// submit lets a case that may go do so.
+func (q *queue) submit(name string, machines int) {
+	for i := range machines {
+		q.line.submitted(events.Machine{Item: fmt.Sprintf("/items/%s-%d", name, i)}, fmt.Sprintf("job-%s-%d", name, i))
+	}
+	q.line.leave(name)
+}
+
+// looks takes a new look, in which these jobs run, and these items replicate back.
+func (q *queue) looks(after time.Duration, running []string, back ...facts.Item) {
+	q.now = q.now.Add(after)
+	q.vault = vaultOf(append(back, q.failedOver(running, back)...)...)
+	q.vault.Taken = q.now
+	for _, name := range running {
+		q.vault.Jobs = append(q.vault.Jobs, facts.Job{ID: "job-" + name, State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: name})
+	}
+}
+
+func (q *queue) failedOver(running []string, back []facts.Item) (items []facts.Item) {
+	for id, i := range q.items {
+		if slices.ContainsFunc(back, func(b facts.Item) bool { return b.ID == id }) {
+			continue
+		}
+		if slices.Contains(running, i.Name) {
+			i.JobID, i.Scenario = "job-"+i.Name, facts.ReprotectScenario
+		}
+		items = append(items, i)
+	}
+	return items
+}
+
+// backOn is a machine that replicates back through the appliance.
+func backOn(name string, disks int) facts.Item {
+	i := replicates(10)
+	i.ID, i.Name, i.ApplianceID, i.Disks = "/items/"+name, name, "agent-1", make([]facts.ItemDisk, disks)
+	return i
+}
+
+func TestStartsPerMinute(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 2})
+	for i, want := range []bool{true, true, false} {
+		name := fmt.Sprint("c", i)
+		got := q.ask(name, i+1, 1, 1)
+		if got.go_ != want {
+			t.Fatalf("case %d: %+v", i, got)
+		}
+		if got.go_ {
+			q.submit(name, 1)
+		}
+	}
+	if got := q.ask("c2", 3, 1, 1); got.reason != waiting.ForTurn || got.place != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got := q.ask("c9", 9, 1, 1); got.place != 2 || got.go_ {
+		t.Errorf("%+v", got)
+	}
+	q.now = q.now.Add(61 * time.Second)
+	if got := q.ask("c9", 9, 1, 1); !got.go_ { // second in line, and two may start
+		t.Errorf("a minute later: %+v", got)
+	}
+}
+
+func TestConcurrentJobs(t *testing.T) {
+	q := newQueue(Limits{Concurrent: 2})
+	q.looks(time.Second, []string{"elsewhere"}) // somebody else's counts
+	if !q.ask("a", 1, 1, 1).go_ {
+		t.Fatal("one is free")
+	}
+	if got := q.ask("b", 2, 1, 1); got.go_ || got.reason != waiting.ForTurn {
+		t.Errorf("while a is being submitted: %+v", got)
+	}
+	q.submit("a", 1)
+	q.looks(time.Minute, []string{"elsewhere", "a-0"})
+	if q.ask("b", 2, 1, 1).go_ {
+		t.Error("both run")
+	}
+	q.looks(time.Minute, []string{"a-0"})
+	if !q.ask("b", 2, 1, 1).go_ {
+		t.Error("one has ended")
+	}
+}
+
+func TestOrderOfTheLine(t *testing.T) {
+	q := newQueue(Limits{Concurrent: 1})
+	q.looks(time.Second, []string{"elsewhere"})
+	for _, rank := range []int{3, 1, 2} {
+		q.ask(fmt.Sprint("c", rank), rank, 1, 1)
+	}
+	for rank := 1; rank <= 3; rank++ {
+		if got := q.ask(fmt.Sprint("c", rank), rank, 1, 1); got.place != rank {
+			t.Errorf("c%d is at %d", rank, got.place)
+		}
+	}
+	q.looks(time.Second, nil)
+	if q.ask("c2", 2, 1, 1).go_ {
+		t.Error("c2 overtook c1")
+	}
+	if !q.ask("c1", 1, 1, 1).go_ {
+		t.Error("c1 is first")
+	}
+	q.line.leave("c1")
+	q.looks(20*time.Minute, nil) // c2 and c3 never came back
+	if got := q.ask("c4", 4, 1, 1); !got.go_ {
+		t.Errorf("who does not ask any more holds the line up: %+v", got)
+	}
+}
+
+func TestGroupsGoWhole(t *testing.T) {
+	q := newQueue(Limits{Concurrent: 3})
+	q.looks(time.Second, []string{"elsewhere"})
+	if q.ask("group", 1, 3, 1).go_ {
+		t.Error("two of three would start")
+	}
+	if got := q.ask("single", 2, 1, 1); got.go_ {
+		t.Error("who comes later starves the group")
+	}
+	q.looks(time.Second, nil)
+	if !q.ask("group", 1, 3, 1).go_ {
+		t.Error("all three may start")
+	}
+	large := newQueue(Limits{Concurrent: 3, StartsPerMinute: 2})
+	if !large.ask("group", 1, 5, 1).go_ {
+		t.Error("a group that is larger than the limits goes when nothing else runs, or it would never go")
+	}
+}
+
+func TestDiskSlots(t *testing.T) {
+	q := newQueue(Limits{})
+	q.looks(time.Second, nil, backOn("old", 50))
+	if got := q.ask("wide", 1, 1, 11); got.go_ || got.reason != waiting.ForDiskSlot {
+		t.Errorf("61 disks: %+v", got)
+	}
+	if got := q.ask("small", 2, 1, 1); got.go_ {
+		t.Error("who comes later takes the slots that the first waits for")
+	}
+	q.line.leave("wide")
+	if !q.ask("small", 2, 1, 1).go_ {
+		t.Error("there are slots")
+	}
+	if got := q.ask("nine", 3, 1, 10); got.go_ {
+		t.Error("a machine that is about to start has its slots")
+	}
+	q.submit("small", 1)
+	q.looks(time.Minute, []string{"small-0"}, backOn("old", 50))
+	if got := q.ask("nine", 3, 1, 10); got.go_ {
+		t.Error("a machine whose job runs has its slots")
+	}
+	q.looks(time.Minute, nil, backOn("old", 50), backOn("small-0", 1))
+	if got := q.ask("nine", 3, 1, 10); got.go_ {
+		t.Error("a machine that replicates has its slots")
+	}
+	home := backOn("old", 50)
+	home.State = "PlannedFailoverCommitted"
+	q.looks(time.Minute, nil, home, backOn("small-0", 1))
+	if got := q.ask("nine", 3, 1, 10); !got.go_ {
+		t.Errorf("a machine that is home has left its slots: %+v", got)
+	}
+}
+
+func TestAJobThatFailedGivesItsSlotsBack(t *testing.T) {
+	q := newQueue(Limits{Concurrent: 1})
+	if !q.ask("a", 1, 1, 60).go_ {
+		t.Fatal("everything is free")
+	}
+	q.submit("a", 1)
+	q.looks(time.Minute, nil)
+	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Failed", Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
+	if got := q.ask("b", 2, 1, 60); !got.go_ {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheNextProcessKeepsTheSlots(t *testing.T) {
+	q := newQueue(Limits{})
+	q.looks(time.Second, []string{"a-0"})
+	q.line.begin()
+	q.now = q.now.Add(time.Second)
+	q.vault.Taken = q.now
+	wide := failedOver("a-0")
+	wide.Disks = make([]facts.ItemDisk, 60)
+	q.line.occupies("a", machineOf(wide), wide, "job-a-0", q.vault) // its case came by
+	if got := q.ask("b", 2, 1, 1); got.go_ {
+		t.Error("the disks of a job that the process before started are forgotten")
+	}
+}
+
+func TestALineThatFormsAnewWaitsForItsOrder(t *testing.T) {
+	q := newQueue(Limits{})
+	q.line.begin()
+	c := events.Case{Machines: []events.Machine{machineOf(failedOver("a"))}, RequestedAt: cleared}
+	ask := func(waited bool) turn {
+		return q.line.ask(events.Header{Case: "a", Request: "r1"}, c, c.Machines, q.items, q.vault, waited, 30*time.Second)
+	}
+	if got := ask(true); got.go_ || got.soonest <= 0 {
+		t.Errorf("%+v", got)
+	}
+	q.now = q.now.Add(40 * time.Second)
+	if got := ask(true); !got.go_ {
+		t.Errorf("%+v", got)
+	}
+}
