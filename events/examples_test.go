@@ -137,7 +137,7 @@ var badExamples = map[string]string{
 	"failed.bad-state.json":                 "/data/machines/0/state",
 	"cancelled.bad-no-case.json":            "/data/case",
 	"cancelling.bad-unknown-field.json":     "/data/by",
-	"retrying.bad-unknown-field.json":     "/data/by",
+	"retrying.bad-unknown-field.json":       "/data/by",
 	"waiting.bad-for.json":                  "/data/for",
 	"waiting.bad-no-next-look.json":         "/data/nextLook",
 	"progressed.bad-percent.json":           "/data/percent",

@@ -224,7 +224,7 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 			h := events.Header{ID: CommandID(in.Received)}
 			err := &Rejection{
 				Code: "command.unknown", Message: fmt.Sprintf("nothing answers commands on %s", in.Subject),
-				Remedy: "Publish on " + events.CommandSubject(events.TypeRequest.Kind) + ".",
+				Remedy: "Publish on " + events.SubjectCommands + ".request, .cancel or .retry.",
 			}
 			return h, Result{Publish: []Draft{refuse(h, in.Data, err)}}, nil
 		},

@@ -189,7 +189,7 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	case !ok || passing(fault):
 		f.line.submitted(m, "")
 		return s, err
-	case fault.Class == facts.Permanent && fault.Code != codeNotFound:
+	case fault.Class == facts.Permanent && !gone(fault):
 		a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
 		return f.gaveUp(m, s, a), nil
 	}

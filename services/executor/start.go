@@ -346,7 +346,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job string, _ *
 			Message: fault.What, Since: s.e.Time, Until: deadline,
 		}, waiting.Pause(s.site.Look, 0))
 		return "", nil, wait, err
-	case fault.Class == facts.Permanent && fault.Code != codeNotFound, fault.Code == codeNoAgent, fault.Class == facts.Temporary && s.memory.Tries >= mostTries && !passing(fault):
+	case fault.Class == facts.Permanent && !gone(fault), fault.Code == codeNoAgent, fault.Class == facts.Temporary && s.memory.Tries >= mostTries && !passing(fault):
 		return "", &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}, wait, nil
 	}
 	s.memory.Unsure = true // it may have arrived, or another job may have been quicker
@@ -371,11 +371,15 @@ func passing(f *facts.Fault) bool {
 
 const (
 	// codeNoAgent is the fault of a reprotect that came before the agent (S33). Azure has no code for it.
-	codeNoAgent = "azure.agent-not-installed"
-	// codeNotFound is that of an item that has just been replaced: a fresh look tells by what.
-	codeNotFound  = "azure.not-found"
+	codeNoAgent   = "azure.agent-not-installed"
 	codeCancelled = "case.cancelled"
 )
+
+// gone says whether a fault is that of an item which is not there: it has just been replaced, and a fresh look
+// tells by what.
+func gone(f *facts.Fault) bool {
+	return f.Code == "azure.not-found" || f.Code == "ArmResourceDoesNotExist"
+}
 
 // begun is the case with what runs, and what otherwise says of each machine that was not on its way yet.
 func (s *starter) begun(otherwise func(events.Machine) events.Job) events.Started {

@@ -236,6 +236,7 @@ func TestRefusals(t *testing.T) {
 		{"throttled", facts.Fault{Code: "azure.throttled", Class: facts.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
 		{"another operation runs", facts.Fault{Code: "azure.conflict", Class: facts.Temporary, What: "busy"}, time.Minute, "azure"},
 		{"not permitted: somebody must mend it", facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "no right"}, time.Minute, "azure"},
+		{"its item was replaced a moment ago", facts.Fault{Code: "ArmResourceDoesNotExist", Class: facts.Permanent, What: "gone"}, time.Minute, "azure"},
 		{"for good", facts.Fault{Code: "8061", Class: facts.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
 	}
 	for _, tt := range cases {

@@ -81,6 +81,7 @@ func Resolve(id string, r events.Request, at time.Time, vault facts.Vault, d Def
 			}
 		}
 		c.Machines = append(c.Machines, m.machine)
+		c.Rank = slices.Index(ids, caseID) + 1
 		cases[caseID] = c
 	}
 	return ids, cases, nil

@@ -27,7 +27,7 @@ func TestAwaitsARetentionDriveThatMayBeNew(t *testing.T) {
 	vault := &refreshed{facts: theVault()}
 	site := Site{Vault: vault, Look: 30 * time.Second, RetentionWait: 15 * time.Minute}
 	now := acceptedAt.Add(time.Minute)
-	v := validator{map[string]Site{"tokyo": site}, func() time.Time { return now }}
+	v := validator{map[string]Site{"tokyo": site}, nil, func() time.Time { return now }}
 	drive := events.Finding{Check: retentionDrive, Machine: "app01", Status: "fail", Blocks: true, Evidence: "MT-WIN does not offer R.", Remedy: "Add it."}
 
 	e := bus.Event[events.Accepted]{}

@@ -45,17 +45,20 @@ type Site struct {
 }
 
 // New makes the service. Served restricts it to some of the sites; empty: all.
-func New(sites map[string]Site, served []string, now func() time.Time) bus.Service {
-	v := validator{sites, now}
+func New(sites map[string]Site, served []string, log Log, now func() time.Time) bus.Service {
+	v := validator{sites, log, now}
 	return bus.Service{Name: "validator", Sites: served, Routes: []bus.Route{
 		bus.On(events.TypeAccepted, events.StepValidation, v.accepted),
 		bus.OnCommand(events.TypeRequest, v.requested, v.refuse),
+		bus.OnCommand(events.TypeCancel, v.cancel, v.refuse),
+		bus.OnCommand(events.TypeRetry, v.retry, v.refuse),
 		bus.OnUnknownCommand(v.refuse),
 	}}
 }
 
 type validator struct {
 	sites map[string]Site
+	log   Log
 	now   func() time.Time
 }
 
@@ -205,13 +208,21 @@ func (v validator) refuse(h events.Header, original []byte, err error) bus.Draft
 		problems = invalid.Problems
 		for i := range problems {
 			if problems[i].Remedy == "" {
-				problems[i].Remedy = "Mend this place and send the request again; the schema is urn:reprotect:schema:request:v1."
+				problems[i].Remedy = "Mend this place and send the command again; its schema is urn:reprotect:schema:" + commandName(h) + ":v1."
 			}
 		}
 	case errors.As(err, &rejection):
 		problems = []events.Problem{{Code: rejection.Code, Message: rejection.Message, Remedy: rejection.Remedy}}
 	}
 	return refused(v.anySite(), h.ID, original, problems...).Publish[0]
+}
+
+// commandName is the name of the command that was sent, as far as that can be told.
+func commandName(h events.Header) string {
+	if k, known := events.KindOf(h.Type); known && k.Role == events.Command {
+		return k.Name
+	}
+	return events.TypeRequest.Name
 }
 
 func refused(site, id string, original []byte, problems ...events.Problem) bus.Result {

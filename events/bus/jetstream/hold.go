@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -39,7 +38,10 @@ func (c *Conn) newest(ctx context.Context, question string, body []byte) (r bus.
 	defer cancel()
 	begun := time.Now()
 	msg, err := c.nc.RequestWithContext(ctx, question, body)
-	if err != nil {
+	switch {
+	case errors.Is(err, nats.ErrNoResponders): // nobody answers for a stream that is not there
+		return r, false, fmt.Errorf("read %s: %w", question, bus.ErrMissing)
+	case err != nil:
 		return r, false, fmt.Errorf("read %s: %w", question, c.explain(err, question, begun))
 	}
 	switch status := msg.Header.Get("Status"); status {
@@ -49,11 +51,7 @@ func (c *Conn) newest(ctx context.Context, question string, body []byte) (r bus.
 	default:
 		return r, false, fmt.Errorf("read %s: the server answers %s %s", question, status, msg.Header.Get("Description"))
 	}
-	r = received(msg.Header.Get(jetstream.SubjectHeader), msg.Header, msg.Data)
-	if r.Sequence, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err != nil {
-		return r, false, fmt.Errorf("read %s: sequence: %w", question, err)
-	}
-	r.Published, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer))
+	r, err = stored(msg)
 	return r, err == nil, err
 }
 

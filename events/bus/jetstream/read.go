@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"reprotect.example/events"
 	"reprotect.example/events/bus"
 )
 
@@ -19,6 +22,39 @@ type Reading struct {
 	OnlyNew bool     // begin with what is published from now on
 	Latest  bool     // only the last message of each subject
 	Follow  bool     // go on for ever instead of ending at the last message
+}
+
+// Story returns every fact of a case, in order.
+func (c *Conn) Story(ctx context.Context, caseID string) (story []bus.Received, err error) {
+	for from := uint64(1); ; {
+		page, last, err := c.page(ctx, StreamLog, events.SubjectFacts+".*."+caseID+".>", from)
+		if err != nil {
+			return nil, err
+		}
+		for _, msg := range page {
+			r, err := stored(msg)
+			if err != nil {
+				return nil, err
+			}
+			story = append(story, r)
+		}
+		if len(page) == 0 {
+			return story, nil
+		}
+		from = last + 1
+	}
+}
+
+// stored turns an answer of the server's direct get into the bus's form.
+func stored(msg *nats.Msg) (r bus.Received, err error) {
+	r = received(msg.Header.Get(jetstream.SubjectHeader), msg.Header, msg.Data)
+	if r.Sequence, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err != nil {
+		return r, fmt.Errorf("message on %s: sequence: %w", r.Subject, err)
+	}
+	if r.Published, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer)); err != nil {
+		return r, fmt.Errorf("message on %s: %w", r.Subject, err)
+	}
+	return r, nil
 }
 
 // Read hands the messages of a stream to each, in order, without disturbing any service. It ends with each's

@@ -58,6 +58,22 @@ func (b *Bus) Log() []bus.Received {
 	return slices.Clone(b.log)
 }
 
+// Story returns every fact of a case, in order.
+func (c *Conn) Story(ctx context.Context, caseID string) (story []bus.Received, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = c.do(func() error {
+		for _, r := range c.bus.log {
+			if bus.Match(events.SubjectFacts+".*."+caseID+".>", r.Subject) {
+				story = append(story, r)
+			}
+		}
+		return nil
+	})
+	return story, err
+}
+
 // Calm ends all faults from now on.
 func (b *Bus) Calm() {
 	b.mu.Lock()

@@ -42,13 +42,14 @@ type target struct {
 // outside is what a service needs that does more than answer messages: beside is what it does.
 type outside struct {
 	broker  bus.Broker
+	log     validator.Log
 	trouble func(site string, err error)
 }
 
 var targets = []target{
-	{"validator", answers(func(sites map[string]site, served []string) bus.Service {
-		return validator.New(each(sites, site.validator), served, time.Now)
-	})},
+	{"validator", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+		return restrict(validator.New(each(sites, site.validator), served, o.log, time.Now), served), func(context.Context) {}
+	}},
 	{"datastore", answers(func(sites map[string]site, _ []string) bus.Service {
 		return datastore.New(each(sites, site.datastore), time.Now)
 	})},
@@ -180,7 +181,7 @@ func (a *App) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
-			service, beside := t.make(a.sites, o.Sites, outside{b, troubleOf(t.name, o.Log)})
+			service, beside := t.make(a.sites, o.Sites, outside{b, b, troubleOf(t.name, o.Log)})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -139,7 +139,7 @@ func (w world) services(look time.Duration) []bus.Service {
 	executing := execute(failedOver)
 	executing.Routes[1] = execute(protected).Routes[1] // who follows sees the machines protected
 	return []bus.Service{
-		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: look}}, nil, now),
+		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: look}}, nil, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: look}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: look}}, time.Now),
 		executing,

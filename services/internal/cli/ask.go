@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/internal/progress"
 )
 
@@ -21,27 +20,12 @@ type asked struct {
 
 // ask publishes a request.
 func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, error) {
-	subject := events.CommandSubject(events.TypeRequest.Kind)
 	q := asked{id: a.deps.NewID(a.deps.Now()), request: request}
-	// What answers this request stands behind the one before it.
-	err := b.Read(ctx, Reading{Filters: []string{subject}, Latest: true}, func(r bus.Received) error {
-		q.from = r.Sequence + 1
-		return nil
-	})
-	if err != nil {
+	var err error
+	if q.from, err = behind(ctx, b, events.CommandSubject(events.TypeRequest.Kind)); err != nil {
 		return q, err
 	}
-	data, err := events.Encode(events.Event[events.Request]{
-		Header: events.Header{
-			ID: q.id, Source: "/reprotect/cli", Time: a.deps.Now().UTC(),
-			Type: events.TypeRequest.CloudType(), DataSchema: events.TypeRequest.Schema(),
-		},
-		Data: request,
-	})
-	if err != nil {
-		return q, usage("Ask for fewer machines at once.", "%w", err)
-	}
-	return q, b.Publish(ctx, bus.Message{Subject: subject, ID: q.id, Data: data})
+	return q, command(ctx, a, b, events.TypeRequest, q.id, request)
 }
 
 // answer is what became of a request.

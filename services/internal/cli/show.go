@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/internal/progress"
 )
 
@@ -26,20 +25,9 @@ func (a *app) showCommand() *cobra.Command {
 				return err
 			}
 			defer b.Close()
-			filter, err := caseFilter(args[0])
+			c, err := caseNow(cmd.Context(), b, args[0])
 			if err != nil {
 				return err
-			}
-			var l progress.Log
-			if err := b.Read(cmd.Context(), Reading{Filters: []string{filter}}, func(r bus.Received) error {
-				_, _ = l.Add(progress.ReadEntry(r)) // what is no fact does not belong to the case
-				return nil
-			}); err != nil {
-				return err
-			}
-			c, ok := l.Case(args[0])
-			if !ok {
-				return noSuchCase(args[0])
 			}
 			if a.json() {
 				return a.printJSON(c)

@@ -48,6 +48,20 @@ func validator() bus.Service {
 	}
 	return bus.Service{Name: "validator", Routes: []bus.Route{
 		bus.OnCommand(events.TypeRequest, accept, refuse),
+		bus.OnCommand(events.TypeCancel, func(_ context.Context, e bus.Event[events.Cancel]) (bus.Result, error) {
+			if e.Data.Case == "r-1-web01" {
+				return bus.Result{}, bus.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
+			}
+			header := events.Cancelled{Case: events.Case{Machines: []events.Machine{{Name: "app01", Item: "/i", Architecture: "modernized"}}}, Reason: e.Data.Reason}
+			return bus.Result{Publish: []bus.Draft{
+				bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1"),
+				bus.Fact(events.TypeCancelled, events.StepValidation, header).For("tokyo", e.Data.Case, "r-1"),
+			}}, nil
+		}, refuse),
+		bus.OnCommand(events.TypeRetry, func(_ context.Context, e bus.Event[events.Retry]) (bus.Result, error) {
+			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
+			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
+		}, refuse),
 		bus.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
 			if e.Data.Case.Reason == prepared {
 				return bus.Result{}, nil

@@ -80,11 +80,9 @@ func TestAgentGoneAtTheSubmission(t *testing.T) {
 	}
 	w.serve(w.config, "executor")
 	for _, m := range gone {
-		progressed := await(w, events.TypeProgressed, caseOf("gone", m), func(p events.Progressed) bool {
-			return strings.Contains(p.Machines[0].Task, "agent is not installed")
-		})
-		if state := progressed.Data.Machines[0].State; state != "running" {
-			t.Errorf("%s is %s", m, state)
+		d := await(w, events.TypeWaiting, caseOf("gone", m), func(d events.Waiting) bool { return d.For == "agent" }).Data
+		if !strings.Contains(d.Message, "agent is not installed") || !slices.Equal(d.Machines, []string{m}) || !d.Until.After(d.Since) {
+			t.Errorf("%s waits so: %+v", m, d)
 		}
 		w.do("register-agent", m)
 	}

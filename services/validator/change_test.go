@@ -1,0 +1,170 @@
+package validator
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/waiting"
+)
+
+// told is an event log: the facts of each case.
+type told map[string][]bus.Received
+
+var errAway = errors.New("the bus is away")
+
+func (l told) Story(_ context.Context, caseID string) ([]bus.Received, error) {
+	if caseID == "away" {
+		return nil, errAway
+	}
+	return l[caseID], nil
+}
+
+// tell adds a fact to the story of a case.
+func tell[T any](t *testing.T, l told, caseID, step, cause string, kind events.Type[T], data T) {
+	t.Helper()
+	if step == "" {
+		step = kind.Step
+	}
+	n := len(l[caseID]) + 1
+	raw, err := events.Encode(events.Event[T]{Header: events.Header{
+		ID: caseID + "/" + step, Source: "/reprotect/tokyo/test", Type: kind.CloudType(), Subject: caseID, Site: "tokyo",
+		Case: caseID, Step: step, Request: "r7", Causation: cause, Position: n, Time: acceptedAt.Add(time.Duration(n) * time.Minute),
+	}, Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject := events.FactSubject("tokyo", caseID, step, kind.Name)
+	l[caseID] = append(l[caseID], bus.Received{Message: bus.Message{Subject: subject, Data: raw}, Sequence: uint64(n)})
+}
+
+// stories tells of cases in every state.
+func stories(t *testing.T) told {
+	l := told{}
+	pair := events.Case{Machines: []events.Machine{{Name: "web01", Item: "/1", Architecture: "classic"}, {Name: "db01", Item: "/2", Architecture: "classic"}}, Reason: "CHG1"}
+	for _, id := range []string{"runs", "waits", "cancelling", "completed", "rehearsed", "failed", "rejected", "taken", "twice--2"} {
+		c := pair
+		if id == "twice--2" {
+			c.RetryOf = "twice"
+		}
+		tell(t, l, id, "", "r7", events.TypeAccepted, events.Accepted{Case: c})
+	}
+	operator := events.Waiting{For: waiting.ForOperator, Message: "no way", Since: acceptedAt, NextLook: acceptedAt}
+	tell(t, l, "runs", "", "", events.TypeWaiting, operator)
+	tell(t, l, "runs", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running"}}})
+	tell(t, l, "waits", "", "", events.TypeWaiting, operator)
+	tell(t, l, "cancelling", "", "", events.TypeCancelling, events.Cancelling{})
+	tell(t, l, "completed", "", "", events.TypeCompleted, events.Completed{Case: pair, Machines: []events.ProtectedState{{Machine: "web01", Item: "/1", Since: acceptedAt}}})
+	tell(t, l, "rehearsed", "", "", events.TypeRehearsed, events.Rehearsed{Case: pair, Would: pair.Machines})
+	half := []events.MachineState{{Machine: "web01", State: "protected"}, {Machine: "db01", State: "failed"}}
+	for _, id := range []string{"failed", "taken", "twice--2"} {
+		tell(t, l, id, events.StepReplication, "", events.TypeFailed, events.Failed{Case: &pair, Code: "8061", Message: "no", Remedy: "mount", Machines: half})
+	}
+	tell(t, l, "rejected", events.StepValidation, "", events.TypeRejected, events.Rejected{Case: pair, Problems: []events.Problem{{Code: "x", Message: "y"}}})
+	tell(t, l, "taken--2", "", "an-older-retry", events.TypeAccepted, events.Accepted{Case: pair})
+	return l
+}
+
+func TestCancel(t *testing.T) {
+	for _, tt := range []struct {
+		name, caseID string
+		looks        int
+		want         string // the kind that is published, or the code of a refusal
+		again        bool   // it looks again
+	}{
+		{"one that runs", "runs", 0, "cancelling", false},
+		{"one that is being cancelled", "cancelling", 0, "", false},
+		{"one that has completed", "completed", 0, "case.ended", false},
+		{"one that failed", "failed", 0, "case.ended", false},
+		{"nobody knows it, yet", "nowhere", 0, "", true},
+		{"nobody knows it", "nowhere", 1, "case.unknown", false},
+		{"the log is away", "away", 3, "", true},
+		{"the log stays away", "away", mostLooks, "log.unread", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := changer(t).cancel(t.Context(), commandOf(events.Cancel{Case: tt.caseID, Reason: "wrong window"}, tt.looks))
+			judge(t, r, err, tt.want, tt.again)
+		})
+	}
+}
+
+func TestRetry(t *testing.T) {
+	for _, tt := range []struct {
+		name, caseID string
+		want         string
+		into         string   // the case that the event belongs to
+		machines     []string // of the new case
+	}{
+		{"one that failed: what is not protected", "failed", "accepted", "failed--2", []string{"db01"}},
+		{"one that was rejected: all", "rejected", "accepted", "rejected--2", []string{"web01", "db01"}},
+		{"a retry that failed", "twice--2", "accepted", "twice--3", []string{"db01"}},
+		{"one that waits for somebody", "waits", "retrying", "waits", nil},
+		{"one that is under way", "runs", "case.running", "", nil},
+		{"one that has completed", "completed", "case.completed", "", nil},
+		{"a dry run", "rehearsed", "case.rehearsed", "", nil},
+		{"one that was taken up before", "taken", "case.retried", "", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := changer(t).retry(t.Context(), commandOf(events.Retry{Case: tt.caseID, Reason: "mended"}, 0))
+			judge(t, r, err, tt.want, false)
+			if tt.into == "" {
+				return
+			}
+			d := r.Publish[0]
+			if d.Case() != tt.into {
+				t.Errorf("stands in %s", d.Case())
+			}
+			if a, ok := d.Data().(events.Accepted); ok {
+				if a.Case.RetryOf != tt.caseID || a.Case.Reason != "mended" || !slices.Equal(a.Case.Names(), tt.machines) {
+					t.Errorf("%+v", a.Case)
+				}
+			}
+		})
+	}
+}
+
+// The same command twice, as the bus may deliver it, makes one case.
+func TestRetryIsDeliveredTwice(t *testing.T) {
+	v := changer(t)
+	e := commandOf(events.Retry{Case: "taken"}, 0)
+	e.ID = "an-older-retry"
+	r, err := v.retry(t.Context(), e)
+	judge(t, r, err, "accepted", false)
+}
+
+func changer(t *testing.T) validator {
+	return validator{map[string]Site{"tokyo": {Vault: &refreshed{facts: theVault()}}}, stories(t), func() time.Time { return acceptedAt }}
+}
+
+func commandOf[T any](data T, looks int) (e bus.Event[T]) {
+	e.ID, e.Data, e.Wait.Looks, e.Received = "cmd-1", data, looks, acceptedAt
+	return e
+}
+
+func judge(t *testing.T, r bus.Result, err error, want string, again bool) {
+	t.Helper()
+	if err != nil || (r.After > 0) != again {
+		t.Fatalf("again after %v: %v", r.After, err)
+	}
+	if want == "" {
+		if len(r.Publish) != 0 {
+			t.Errorf("published %+v", r.Publish[0].Data())
+		}
+		return
+	}
+	if len(r.Publish) != 1 {
+		t.Fatalf("published %d events", len(r.Publish))
+	}
+	d, refused := r.Publish[0].Data().(events.Refused)
+	switch {
+	case refused && (d.Problems[0].Code != want || d.Problems[0].Remedy == "" || !strings.Contains(d.Problems[0].Message, "ase ")):
+		t.Errorf("refused with %+v", d.Problems[0])
+	case !refused && r.Publish[0].Kind().Name != want:
+		t.Errorf("published %s, want %s", r.Publish[0].Kind().Name, want)
+	}
+}
