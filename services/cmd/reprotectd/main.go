@@ -96,7 +96,7 @@ func run(ctx context.Context, f flags) error {
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
 	services, err := app.New(app.Options{
-		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe,
+		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe, Count: metrics.Count,
 	})
 	if err != nil {
 		return err

@@ -149,6 +149,8 @@ type Options struct {
 	Log     *zap.Logger
 	Health  Health
 	Observe func(service, kind, how string, took time.Duration)
+	// Count publishes a number that only grows; telemetry.Metrics.Count is one. Nil: nothing is published.
+	Count func(name, help string, labels map[string]string, read func() int64)
 }
 
 // App is the services of one process.
@@ -163,7 +165,23 @@ func New(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Count != nil {
+		countRequests(o, sites)
+	}
 	return &App{o, sites}, nil
+}
+
+// countRequests publishes what each site asks of Azure.
+func countRequests(o Options, sites map[string]site) {
+	for name, s := range sites {
+		client := s.vault.Client
+		for kind, read := range map[string]func() int64{
+			"read": func() int64 { return client.Counters().Reads }, "write": func() int64 { return client.Counters().Writes },
+		} {
+			o.Count("reprotect_azure_requests_total", "Requests to Azure Resource Manager, every try for itself.", map[string]string{"site": name, "kind": kind}, read)
+		}
+		o.Count("reprotect_azure_throttled_total", "Requests that Azure refused with 429.", map[string]string{"site": name}, func() int64 { return client.Counters().Throttled })
+	}
 }
 
 // Run runs the services until ctx ends, and then lets the handlers under way finish. Whatever is away (the bus,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,12 +41,17 @@ func openSites(c config.Config, served []string, log *zap.Logger) (map[string]si
 		return nil, err
 	}
 	sites := map[string]site{}
+	throttles := map[string]*asr.Throttle{} // by subscription
 	for name, sc := range c.Sites {
+		subscription := strings.ToLower(sc.Vault.Subscription)
+		if throttles[subscription] == nil {
+			throttles[subscription] = asr.NewThrottle(nil)
+		}
 		s := site{config: sc, elsewhere: len(served) > 0 && !slices.Contains(served, name)}
 		client, err := asr.New(asr.Options{
 			Subscription: sc.Vault.Subscription, ResourceGroup: sc.Vault.ResourceGroup, Vault: sc.Vault.Name,
 			Credential: credential, Endpoint: c.Azure.Endpoint, Cloud: c.Azure.Cloud, CAFile: c.Azure.CAFile,
-			Look: sc.Limits.Look, Log: log,
+			Look: sc.Limits.Look, Throttle: throttles[subscription], Log: log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("site %s: %w", name, err)

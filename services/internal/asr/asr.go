@@ -47,6 +47,9 @@ type Options struct {
 	// plans change rarely: they are read at most every ten looks.
 	Look time.Duration
 
+	// Throttle is shared by all clients of the subscription in this process; nil: one of this client's own.
+	Throttle *Throttle
+
 	Now func() time.Time // nil: time.Now
 	Log *zap.Logger      // nil: none
 }
@@ -100,6 +103,9 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	if o.Log == nil {
 		o.Log = zap.NewNop()
 	}
+	if o.Throttle == nil {
+		o.Throttle = NewThrottle(o.Now)
+	}
 	c := &Client{options: o, login: &login{credential: o.Credential}, retry: retry}
 	c.retry.ShouldRetry = askAgain
 	var err error
@@ -109,22 +115,22 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	if c.transport, err = o.transport(); err != nil {
 		return nil, err
 	}
-	if c.read, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&c.reads, c.retry)); err != nil {
+	if c.read, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&o.Throttle.reads, &c.reads, c.retry)); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
-	if c.write, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&c.writes, policy.RetryOptions{MaxRetries: -1})); err != nil {
+	if c.write, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&o.Throttle.writes, &c.writes, policy.RetryOptions{MaxRetries: -1})); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
 	return c, nil
 }
 
-// pipeline is how requests go out; each has a throttle of its own.
-func (c *Client) pipeline(requests *atomic.Int64, retry policy.RetryOptions) *arm.ClientOptions {
+// pipeline is how requests go out through a gate.
+func (c *Client) pipeline(gate *gate, requests *atomic.Int64, retry policy.RetryOptions) *arm.ClientOptions {
 	return &arm.ClientOptions{
 		ClientOptions: policy.ClientOptions{
 			Cloud: c.cloud, Retry: retry, Transport: c.transport,
 			Telemetry:        policy.TelemetryOptions{ApplicationID: "reprotect"},
-			PerCallPolicies:  []policy.Policy{&gate{now: c.options.Now}},
+			PerCallPolicies:  []policy.Policy{gate},
 			PerRetryPolicies: []policy.Policy{&counter{requests: requests, throttled: &c.throttled}},
 		},
 		DisableRPRegistration: true, // needs a permission that the product's role has not
@@ -134,7 +140,7 @@ func (c *Client) pipeline(requests *atomic.Int64, retry policy.RetryOptions) *ar
 // Reading is what a reader of another Azure service needs to ask as this client does: its credential, cloud,
 // trust, retries and counters. What that service throttles does not stop this client.
 func (c *Client) Reading() (azcore.TokenCredential, *arm.ClientOptions) {
-	return c.login, c.pipeline(&c.reads, c.retry)
+	return c.login, c.pipeline(&gate{now: c.options.Now}, &c.reads, c.retry)
 }
 
 // Fault gives an error of such a reader the form of this client's own: a *facts.Fault that holds no secret. What

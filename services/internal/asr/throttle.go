@@ -17,9 +17,20 @@ import (
 // refills with 25 a second (Microsoft Learn, "Understand how Azure Resource Manager throttles requests").
 const throttlePause = 10 * time.Second
 
-// gate keeps a client away from Azure for as long as a 429 asked. Azure throttles a principal as a whole, so
-// one refused request slows all of the client's requests of that kind; reads and writes have separate buckets
-// and therefore separate gates.
+// Throttle keeps clients away from Azure for as long as a 429 asked. Azure throttles a principal in a subscription
+// as a whole, so the clients of one subscription share one, and those of different subscriptions do not. Reads and
+// writes have separate buckets and therefore separate gates.
+type Throttle struct{ reads, writes gate }
+
+// NewThrottle makes one that holds nobody back yet; nil now means time.Now.
+func NewThrottle(now func() time.Time) *Throttle {
+	if now == nil {
+		now = time.Now
+	}
+	return &Throttle{gate{now: now}, gate{now: now}}
+}
+
+// gate holds back the requests of one kind.
 type gate struct {
 	now   func() time.Time
 	mu    sync.Mutex

@@ -366,3 +366,22 @@ func waitFor(t *testing.T, holds func() bool) {
 		}
 	}
 }
+
+// Azure throttles a principal in a subscription: the clients of one share the pause, others go on.
+func TestClientsOfASubscriptionShareTheThrottle(t *testing.T) {
+	t.Parallel()
+	s, clock := serve(t), newClock()
+	s.vault(t)
+	s.handle("replicationJobs", status(http.StatusTooManyRequests, `{}`, "Retry-After", "90"))
+	shared := NewThrottle(clock.now)
+	sharing := func(o *Options) { o.Throttle = shared }
+	first, second, other := s.client(t, with(clock), sharing), s.client(t, with(clock), sharing), s.client(t, with(clock))
+	_, err := first.Vault(t.Context(), time.Minute)
+	wantFault(t, err, facts.Temporary, CodeThrottled)
+	s.vault(t)
+	_, err = second.Vault(t.Context(), time.Minute)
+	wantFault(t, err, facts.Temporary, CodeThrottled)
+	if _, err := other.Vault(t.Context(), time.Minute); err != nil {
+		t.Errorf("the client of another subscription: %v", err)
+	}
+}
