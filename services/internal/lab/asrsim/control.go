@@ -46,6 +46,21 @@ func (s *Server) SetAzureVM(machine, state string) error {
 	return s.onMachine(machine, func(m *machineNow) { m.azureVM, m.azureSince = state, m.now })
 }
 
+// FailBack takes a machine home (S41). It must be protected.
+func (s *Server) FailBack(machine string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.machine(machine)
+	if err != nil {
+		return err
+	}
+	if p := s.phase(m, s.now()); p != Protected {
+		return fmt.Errorf("machine %q is %s: only a protected one fails back", machine, p)
+	}
+	m.home = true
+	return nil
+}
+
 // StopHeartbeat silences a configuration, process or master target server or an appliance: its last heartbeat
 // was an hour ago, so that every check for a recent one sees it at once, and its health is Critical.
 func (s *Server) StopHeartbeat(server string) error {
@@ -137,6 +152,7 @@ func (s *Server) Actions() []Action {
 		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", nameAnd(s.RefuseNext)},
 		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", nameAnd(s.WarnNext)},
 		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", nameAnd(s.SetAzureVM)},
+		{"fail-back", "MACHINE", "take the protected machine home: its disks leave the master target or appliance", name(s.FailBack)},
 		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", name(s.StopHeartbeat)},
 		{"start-heartbeat", "SERVER", "let it send heartbeats again", name(s.StartHeartbeat)},
 		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", nameAnd(s.SetHealth)},

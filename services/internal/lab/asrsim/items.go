@@ -75,9 +75,13 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) {
 	p["protectionState"], p["protectionStateDescription"] = "InitialReplicationInProgress", "Initial replication is in progress"
 	p["allowedOperations"] = []string{"DisableProtection"}
-	if s.phase(m, now) == Protected {
+	switch s.phase(m, now) {
+	case Protected:
 		p["protectionState"], p["protectionStateDescription"] = "Protected", "Protected"
 		p["allowedOperations"] = []string{"PlannedFailover", "DisableProtection"}
+	case Home: // no recording shows it: inferred from the item of a failover
+		p["protectionState"], p["protectionStateDescription"] = "PlannedFailoverCommitPendingStatesBegin", "Failover completed"
+		p["allowedOperations"] = []string{"Commit", "DisableProtection"}
 	}
 	p["activeLocation"] = "Primary"
 	p["recoveryFabricFriendlyName"], p["recoveryFabricId"] = f.friendly, s.fabricID(f)
@@ -274,7 +278,7 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	in := m.last.input
 	percent, _, transferred, health := s.progress(m, now)
 	stage, state, text := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress"
-	if s.phase(m, now) == Protected {
+	if p := s.phase(m, now); p == Protected || p == Home {
 		stage, state, text = "DifferentialSync", "Protected", "Protected"
 	}
 	disks := []any{}

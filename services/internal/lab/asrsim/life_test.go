@@ -378,3 +378,35 @@ func (l *lab) pollErr(p reprotectPoller) error {
 func contains(list []*string, want string) bool {
 	return slices.ContainsFunc(list, func(s *string) bool { return *s == want })
 }
+
+func TestFailsBack(t *testing.T) {
+	t.Parallel()
+	l := standard(t)
+	l.advance(13 * time.Minute)
+	l.mustReprotect("mail01")
+	if err := l.sim.FailBack("mail01"); err == nil {
+		t.Error("a machine that is not protected went home")
+	}
+	l.advance(40 * time.Minute)
+	r := l.sim.Reprotects()
+	if len(r) != 1 || r[0].Machine != "mail01" || !r[0].Good || r[0].Writer == "" || r[0].Disks == 0 {
+		t.Errorf("accepted %+v", r)
+	}
+	disks := func() int {
+		n := 0
+		for _, mt := range l.classicFabric().MasterTargetServers {
+			n += int(*mt.DiskCount)
+		}
+		return n
+	}
+	before := disks()
+	if err := l.sim.FailBack("mail01"); err != nil {
+		t.Fatal(err)
+	}
+	if after := disks(); before != r[0].Disks || after != 0 {
+		t.Errorf("the master targets hold %d disks before and %d after", before, after)
+	}
+	if p := l.item("mail01").Properties; *p.ProtectionState != "PlannedFailoverCommitPendingStatesBegin" || contains(p.AllowedOperations, "PlannedFailover") {
+		t.Errorf("at home: %s, allowed %v", *p.ProtectionState, p.AllowedOperations)
+	}
+}

@@ -16,6 +16,7 @@ const (
 	Reprotecting Phase = "reprotecting" // a reprotect job runs
 	Replicating  Phase = "replicating"  // the job succeeded, the initial replication runs (S3)
 	Protected    Phase = "protected"
+	Home         Phase = "home" // it failed back (S41); its disks have left the master target or appliance
 )
 
 // States of the Azure VM (S2).
@@ -40,6 +41,7 @@ type machine struct {
 	failNext, refuseNext, warnNext []string
 
 	last        *job // last reprotect
+	home        bool
 	submissions int
 }
 
@@ -65,6 +67,9 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 		if now.Before(m.last.end.Add(s.replication())) {
 			return Replicating
 		}
+		if m.home {
+			return Home
+		}
 		return Protected
 	}
 	return FailedOver
@@ -73,7 +78,7 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 // returned says whether the item is that of the way back.
 func (s *Server) returned(m *machine, now time.Time) bool {
 	p := s.phase(m, now)
-	return p == Replicating || p == Protected
+	return p == Replicating || p == Protected || p == Home
 }
 
 // replication is the real duration of the initial replication.

@@ -108,6 +108,31 @@ func (s *Server) Submissions() map[string]int {
 	return n
 }
 
+// Reprotect is a reprotect job that was accepted.
+type Reprotect struct {
+	Machine    string
+	Writer     string // id of the master target or appliance, in lower case
+	Disks      int
+	Start, End time.Time
+	Good       bool // it does, or will, succeed
+}
+
+// Reprotects lists the jobs that were accepted, in their order, for those who judge a run.
+func (s *Server) Reprotects() []Reprotect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Reprotect
+	for _, j := range s.jobs {
+		if j.kind == reprotectJob {
+			all = append(all, Reprotect{
+				Machine: j.machine.spec.Name, Writer: strings.ToLower(j.input.MasterTargetID + j.input.ReprotectAgentID), Disks: len(j.machine.spec.DiskGB),
+				Start: j.start, End: j.end, Good: j.fault == nil && !j.cancelled,
+			})
+		}
+	}
+	return all
+}
+
 // Reads is the number of GET requests that came, refused ones included.
 func (s *Server) Reads() int {
 	s.mu.Lock()
