@@ -9,6 +9,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 	"reprotect.example/services/waiting"
 )
 
@@ -36,15 +37,16 @@ const (
 func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, job facts.Job) (standing, error) {
 	cause := facts.Problem{Code: "job.failed", Class: facts.Operator, Message: job.StateText}
 	for _, p := range job.Errors {
-		if p.Severity != "Warning" {
-			cause = p
-			break
+		known, isKnown := faults.Recognize(faults.Azure, p.Code, p.Message)
+		if p.Severity == "Warning" || isKnown && known.Warning {
+			continue
 		}
+		if cause = p; isKnown {
+			cause.Code, cause.Class = known.Code, known.Class
+		}
+		break
 	}
 	cause.Code = first(cause.Code, "job.failed")
-	if strings.Contains(strings.ToLower(cause.Message), "agent is not installed") {
-		cause.Code, cause.Class = codeNoAgent, facts.Temporary
-	}
 	if f.cancelling != nil {
 		s.State, s.code = cancelled, cause.Code
 		s.why = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.job, m.Name)

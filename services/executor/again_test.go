@@ -27,6 +27,7 @@ func TestWhatAnOperatorCanMendIsWaitedFor(t *testing.T) {
 	}{
 		{"known", []facts.Problem{noWay}, "95226", "check the VPN"},
 		{"unknown: with Azure's advice", []facts.Problem{{Code: "4711", Class: facts.Operator, Message: "?", Remedy: "Azure's advice"}}, "4711", "Azure's advice"},
+		{"a warning before the cause", []facts.Problem{{Code: "45031", Message: "protected already", Class: facts.Temporary}, noWay}, "95226", "check the VPN"},
 		{"without any word", nil, "job.failed", "portal"},
 		{"only a warning named", []facts.Problem{{Code: "28175", Severity: "Warning", Class: facts.Temporary}}, "job.failed", "portal"},
 	} {

@@ -145,7 +145,7 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 	item, ok := f.item(m)
 	s.item, s.lag = item.ID, item.Replication.LagSeconds
 	switch {
-	case ok && item.Protected():
+	case ok && (item.Protected() || item.Home()): // who is home was protected before
 		s.State, s.Percent, s.Task = protected, 100, item.StateText
 		if f.memory.Since[m.Name].IsZero() {
 			remember(&f.memory.Since, m.Name, f.vault.Taken.UTC())

@@ -3,6 +3,7 @@ package executor
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +39,8 @@ type line struct {
 	begun   time.Time // when this process took over
 	waits   []*entry  // in order
 	cases   map[string]*entry
-	given   map[string]*place // by item: started by us, or about to be, and not yet to be seen in the vault
-	starts  []time.Time       // of ours, in the last minute
+	given   map[string]*place    // by item: started by us, or about to be, and not yet to be seen in the vault
+	starts  map[string]time.Time // by item: of ours, in the last minute; zero: about to be
 	seen    look
 	unknown bool // cases have come by that waited in the line of another process
 }
@@ -72,7 +73,7 @@ type place struct {
 
 // look is what counts of a look at the vault.
 type look struct {
-	taken   time.Time
+	began   time.Time      // what was submitted later may not show
 	running int            // reprotect jobs
 	disks   map[string]int // by writer, of machines that replicate back
 	names   map[string]string
@@ -99,7 +100,7 @@ func (l *line) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begun, l.unknown = l.now(), false
-	l.waits, l.cases, l.given, l.starts = nil, map[string]*entry{}, map[string]*place{}, nil
+	l.waits, l.cases, l.given, l.starts = nil, map[string]*entry{}, map[string]*place{}, map[string]time.Time{}
 	l.seen = look{}
 	l.pace = rate.NewLimiter(rate.Inf, 1)
 	if l.limits.StartsPerMinute > 0 {
@@ -167,7 +168,7 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 		item := items[m.Item]
 		l.given[m.Item] = &place{caseID: e.Case, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks)}
 		if l.limits.StartsPerMinute > 0 {
-			l.starts = append(l.starts, now)
+			l.starts[m.Item] = time.Time{}
 		}
 	}
 	return t
@@ -224,7 +225,7 @@ func (l *line) index(e *entry) int {
 // room counts what is in use now: starts in the last minute, jobs, and disks by writer.
 func (l *line) room(now time.Time) (starts, jobs int, disks map[string]int) {
 	minuteAgo := now.Add(-time.Minute)
-	l.starts = slices.DeleteFunc(l.starts, func(t time.Time) bool { return !t.After(minuteAgo) })
+	maps.DeleteFunc(l.starts, func(_ string, t time.Time) bool { return !t.IsZero() && !t.After(minuteAgo) })
 	starts = len(l.starts)
 	for _, t := range l.seen.recent {
 		if t.After(minuteAgo) {
@@ -245,7 +246,7 @@ func (l *line) room(now time.Time) (starts, jobs int, disks map[string]int) {
 func (l *line) running() int {
 	n := l.seen.running
 	for _, p := range l.given {
-		if p.at.IsZero() || p.at.After(l.seen.taken) {
+		if p.at.IsZero() || !p.at.Before(l.seen.began) {
 			n++
 		}
 	}
@@ -254,7 +255,7 @@ func (l *line) running() int {
 
 // read takes what counts from a look, once, and gives up the places that it shows or shows ended.
 func (l *line) read(vault facts.Vault, now time.Time) {
-	if !vault.Taken.After(l.seen.taken) {
+	if !vault.Began.After(l.seen.began) {
 		return
 	}
 	ours := map[string]bool{}
@@ -262,11 +263,11 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 		if p.job != "" {
 			ours[p.job] = true
 		}
-		if !p.at.IsZero() && vault.Taken.After(p.at) && !held(vault, item, p) {
+		if !p.at.IsZero() && vault.Began.After(p.at) && !held(vault, item, p) {
 			delete(l.given, item)
 		}
 	}
-	l.seen = look{taken: vault.Taken, disks: map[string]int{}, names: map[string]string{}}
+	l.seen = look{began: vault.Began, disks: map[string]int{}, names: map[string]string{}}
 	for _, j := range vault.Jobs {
 		if j.Scenario != facts.ReprotectScenario {
 			continue
@@ -333,6 +334,9 @@ func (l *line) submitted(m events.Machine, job string) {
 	defer l.mu.Unlock()
 	if p := l.given[m.Item]; p != nil {
 		p.job, p.at = job, l.now()
+		if _, counted := l.starts[m.Item]; counted {
+			l.starts[m.Item] = p.at
+		}
 	}
 }
 
@@ -343,7 +347,7 @@ func (l *line) occupies(caseID string, m events.Machine, item facts.Item, job st
 	defer l.mu.Unlock()
 	if l.given[m.Item] == nil {
 		l.given[m.Item] = &place{
-			caseID: caseID, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks), job: job, at: vault.Taken,
+			caseID: caseID, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks), job: job, at: vault.Began.Add(-1),
 		}
 	}
 }
@@ -366,6 +370,7 @@ func (l *line) leave(caseID string) {
 	for item, p := range l.given {
 		if p.caseID == caseID && p.at.IsZero() {
 			delete(l.given, item)
+			delete(l.starts, item)
 		}
 	}
 	if e := l.cases[caseID]; e != nil {

@@ -23,7 +23,7 @@ func newQueue(limits Limits) *queue {
 	q := &queue{now: cleared, vault: vaultOf(), items: map[string]facts.Item{}}
 	q.line = newLine(limits, func() time.Time { return q.now })
 	q.now = q.now.Add(time.Minute)
-	q.vault.Taken = q.now
+	q.vault.Began, q.vault.Taken = q.now, q.now
 	return q
 }
 
@@ -51,7 +51,7 @@ func (q *queue) submit(name string, machines int) {
 func (q *queue) looks(after time.Duration, running []string, back ...facts.Item) {
 	q.now = q.now.Add(after)
 	q.vault = vaultOf(append(back, q.failedOver(running, back)...)...)
-	q.vault.Taken = q.now
+	q.vault.Began, q.vault.Taken = q.now, q.now
 	for _, name := range running {
 		q.vault.Jobs = append(q.vault.Jobs, facts.Job{ID: "job-" + name, State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: name})
 	}
@@ -216,7 +216,7 @@ func TestTheNextProcessKeepsTheSlots(t *testing.T) {
 	q.looks(time.Second, []string{"a-0"})
 	q.line.begin()
 	q.now = q.now.Add(time.Second)
-	q.vault.Taken = q.now
+	q.vault.Began, q.vault.Taken = q.now, q.now
 	wide := failedOver("a-0")
 	wide.Disks = make([]facts.ItemDisk, 60)
 	q.line.occupies("a", machineOf(wide), wide, "job-a-0", q.vault) // its case came by
@@ -238,5 +238,20 @@ func TestALineThatFormsAnewWaitsForItsOrder(t *testing.T) {
 	q.now = q.now.Add(40 * time.Second)
 	if got := ask(true); !got.go_ {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A look takes time: what was submitted after it began may be missing in it, however late it was complete.
+func TestALookThatBeganBeforeTheSubmissionShowsNothingOfIt(t *testing.T) {
+	q := newQueue(Limits{Concurrent: 1})
+	if !q.ask("a", 1, 1, 1).go_ {
+		t.Fatal("the first may start")
+	}
+	q.now = q.now.Add(10 * time.Second)
+	q.submit("a", 1)
+	q.looks(20*time.Second, nil)
+	q.vault.Began = q.now.Add(-25 * time.Second)
+	if got := q.ask("b", 2, 1, 1); got.go_ {
+		t.Error("two jobs run, one may")
 	}
 }

@@ -147,9 +147,9 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 			Case: s.c, Reason: cancelling.Data.Reason, Machines: states(s.c, s.moves),
 		}))
 	case cancelled: // some run already, from before a crash: who follows them cancels them
-		return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
-			return events.Job{Machine: m.Name, Refused: &events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}}
-		})))
+		return s.goOnWithout(func(m events.Machine) events.Problem {
+			return events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}
+		})
 	}
 	if blocked := problems(s.moves, stop); blocked != nil {
 		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
@@ -167,7 +167,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		if !t.go_ {
 			return s.standInLine(t)
 		}
-		if result, done, err := s.checkAgain(ctx); done || err != nil {
+		if result, done, err := s.checkAgain(ctx, under, starting); done || err != nil {
 			return result, err
 		}
 	}
@@ -402,9 +402,17 @@ func (s *starter) begun(otherwise func(events.Machine) events.Job) events.Starte
 	return started
 }
 
-// checkAgain reads everything anew for a case that waited long, and lets the checks judge again. Done says that the
-// case does not go on now.
-func (s *starter) checkAgain(ctx context.Context) (result bus.Result, done bool, err error) {
+// goOnWithout ends the start of a case of which some machines are under way already, and says why the others are not.
+func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (bus.Result, error) {
+	return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
+		because := why(m)
+		return events.Job{Machine: m.Name, Refused: &because}
+	})))
+}
+
+// checkAgain reads everything anew for a case that waited long, and lets the checks judge the machines that are to
+// be started. Done says that the case does not go on now.
+func (s *starter) checkAgain(ctx context.Context, under int, starting []events.Machine) (result bus.Result, done bool, err error) {
 	if s.now.Sub(s.c.CheckedAt) <= staleAfter {
 		return result, false, nil
 	}
@@ -415,16 +423,21 @@ func (s *starter) checkAgain(ctx context.Context) (result bus.Result, done bool,
 	}
 	s.c.CheckedAt = s.now.UTC()
 	findings := checks.Run(checks.Input{Now: s.now, Case: s.c, Vault: s.vault, Inventory: inventory, Site: s.site.Checks})
-	blocking := checks.Blocking(findings)
+	blocking := slices.DeleteFunc(checks.Blocking(findings), func(f events.Finding) bool {
+		return f.Machine != "" && !slices.ContainsFunc(starting, func(m events.Machine) bool { return m.Name == f.Machine })
+	})
 	switch {
 	case len(blocking) == 0:
 		return result, false, nil
 	case !slices.ContainsFunc(blocking, func(f events.Finding) bool { return !strings.HasSuffix(f.Check, ".disk-slots") }):
 		result, err = s.standInLine(turn{reason: waiting.ForDiskSlot, place: 1, message: blocking[0].Evidence})
 		s.inLine = false // others may fit meanwhile
-		return result, true, err
+	case under > 0:
+		problem := checks.Problems(blocking)[0]
+		result, err = s.goOnWithout(func(events.Machine) events.Problem { return problem })
+	default:
+		result, err = s.end(bus.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
 	}
-	result, err = s.end(bus.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
 	return result, true, err
 }
 

@@ -291,3 +291,15 @@ func TestOldChecksAreMadeAgain(t *testing.T) {
 		t.Errorf("a problem without words: %+v", d.Problems[0])
 	}
 }
+
+// A case of which some machines are under way is not rejected: that would say that nothing was changed.
+func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
+	under := failedOver("web01")
+	under.JobID, under.Scenario = "j1", facts.ReprotectScenario
+	f := &fake{look: vaultOf(under, failedOver("db01"))}
+	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
+	d, ok := r.Publish[0].Data().(events.Started)
+	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Message == "" || len(f.submitted) != 0 {
+		t.Errorf("%+v", r.Publish[0].Data())
+	}
+}

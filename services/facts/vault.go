@@ -30,6 +30,7 @@ const (
 
 // Vault is one look at a Recovery Services vault.
 type Vault struct {
+	Began    time.Time // what happened later may be missing
 	Taken    time.Time // when the look was complete
 	ID       string    // ARM id
 	Name     string

@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/faults"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
@@ -52,6 +53,7 @@ func world() cli.Deps {
 			return app.Datastores(ctx, c, site, machine, zap.NewNop())
 		},
 		Checks: catalogue,
+		Errors: knownErrors,
 	}
 }
 
@@ -83,6 +85,18 @@ func catalogue(lang string) []cli.Check {
 			row.For = append(row.For, string(a))
 		}
 		rows = append(rows, row)
+	}
+	return rows
+}
+
+func knownErrors(lang string) []cli.KnownError {
+	var rows []cli.KnownError
+	for _, r := range faults.Catalogue() {
+		text := r.In(lang)
+		rows = append(rows, cli.KnownError{
+			Code: r.Code, Class: string(r.Class), Warning: r.Warning, For: string(r.For), Refs: r.Refs, Texts: r.Texts,
+			Title: text.Title, Cause: text.Cause, Remedy: text.Remedy, Reference: r.Reference,
+		})
 	}
 	return rows
 }

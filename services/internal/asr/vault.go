@@ -48,7 +48,7 @@ type kept[T any] struct {
 // look reads the vault once; whole reads every part, whatever is kept.
 func (c *Client) look(ctx context.Context, whole bool) (facts.Vault, error) {
 	group, vault, began := c.options.ResourceGroup, c.options.Vault, c.options.Now()
-	v := facts.Vault{ID: c.vaultID(), Name: vault, Unread: map[string]string{}}
+	v := facts.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
 	var err error
 	v.Items, err = list(ctx, c.read.NewReplicationProtectedItemsClient().NewListPager(group, vault, nil),

@@ -132,7 +132,7 @@ func (a *app) sayAnswer(q asked, cases []progress.Case) {
 	switch i := slices.IndexFunc(cases, isRefused); {
 	case i >= 0:
 		a.hint("Request %s was refused. Nothing was begun.", q.id)
-		showProblems(a.stderr, cases[i].Problems)
+		showProblems(a.stderr, cases[i].Problems, nil)
 	case len(cases) == 0:
 		a.hint("Request %s is on the bus, but no service has answered within %s.", q.id, progress.Duration(a.deps.Patience))
 		a.hint("It will be taken up as soon as a validator runs; do not send it again. 'reprotect bus status' shows who is behind.")

@@ -19,6 +19,7 @@ type bars struct {
 	out     io.Writer
 	now     func() time.Time
 	paint   paint
+	speech  speech
 	options []tea.ProgramOption
 	program *tea.Program
 	done    chan struct{}
@@ -32,7 +33,7 @@ func newBars(out io.Writer, now func() time.Time, p paint) *bars {
 }
 
 func (s *bars) begin(cases []progress.Case) {
-	m := board{paint: s.paint, now: s.now(), began: s.now(), width: 80, height: 24}
+	m := board{paint: s.paint, speech: s.speech, now: s.now(), began: s.now(), width: 80, height: 24}
 	for _, c := range cases {
 		m = m.put(c)
 	}
@@ -63,6 +64,7 @@ type (
 type board struct {
 	cases         []progress.Case // in the order in which they came
 	paint         paint
+	speech        speech
 	began, now    time.Time
 	width, height int
 }
@@ -190,13 +192,14 @@ func (b board) bar(c progress.Case, width int) string {
 func (b board) doing(c progress.Case) string {
 	switch {
 	case c.End && !c.Good:
-		return b.paint.level(progress.Bad, short(c.Why))
+		return b.paint.level(progress.Bad, short(b.speech.title(c.Code, c.Why)))
 	case c.Good:
 		return progress.Duration(c.Took(b.now))
 	case len(c.Violations) > 0:
-		return b.paint.level(progress.Warn, short(c.Violations[len(c.Violations)-1].What))
+		v := c.Violations[len(c.Violations)-1]
+		return b.paint.level(progress.Warn, short(b.speech.title(v.Code, v.What)))
 	case c.Waiting != nil:
-		text := "for " + progress.For(c.Waiting.For)
+		text := b.speech.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
 		if !c.Waiting.Until.IsZero() {
 			text += ", at most " + progress.Duration(c.Waiting.Until.Sub(b.now)) + " more"
 		}

@@ -121,7 +121,7 @@ func TestLines(t *testing.T) {
 		{"in colours", func(s lines) { s.event(e, c) }, true, "\x1b[2m" + clock(noon) + "\x1b[m  r-1-web01  \x1b[32mProtected: web01.\x1b[m\n"},
 	} {
 		var out bytes.Buffer
-		test.show(lines{&out, test.paint})
+		test.show(lines{&out, test.paint, nil})
 		if out.String() != test.want {
 			t.Errorf("%s: got %q, want %q", test.name, out.String(), test.want)
 		}

@@ -150,7 +150,7 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID 
 	answer := f.log.Cases()[0]
 	if isRefused(answer) {
 		a.hint("Refused, nothing was changed.")
-		showProblems(a.stderr, answer.Problems)
+		showProblems(a.stderr, answer.Problems, nil)
 		return errNo
 	}
 	for _, tell := range taken {

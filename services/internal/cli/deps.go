@@ -32,6 +32,8 @@ type Deps struct {
 	Datastores func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error)
 	// Checks is the catalogue, in its order and in a language.
 	Checks func(lang string) []Check
+	// Errors is the catalogue of errors, in its order and in a language.
+	Errors func(lang string) []KnownError
 
 	// StartLab starts the simulated surroundings. ready is the line to print: any value that encodes to JSON.
 	StartLab func(ctx context.Context, o LabOptions) (ready any, stop func(), err error)
@@ -120,6 +122,20 @@ type Check struct {
 	Why         string   `json:"why"`
 	Remedy      string   `json:"remedy"`
 	Reference   string   `json:"reference,omitempty"` // a public page
+}
+
+// KnownError is a row of the catalogue of errors.
+type KnownError struct {
+	Code      string   `json:"code"`
+	Class     string   `json:"class"`             // temporary, operator, permanent
+	Warning   bool     `json:"warning,omitempty"` // an operation carries it and goes on
+	For       string   `json:"for"`               // azure, vcenter, reprotect
+	Refs      []string `json:"refs,omitempty"`    // of the procedure: S33, N2, M1
+	Texts     []string `json:"texts,omitempty"`   // words by which it is recognised when it comes without a code
+	Title     string   `json:"title"`
+	Cause     string   `json:"cause"`
+	Remedy    string   `json:"remedy"`
+	Reference string   `json:"reference,omitempty"` // a public page
 }
 
 // LabOptions are the flags of 'lab'.

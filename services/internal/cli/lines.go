@@ -9,20 +9,29 @@ import (
 
 // lines shows cases as plain lines, one for each thing that happens: for logs, pipes and screen readers.
 type lines struct {
-	out   io.Writer
-	paint paint
+	out    io.Writer
+	paint  paint
+	speech speech
 }
 
 func (s lines) begin(cases []progress.Case) {
 	for _, c := range cases {
 		last := c.History[len(c.History)-1]
 		s.line(c, last, fmt.Sprintf("%s, %d %%. %s", c.State, c.Percent, last.Text))
+		s.aside(codesNow(c))
 	}
 }
 
 func (s lines) event(e progress.Entry, c progress.Case) {
 	l := progress.Describe(e)
 	s.line(c, l, l.Text)
+	s.aside(codesOf(e))
+}
+
+func (s lines) aside(codes []string) {
+	for _, l := range s.speech.aside(codes) {
+		fmt.Fprintf(s.out, "  %s: %s\n", l.name, l.text)
+	}
 }
 
 func (s lines) end() {}

@@ -65,9 +65,9 @@ func (a *app) printCases(cases []progress.Case) error {
 		return nil
 	}
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
-	p := paint(a.color(a.stdout))
+	p, speech := paint(a.color(a.stdout)), a.speech()
 	for _, c := range cases {
-		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), c.State), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c))
+		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), c.State), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
 	}
 	t.write(a.stdout)
 	return nil
@@ -83,14 +83,15 @@ func names(c progress.Case) string {
 }
 
 // note says the one thing about a case that a person should know now.
-func note(c progress.Case) string {
+func note(c progress.Case, s speech) string {
 	switch {
 	case !c.End && len(c.Violations) > 0:
-		return short(c.Violations[len(c.Violations)-1].What)
+		v := c.Violations[len(c.Violations)-1]
+		return short(s.title(v.Code, v.What))
 	case c.Waiting != nil:
-		return "for " + progress.For(c.Waiting.For)
+		return s.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
 	case c.End && !c.Good:
-		return short(c.Why)
+		return short(s.title(c.Code, c.Why))
 	case c.DryRun:
 		return "dry run"
 	}
@@ -156,11 +157,11 @@ func (a *app) printReady(cases []progress.Case) error {
 		return nil
 	}
 	t := newTable("MACHINE", "SITE", "CASE", "PROTECTED SINCE", "LOCATION", "ATTENTION")
-	p := paint(a.color(a.stdout))
+	p, speech := paint(a.color(a.stdout)), a.speech()
 	for _, m := range machines {
 		attention := ""
 		if n := len(m.Violations); n > 0 {
-			attention = short(m.Violations[n-1].What)
+			attention = short(speech.title(m.Violations[n-1].Code, m.Violations[n-1].What))
 		}
 		t.row(m.Machine, m.Site, m.Case, clock(m.Since), m.Location, p.level(progress.Warn, attention))
 	}

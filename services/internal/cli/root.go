@@ -118,7 +118,7 @@ protected. Nothing is changed before every check has passed.`,
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
 	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json; preflight has html, too")
-	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight and checks")
+	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight, checks, errors, show, list and watch")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Reprotect machines:"},
@@ -127,7 +127,7 @@ protected. Nothing is changed before every check has passed.`,
 		&cobra.Group{ID: "try", Title: "Try it out:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.datastoresCommand(), a.checksCommand()},
+		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
 		"look": {a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},
@@ -142,13 +142,19 @@ protected. Nothing is changed before every check has passed.`,
 	return root
 }
 
+// bilingual are the commands whose texts come from the catalogues, in English or Japanese.
+var bilingual = map[string]bool{
+	"reprotect preflight": true, "reprotect checks": true, "reprotect errors": true,
+	"reprotect show": true, "reprotect list": true, "reprotect watch": true,
+}
+
 // begin holds the common flags against what the command can do.
 func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	a.began = true
-	switch speaks := cmd.Name() == "preflight" || cmd.Name() == "checks"; {
-	case a.lang == "en" || a.lang == "ja" && speaks:
+	switch {
+	case a.lang == "en" || a.lang == "ja" && bilingual[cmd.CommandPath()]:
 	case a.lang == "ja":
-		return usage("Leave --lang out. preflight and checks speak Japanese.", "--lang ja: '%s' speaks English only", cmd.CommandPath())
+		return usage("Leave --lang out. preflight, checks, errors, show, list and watch speak Japanese.", "--lang ja: '%s' speaks English only", cmd.CommandPath())
 	default:
 		return usage("Languages: en, ja.", "--lang %s: there is no such language", a.lang)
 	}

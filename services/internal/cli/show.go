@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
@@ -14,9 +15,12 @@ import (
 
 func (a *app) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "show CASE",
-		Short:   "Show a case: state, machines, findings, history",
-		Long:    "Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history.",
+		Use:   "show CASE",
+		Short: "Show a case: state, machines, findings, history",
+		Long: `Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history.
+
+With --lang ja, cause and remedy of every code that the catalogues know are in Japanese. What Azure or vCenter said
+stays as it came, and -o json is what the event log says.`,
 		Example: example("reprotect show r-20261122-ab12cd-web01", "reprotect show r-20261122-ab12cd-web01 -o json | jq .machines"),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +36,7 @@ func (a *app) showCommand() *cobra.Command {
 			if a.json() {
 				return a.printJSON(c)
 			}
-			showCase(a.stdout, c, paint(a.color(a.stdout)))
+			showCase(a.stdout, c, paint(a.color(a.stdout)), a.speech())
 			return nil
 		},
 	}
@@ -52,10 +56,15 @@ func noSuchCase(id string) error {
 	return no("'reprotect list' shows the cases.", "there is no case %s in the event log", id)
 }
 
-func showCase(w io.Writer, c progress.Case, p paint) {
+func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	say := func(name, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" {
-			fmt.Fprintf(w, "%-10s %s\n", name, text)
+			fmt.Fprintf(w, "%s%s %s\n", name, strings.Repeat(" ", max(10-lipgloss.Width(name), 0)), text)
+		}
+	}
+	do := func(code, remedy string) {
+		for _, l := range s.about(code, remedy) {
+			say(l.name, "%s", l.text)
 		}
 	}
 	say("Case", "%s", p.bold(c.ID))
@@ -65,12 +74,12 @@ func showCase(w io.Writer, c progress.Case, p paint) {
 	if len(c.Problems) == 0 { // else each has its own
 		say("Code", "%s", c.Code)
 		say("Words", "%s", c.Words)
-		say("What to do", "%s", c.Remedy)
+		do(c.Code, c.Remedy)
 	}
 	if c.Waiting != nil {
 		say("Waits for", "%s, since %s: %s", progress.For(c.Waiting.For), clock(c.Waiting.Since), c.Waiting.Message)
 		say("Gives up", "%s", clock(c.Waiting.Until))
-		say("What to do", "%s", c.Waiting.Remedy)
+		do(c.Waiting.Code, c.Waiting.Remedy)
 	}
 	say("Request", "%s", c.Request)
 	say("Asked by", "%s", c.RequestedBy)
@@ -83,10 +92,13 @@ func showCase(w io.Writer, c progress.Case, p paint) {
 	say("Since", "%s", clock(c.Since))
 	say("Updated", "%s", clock(c.Updated))
 	showMachines(w, c, p)
-	showProblems(w, c.Problems)
-	showFindings(w, c.Findings, p)
+	showProblems(w, c.Problems, s)
+	showFindings(w, c.Findings, p, s)
 	for _, v := range c.Violations {
-		fmt.Fprintf(w, "\n%s %s\n  This endangers %s\n  What to do: %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers, v.Do)
+		fmt.Fprintf(w, "\n%s %s\n  This endangers %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
+		for _, l := range s.about(v.Code, v.Do) {
+			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
+		}
 	}
 	fmt.Fprintln(w, "\nHistory")
 	for _, l := range c.History {
@@ -118,7 +130,7 @@ func kind(m progress.Machine) string {
 	return m.Architecture + ", " + m.OS
 }
 
-func showProblems(w io.Writer, problems []events.Problem) {
+func showProblems(w io.Writer, problems []events.Problem, s speech) {
 	if len(problems) == 0 {
 		return
 	}
@@ -133,14 +145,14 @@ func showProblems(w io.Writer, problems []events.Problem) {
 			fmt.Fprintf(w, " (%s)", problem.Code)
 		}
 		fmt.Fprintln(w)
-		if problem.Remedy != "" {
-			fmt.Fprintf(w, "    What to do: %s\n", problem.Remedy)
+		for _, l := range s.about(problem.Code, problem.Remedy) {
+			fmt.Fprintf(w, "    %s: %s\n", l.name, l.text)
 		}
 	}
 }
 
 // showFindings lists what did not pass, and counts the rest.
-func showFindings(w io.Writer, findings []events.Finding, p paint) {
+func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 	if len(findings) == 0 {
 		return
 	}
@@ -160,9 +172,13 @@ func showFindings(w io.Writer, findings []events.Finding, p paint) {
 			fmt.Fprintf(w, " (%s)", f.Machine)
 		}
 		fmt.Fprintln(w)
-		for _, line := range []struct{ before, text string }{{"", f.Evidence}, {"What to do: ", f.Remedy}, {"See ", f.Reference}} {
-			if line.text != "" {
-				fmt.Fprintf(w, "             %s%s\n", line.before, line.text)
+		below := []labelled{{"", f.Evidence}}
+		for _, l := range s.about(f.Check, f.Remedy) {
+			below = append(below, labelled{l.name + ": ", l.text})
+		}
+		for _, l := range append(below, labelled{"See ", f.Reference}) {
+			if l.text != "" {
+				fmt.Fprintf(w, "             %s%s\n", l.name, l.text)
 			}
 		}
 	}

@@ -301,7 +301,19 @@ func testDeps() cli.Deps {
 				{Code: "master-target.snapshots", Level: "block", For: []string{"classic"}, Refs: []string{"S5", "S30"}, Title: "The master target has no snapshots.", Why: "They break it.", Remedy: "Delete them."},
 			}
 			if lang == "ja" {
-				rows[1].Title = "マスター ターゲットにスナップショットがないこと"
+				rows[1].Title, rows[1].Why, rows[1].Remedy = "マスター ターゲットにスナップショットがないこと", "失敗の原因になります。", "削除してください。"
+			}
+			return rows
+		},
+		Errors: func(lang string) []cli.KnownError {
+			rows := []cli.KnownError{
+				{Code: "8061", Class: "permanent", For: "azure", Refs: []string{"S20", "S21"}, Title: "The datastore cannot be reached", Cause: "The host does not reach it.", Remedy: "Mount it.", Reference: "https://learn.microsoft.com/azure/site-recovery/"},
+				{Code: "28175", Class: "temporary", Warning: true, For: "azure", Title: "Renamed", Cause: "Its name was taken.", Remedy: "Nothing to do."},
+				{Code: "azure.agent-not-installed", Class: "temporary", For: "azure", Texts: []string{"agent is not installed"}, Title: "No agent", Cause: "It registers anew.", Remedy: "Wait."},
+			}
+			if lang == "ja" {
+				rows[0].Title, rows[0].Cause, rows[0].Remedy = "データストアにアクセスできない", "ホストがアクセスできません。", "マウントしてください。"
+				rows[2].Title, rows[2].Cause, rows[2].Remedy = "エージェントがない", "再登録中です。", "お待ちください。"
 			}
 			return rows
 		},

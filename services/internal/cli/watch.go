@@ -47,9 +47,11 @@ func (a *app) watchScreen() screen {
 	case a.json():
 		return objects{a}
 	case terminal(a.stdout) && terminal(a.stderr):
-		return newBars(a.stderr, a.deps.Now, paint(a.color(a.stderr)))
+		s := newBars(a.stderr, a.deps.Now, paint(a.color(a.stderr)))
+		s.speech = a.speech()
+		return s
 	}
-	return lines{a.stdout, paint(a.color(a.stdout))}
+	return lines{a.stdout, paint(a.color(a.stdout)), a.speech()}
 }
 
 // progressScreen shows what goes on beside the result of a command, on stderr.
@@ -57,7 +59,7 @@ func (a *app) progressScreen() screen {
 	if terminal(a.stderr) {
 		return newBars(a.stderr, a.deps.Now, paint(a.color(a.stderr)))
 	}
-	return lines{a.stderr, paint(a.color(a.stderr))}
+	return lines{a.stderr, paint(a.color(a.stderr)), a.speech()}
 }
 
 func caseFilters(ids []string) ([]string, error) {

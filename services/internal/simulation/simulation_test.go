@@ -37,37 +37,63 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 20, "how many seeds to simulate")
+	seeds = flag.Int("seeds", 200, "how many seeds to simulate; with -short a twentieth of them")
 	seed  = flag.Uint64("seed", 0, "simulate only this seed")
 )
 
+// eachSeed runs a test in virtual time with every seed that is asked for, and says how to run a failing one alone. A
+// seed fixes the site and what happens to it; in which order goroutines run is Go's own, so a rare failure may take
+// some runs of its seed to come again.
+func eachSeed(t *testing.T, run func(t *testing.T, seed uint64)) (runs int) {
+	from, to := uint64(1), uint64(*seeds)
+	switch {
+	case *seed != 0:
+		from, to = *seed, *seed
+	case testing.Short():
+		to = max(to/20, 1)
+	}
+	name := t.Name()
+	t.Run("seeds", func(t *testing.T) { // returns when all have run
+		for s := from; s <= to; s++ {
+			t.Run(fmt.Sprint(s), func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					run(t, s)
+					if t.Failed() {
+						t.Logf("replay with: go test ./services/internal/simulation -run '^%s$' -seed %d -count 20", name, s)
+					}
+				})
+			})
+		}
+	})
+	return int(to - from + 1)
+}
+
 // TestCrashes kills services between any two steps and demands that each machine is reprotected exactly once.
 func TestCrashes(t *testing.T) {
-	from, to := uint64(1), uint64(*seeds)
-	if *seed != 0 {
-		from, to = *seed, *seed
-	}
 	inventory := readInventory(t, site())
-	deaths := 0
-	for s := from; s <= to; s++ {
-		t.Run(fmt.Sprint("seed=", s), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(inventory, s, memory.Faults{Seed: s, LostAck: 0.05, Duplicate: 0.05, Reorder: 0.2, Crash: 0.02})
-				w.run(t)
-				deaths += int(w.deaths.Load())
-				w.everyMachineOnce(t)
-				w.oneOutcomePerStep(t)
-				if t.Failed() {
-					t.Logf("replay with: go test ./services/internal/simulation -run TestCrashes -seed %d", s)
-					w.dump(t)
-				}
-			})
-		})
-	}
-	if runs := int(to - from + 1); deaths < runs {
-		t.Errorf("only %d processes died in %d runs: the simulation shows nothing", deaths, runs)
+	var deaths atomic.Int32
+	runs := eachSeed(t, func(t *testing.T, seed uint64) {
+		w := newWorld(site(), inventory, seed, memory.Faults{Seed: seed, LostAck: 0.05, Duplicate: 0.05, Reorder: 0.2, Crash: 0.02})
+		for i := range w.scenario.Machines { // some agents are there, some come late
+			w.scenario.Machines[i].Agent = w.lateAgent()
+		}
+		w.open()
+		stop := w.serve(t)
+		w.request(t, "r1", w.scenario.Machines...)
+		w.until(t, 12*time.Hour, func() bool { return w.ended() == len(w.scenario.Machines) })
+		stop()
+		deaths.Add(w.deaths.Load())
+		w.everyMachineOnce(t)
+		w.oneOutcomePerStep(t)
+		if t.Failed() {
+			w.dump(t)
+		}
+	})
+	if n := int(deaths.Load()); n < runs {
+		t.Errorf("only %d processes died in %d runs: the simulation shows nothing", n, runs)
 	} else {
-		t.Logf("%d processes died in %d runs", deaths, runs)
+		t.Logf("%d processes died in %d runs", n, runs)
 	}
 }
 
@@ -79,7 +105,14 @@ type world struct {
 	seed     uint64
 	// inventory is what vCenter says; the pipeline changes nothing there.
 	inventory facts.Inventory
+	limits    executor.Limits
+	look      time.Duration
+	client    *asr.Client // of all processes; nil: each has its own
+	// processes names the service of each process.
+	processes []string
+	random    *rand.Rand // of what happens to the site; the processes have dice of their own
 	deaths    atomic.Int32
+	lives     atomic.Int32
 }
 
 // dice are rolled by the goroutines of one service.
@@ -98,17 +131,24 @@ func (d *dice) upTo(most time.Duration) time.Duration {
 	return time.Duration(d.float() * float64(most))
 }
 
-func newWorld(inventory facts.Inventory, seed uint64, faults memory.Faults) *world {
-	w := &world{scenario: site(), bus: memory.New(faults), seed: seed, inventory: inventory}
-	random := rand.New(rand.NewPCG(seed, 1))
-	for i := range w.scenario.Machines { // some agents are there, some come late
-		w.scenario.Machines[i].Agent = time.Duration(random.IntN(18)-2) * time.Minute
-		if w.scenario.Machines[i].Agent == 0 {
-			w.scenario.Machines[i].Agent = -1
-		}
+func newWorld(site scenario.Scenario, inventory facts.Inventory, seed uint64, faults memory.Faults) *world {
+	return &world{
+		scenario: site, bus: memory.New(faults), seed: seed, look: 30 * time.Second, inventory: inventory, random: rand.New(rand.NewPCG(seed, 1)),
+		processes: []string{"validator", "datastore", "agentwatcher", "executor", "notifier"},
 	}
+}
+
+// lateAgent is how long after the start an agent registers: some are there already.
+func (w *world) lateAgent() time.Duration {
+	if late := time.Duration(w.random.IntN(18)-2) * time.Minute; late > 0 {
+		return late
+	}
+	return -1
+}
+
+// open makes the vault of the scenario as it stands now.
+func (w *world) open() {
 	w.vault = asrsim.New(w.scenario, asrsim.Options{Token: token, VCenter: vcenterHost})
-	return w
 }
 
 // site is what all seeds share.
@@ -188,18 +228,24 @@ func (p *process) dead() bool {
 	}
 }
 
-const look = 30 * time.Second
-
-// services builds each service anew, as a start of its process does.
-func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
+// newClient is a client of the simulated vault.
+func (w *world) newClient(t *testing.T) *asr.Client {
 	client, err := asr.New(asr.Options{
 		Subscription: w.scenario.Subscription, ResourceGroup: w.scenario.ResourceGroup, Vault: w.scenario.Vault,
-		Credential: credential{}, Endpoint: "https://management.example", Transport: w.vault.Direct(), Look: look,
+		Credential: credential{}, Endpoint: "https://management.example", Transport: w.vault.Direct(), Look: w.look,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Client = client
+	return client
+}
+
+// services builds each service anew, as a start of its process does.
+func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
+	if p.Client = w.client; p.Client == nil {
+		p.Client = w.newClient(t)
+	}
+	look := w.look
 	inventory := fixed(w.inventory)
 	defaults := validator.Defaults{
 		MasterTarget:      map[string]string{"windows": "MT-WIN-01", "linux": "MT-LINUX-01"},
@@ -211,20 +257,18 @@ func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
 		"datastore":    datastore.New(map[string]datastore.Site{"tokyo": {Vault: p, Inventory: inventory, Look: look}}, time.Now),
 		"agentwatcher": agentwatcher.New(map[string]agentwatcher.Site{"tokyo": {Vault: p, AgentWait: 20 * time.Minute, Look: look}}, time.Now),
 		"executor": executor.New(map[string]executor.Site{"tokyo": {
-			Vault: p, Inventory: inventory, Checks: checks.Site{NetworkPath: "vpn"}, Look: look, AgentWait: 20 * time.Minute, JobWait: 24 * time.Hour}}, time.Now),
+			Vault: p, Inventory: inventory, Checks: checks.Site{NetworkPath: "vpn"}, Look: look, AgentWait: 20 * time.Minute, JobWait: 24 * time.Hour, Limits: w.limits}}, time.Now),
 		"notifier": notifier.New(),
 	}
 }
 
-// run publishes one request for all machines and lets the services work until every case has ended.
-func (w *world) run(t *testing.T) {
+// serve runs the processes until the returned function is called.
+func (w *world) serve(t *testing.T) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	names := []string{"validator", "datastore", "agentwatcher", "executor", "notifier"}
-	for i, name := range names {
+	var running sync.WaitGroup
+	for i, name := range w.processes {
 		dice := &dice{random: rand.New(rand.NewPCG(w.seed, uint64(i+10)))}
-		go func() {
-			defer func() { done <- struct{}{} }()
+		running.Go(func() {
 			for ctx.Err() == nil {
 				w.live(ctx, t, name, dice)
 				select { // the supervisor starts it again
@@ -232,33 +276,49 @@ func (w *world) run(t *testing.T) {
 				case <-time.After(dice.upTo(20 * time.Second)):
 				}
 			}
-		}()
+		})
 	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
 
-	ops := w.bus.Connect()
+// request asks for machines in one request.
+func (w *world) request(t *testing.T, id string, machines ...scenario.Machine) {
+	t.Helper()
 	var request events.Request
-	for _, m := range w.scenario.Machines {
+	for _, m := range machines {
 		request.Machines = append(request.Machines, events.RequestMachine{Name: m.Name})
 	}
-	body, err := json.Marshal(request)
+	w.command(t, events.TypeRequest.Kind, id, request)
+}
+
+// command publishes bare data as ops would: until the bus has it.
+func (w *world) command(t *testing.T, k events.Kind, id string, data any) {
+	t.Helper()
+	body, err := json.Marshal(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for { // as ops would: until the bus has it
-		if err := ops.Publish(ctx, bus.Message{Subject: events.CommandSubject(events.TypeRequest.Kind), ID: "r1", Data: body}); err == nil {
-			break
+	for {
+		if err := w.bus.Connect().Publish(t.Context(), bus.Message{Subject: events.CommandSubject(k), ID: id, Data: body}); err == nil {
+			return
 		}
-		ops = w.bus.Connect()
 	}
-	deadline := time.Now().Add(12 * time.Hour)
+}
+
+// until waits for a condition, as long as most.
+func (w *world) until(t *testing.T, most time.Duration, met func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(most)
 	tick := time.NewTicker(10 * time.Second)
 	defer tick.Stop()
-	for w.ended() < len(w.scenario.Machines) && time.Now().Before(deadline) {
-		<-tick.C
-	}
-	cancel()
-	for range names {
-		<-done
+	for !met() {
+		if <-tick.C; time.Now().After(deadline) {
+			t.Errorf("not at an end after %v", most)
+			return
+		}
 	}
 }
 
@@ -267,6 +327,7 @@ func (w *world) live(ctx context.Context, t *testing.T, name string, dice *dice)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	p := &process{conn: w.bus.Connect()}
+	w.lives.Add(1)
 	p.die = func() bool { return dice.float() < 0.1 }
 	go func() {
 		select {

@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,9 +14,10 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 )
 
-// Codes of the faults that this package makes.
+// Codes of the faults that this package makes; what they mean stands in the catalogue of faults.
 const (
 	codeUnreachable = "vcenter.unreachable"
 	codeTimeout     = "vcenter.timeout"
@@ -48,34 +50,30 @@ func (c *Client) fault(what string, err error) error {
 	var answer *answerError
 	switch {
 	case badCertificate:
-		f.Class, f.Code = facts.Operator, codeCertificate
+		f.Code = codeCertificate
 		f.Remedy = fmt.Sprintf("it presented SHA-256 %s; if that is the right server, set vcenter.thumbprint to it, or vcenter.caFile to the CA that signed it", thumbprint)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		f.Class, f.Code = facts.Temporary, codeTimeout
-		f.Remedy = "it did not answer in time: look at its load and at the network on the way"
+		f.Code = codeTimeout
 	case errors.As(err, &login) && fault.Is(err, &types.InvalidLogin{}):
-		f.Class, f.Code = facts.Operator, codeLogin
+		f.Code = codeLogin
 		f.Remedy = fmt.Sprintf("check user %s and its password (vcenter.username, vcenter.passwordFile), and that the account is not locked", login.user)
 		f.After = loginPause
 	case errors.As(err, &login) && fault.Is(err, &types.NoPermission{}):
-		f.Class, f.Code = facts.Operator, codeLogin
+		f.Code = codeLogin
 		f.Remedy = fmt.Sprintf("give %s a role in this vCenter, propagating from the datacenter", login.user)
 	case fault.Is(err, &types.NotAuthenticated{}):
-		f.Class, f.Code = facts.Temporary, codeSession
-		f.Remedy = "a new session was refused at once: retry; if it stays, look at the session limits of the vCenter"
+		f.Code = codeSession
 	case fault.Is(err, &types.NoPermission{}):
-		f.Class, f.Code = facts.Operator, codePermission
-		f.Remedy = "give the account the documented role, propagating from the datacenter"
+		f.Code = codePermission
 	case isVimFault(err):
-		f.Class, f.Code = facts.Temporary, codeFault
-		f.Remedy = "retry; if it stays, look for the fault in the vCenter's vpxd log"
+		f.Code = codeFault
 	case errors.As(err, &answer) && answer.status < http.StatusInternalServerError:
-		f.Class, f.Code = facts.Operator, codeEndpoint
-		f.Remedy = "something else than a vCenter answers there: check vcenter.url, usually https://host/sdk"
+		f.Code = codeEndpoint
 	default:
-		f.Class, f.Code = facts.Temporary, codeUnreachable
-		f.Remedy = "check that it runs, and name, port and firewall between here and there"
+		f.Code = codeUnreachable
 	}
+	known, _ := faults.Lookup(f.Code)
+	f.Class, f.Remedy = known.Class, cmp.Or(f.Remedy, known.Remedy())
 	return f
 }
 

@@ -1,0 +1,101 @@
+// Package faults is the catalogue of the errors that the product shows: Azure Site Recovery's codes, vCenter's, and
+// its own. Each is a row of data with what causes it and what to do, in English and Japanese.
+//
+// It adds to the words of Azure and vCenter, and never replaces them: those stand beside it as they came. A code that
+// is not here is the operator's, with Azure's recommended action.
+//
+// A code stays in the catalogue when nothing says it any more: event logs remember it.
+package faults
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"reprotect.example/services/facts"
+)
+
+// Area says whose errors a code belongs to.
+type Area string
+
+// Areas.
+const (
+	Azure     Area = "azure"
+	VCenter   Area = "vcenter"
+	Reprotect Area = "reprotect" // the product's own
+)
+
+// Row is an error that is known. Its texts stand in a table for each language.
+type Row struct {
+	Code    string
+	Texts   []string // words, in lower case, by which an error without a code of its own is recognised
+	Class   facts.Class
+	Warning bool // an operation carries it and goes on: judge by the operation's status alone
+	For     Area
+	Refs    []string // of the procedure: S33, N1, M4
+
+	Reference string // public page; empty when there is none
+}
+
+// Languages in which every text exists, as --lang names them.
+const (
+	English  = "en"
+	Japanese = "ja"
+)
+
+// Text is what the catalogue says of an error to people.
+type Text struct{ Title, Cause, Remedy string }
+
+// In returns the texts of an error in a language, as sentences. What no table has is English.
+func (r Row) In(lang string) Text {
+	if text, ok := japanese[r.Code]; ok && lang == Japanese {
+		return text
+	}
+	text := english[r.Code]
+	return Text{Title: text.Title, Cause: Sentence(text.Cause), Remedy: Sentence(text.Remedy)}
+}
+
+// Remedy says in English what to do, as it stands in a facts.Fault: after a colon.
+func (r Row) Remedy() string { return english[r.Code].Remedy }
+
+// Catalogue returns every row, in the order in which they are shown.
+func Catalogue() []Row {
+	return slices.Concat(siteRecovery, azure, vCenter, pipeline, commands, questions, watched)
+}
+
+// Lookup returns the row of a code, whatever its case.
+func Lookup(code string) (Row, bool) { return find(Catalogue(), code) }
+
+// Recognize returns the row of an error of that area: by its code, else by its words.
+func Recognize(area Area, code, message string) (Row, bool) {
+	rows := slices.DeleteFunc(Catalogue(), func(r Row) bool { return r.For != area })
+	if row, ok := find(rows, code); ok {
+		return row, true
+	}
+	message = strings.ToLower(message)
+	i := slices.IndexFunc(rows, func(r Row) bool {
+		return slices.ContainsFunc(r.Texts, func(text string) bool { return strings.Contains(message, text) })
+	})
+	if i < 0 {
+		return Row{}, false
+	}
+	return rows[i], true
+}
+
+func find(rows []Row, code string) (Row, bool) {
+	i := slices.IndexFunc(rows, func(r Row) bool { return strings.EqualFold(r.Code, code) })
+	if i < 0 {
+		return Row{}, false
+	}
+	return rows[i], true
+}
+
+// Sentence gives a clause a capital letter and a full stop, unless it has them.
+func Sentence(clause string) string {
+	if clause == "" {
+		return ""
+	}
+	letter, size := utf8.DecodeRuneInString(clause)
+	return string(unicode.ToUpper(letter)) + strings.TrimSuffix(clause[size:], ".") + "."
+}
