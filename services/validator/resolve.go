@@ -36,6 +36,7 @@ func Resolve(id string, r events.Request, at time.Time, vault facts.Vault, d Def
 	}
 	var members []member
 	taken := map[string]string{}
+	room := newRoom(vault)
 	for _, n := range wanted {
 		item, problem := find(n, vault, d.Fabric)
 		if problem != nil {
@@ -49,7 +50,7 @@ func Resolve(id string, r events.Request, at time.Time, vault facts.Vault, d Def
 			continue
 		}
 		taken[strings.ToLower(item.ID)] = n.place
-		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d), item})
+		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d, room), item})
 	}
 	if problems != nil {
 		return nil, nil, problems
@@ -180,8 +181,8 @@ func unread(vault facts.Vault, part string) string {
 }
 
 // machine makes every choice that can be made now: the machine's own, else the request's, else the site's, else
-// the only one there is.
-func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Defaults) events.Machine {
+// the one with room.
+func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Defaults, room *room) events.Machine {
 	fabric, _ := vault.Fabric(item.FabricID)
 	choice = choice.Or(events.Choice{
 		MasterTarget: d.MasterTarget[item.OS], ProcessServer: d.ProcessServer, Appliance: d.Appliance,
@@ -195,22 +196,19 @@ func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Default
 	if item.Architecture == facts.Modernized {
 		m.Appliance, m.LogStorageAccount = choice.Appliance, choice.LogStorageAccount
 		if m.Appliance == "" {
-			m.Appliance = leastLoaded(fabric.Appliances)
+			m.Appliance = room.appliance(item, fabric.Appliances)
 		}
 		if m.LogStorageAccount == "" {
 			m.LogStorageAccount = item.LogStorage
 		}
+		room.take(m.Appliance, item)
 		return m
 	}
 	m.MasterTarget, m.ProcessServer, m.RetentionDrive = choice.MasterTarget, choice.ProcessServer, choice.RetentionDrive
 	if m.MasterTarget == "" {
-		for _, mt := range fabric.MasterTargets {
-			if mt.OS == item.OS {
-				m.MasterTarget = mt.Name
-				break
-			}
-		}
+		m.MasterTarget = room.masterTarget(item, fabric.MasterTargets)
 	}
+	room.take(m.MasterTarget, item)
 	if m.ProcessServer == "" && len(fabric.ProcessServers) > 0 {
 		m.ProcessServer = fabric.ProcessServers[0].Name
 	}
@@ -218,18 +216,4 @@ func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Default
 		m.RetentionDrive = map[string]string{facts.Windows: "R", facts.Linux: "/mnt/retention"}[item.OS]
 	}
 	return m
-}
-
-// leastLoaded picks the healthy appliance with the fewest machines (M1: any healthy one will do).
-func leastLoaded(all []facts.Appliance) string {
-	best, fewest := "", 0
-	for _, a := range all {
-		if a.Health == "Normal" && (best == "" || a.ProtectedItems < fewest) {
-			best, fewest = a.Name, a.ProtectedItems
-		}
-	}
-	if best == "" && len(all) > 0 {
-		return all[0].Name
-	}
-	return best
 }

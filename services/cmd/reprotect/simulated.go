@@ -25,6 +25,14 @@ func simulated(d *cli.Deps) {
 	d.LabDo = func(ctx context.Context, dir, action string, args []string) error {
 		return lab.Do(ctx, dir, action, args...)
 	}
+	d.LabCheck = func(ctx context.Context, dir string) ([]cli.Standing, error) {
+		all, err := lab.Machines(ctx, dir)
+		standings := make([]cli.Standing, len(all))
+		for i, s := range all {
+			standings[i] = cli.Standing(s)
+		}
+		return standings, err
+	}
 	d.LabActions = func(ctx context.Context, dir string) ([]cli.LabAction, error) {
 		actions, err := lab.Actions(ctx, dir)
 		list := make([]cli.LabAction, len(actions))

@@ -40,6 +40,8 @@ type Deps struct {
 	// LabActions lists what the running lab of a folder can do; LabDo does it.
 	LabActions func(ctx context.Context, dir string) ([]LabAction, error)
 	LabDo      func(ctx context.Context, dir, action string, args []string) error
+	// LabCheck tells where the machines of a folder's lab stand, and where its scenario says that they end.
+	LabCheck func(ctx context.Context, dir string) ([]Standing, error)
 	// StartDemo starts surroundings and services. It publishes nothing.
 	StartDemo func(ctx context.Context, o DemoOptions) (Demo, error)
 
@@ -153,6 +155,14 @@ type LabAction struct {
 	Name string `json:"name"`
 	Args string `json:"args"`
 	Help string `json:"help"`
+}
+
+// Standing is where a machine of the lab stands.
+type Standing struct {
+	Machine     string `json:"machine"`
+	Phase       string `json:"phase"`
+	Expect      string `json:"expect"`
+	Submissions int    `json:"submissions"`
 }
 
 // DemoOptions are the flags of 'demo'.

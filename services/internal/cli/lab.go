@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ JSON when everything is ready.`,
 	f.StringVar(&o.Bus, "bus", "nats", "`BUS` to run: nats, servicebus or none")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "`ADDRESS` of the control API, on loopback; port 0: a free one")
 	c.PersistentFlags().StringVar(&o.Dir, "dir", "reprotect-lab", "folder `DIR` of the lab")
-	c.AddCommand(a.labDoCommand(&o))
+	c.AddCommand(a.labDoCommand(&o), a.labCheckCommand(&o))
 	return c
 }
 
@@ -93,4 +94,39 @@ func oneOf(flag, value string, allowed ...string) error {
 		return nil
 	}
 	return usage("", "%s %s: must be one of %s", flag, value, strings.Join(allowed, ", "))
+}
+
+func (a *app) labCheckCommand(o *LabOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Hold the running lab against its scenario",
+		Long: `Show where every machine of the running lab stands, and where its scenario says that it stands in the end. Ends
+with 0 when all stand there, with 1 when not.`,
+		Example: example("reprotect lab check", "reprotect lab check -o json | jq '.[] | select(.phase != .expect)'"),
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := a.deps.LabCheck(cmd.Context(), o.Dir)
+			if err != nil {
+				return err
+			}
+			differ := slices.DeleteFunc(slices.Clone(all), func(s Standing) bool { return s.Phase == s.Expect })
+			switch {
+			case a.json():
+				err = a.printJSON(all)
+			case len(differ) == 0:
+				_, err = fmt.Fprintf(a.stdout, "%s as expected.\n", plural(len(all), "machine stands", "machines stand"))
+			default:
+				t := newTable("MACHINE", "STANDS", "EXPECTED", "SUBMITTED")
+				for _, s := range differ {
+					t.row(s.Machine, s.Phase, s.Expect, fmt.Sprint(s.Submissions))
+				}
+				t.write(a.stdout)
+				a.hint("%d of %s otherwise.", len(differ), plural(len(all), "machine stands", "machines stand"))
+			}
+			if err == nil && len(differ) > 0 {
+				err = errNo
+			}
+			return err
+		},
+	}
 }

@@ -26,6 +26,12 @@ func Actions(ctx context.Context, dir string) ([]Action, error) {
 	return list, ask(ctx, dir, http.MethodGet, "/actions", nil, &list)
 }
 
+// Machines asks the lab that runs in a folder where its machines stand.
+func Machines(ctx context.Context, dir string) ([]Standing, error) {
+	var all []Standing
+	return all, ask(ctx, dir, http.MethodGet, "/machines", nil, &all)
+}
+
 // Submissions asks the lab that runs in a folder how many reprotects of each machine Site Recovery accepted.
 func Submissions(ctx context.Context, dir string) (map[string]int, error) {
 	var n map[string]int

@@ -48,7 +48,7 @@ type refusal struct {
 	Error string `json:"error"`
 }
 
-// control serves GET /actions, POST /do and GET /submissions to whoever has the token.
+// control serves GET /actions, GET /machines, GET /submissions and POST /do to whoever has the token.
 func (l *Lab) control(token string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /actions", func(w http.ResponseWriter, _ *http.Request) {
@@ -60,6 +60,9 @@ func (l *Lab) control(token string) http.Handler {
 	})
 	mux.HandleFunc("GET /submissions", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, l.azure.Submissions())
+	})
+	mux.HandleFunc("GET /machines", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, l.Standings())
 	})
 	mux.HandleFunc("POST /do", func(w http.ResponseWriter, r *http.Request) {
 		var d doing

@@ -63,12 +63,15 @@ func (f folder) config() ([]byte, error) {
 		ProcessServer, Appliance, LogStorage string
 		ServerAddress, ProbeName, Probe      string
 		AgentWait, Look                      time.Duration
+		StartsPerMinute                      int
 	}{
 		Ready: f.ready, LogStorage: f.logStorage,
 		ServerAddress: f.serverAddress, ProbeName: f.probed.name, Probe: f.probed.address,
 		MasterTarget: map[string]string{}, RetentionDrive: map[string]string{},
 		AgentWait: max(s.Real(20*time.Minute), 30*time.Second), // time for a person to act
 		Look:      max(s.Real(30*time.Second), 50*time.Millisecond),
+		// That of the product, in simulated minutes.
+		StartsPerMinute: max(int(60*float64(time.Minute)/float64(s.Real(time.Minute))), 1),
 	}
 	for _, mt := range s.MasterTargets {
 		if values.MasterTarget[mt.OS] == "" {
@@ -78,7 +81,7 @@ func (f folder) config() ([]byte, error) {
 	if len(s.MasterTargets) > 0 {
 		values.ProcessServer = asrsim.ProcessServer
 	}
-	if len(s.Appliances) > 0 {
+	if len(s.Appliances) == 1 { // of many, the product takes the one with the most room
 		values.Appliance = s.Appliances[0].Name
 	}
 	var text bytes.Buffer
@@ -118,6 +121,6 @@ sites:
 {{- with .ServerAddress}}
     configurationServerAddress: {{printf "%q" .}}
 {{- end}}
-    limits: {agentWait: {{.AgentWait}}, look: {{.Look}}, jobWait: 24h}
+    limits: {agentWait: {{.AgentWait}}, look: {{.Look}}, jobWait: 24h, startsPerMinute: {{.StartsPerMinute}}}
 http: {listen: "127.0.0.1:0"}
 `))

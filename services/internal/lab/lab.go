@@ -79,8 +79,9 @@ type Lab struct {
 	closes []func()
 	once   sync.Once
 
-	azure   *asrsim.Server
-	actions []action
+	azure    *asrsim.Server
+	machines []scenario.Machine
+	actions  []action
 
 	acting sync.Mutex // actions run one at a time
 }
@@ -173,9 +174,14 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	}
 	l.closes = append(l.closes, func() { _ = toServer.close() }) // closed already where an action did
 	l.actions = append(l.actions, toServer.actions()...)
+	l.machines = s.Machines
+	if err := l.checkTimeline(s.Timeline); err != nil {
+		return err
+	}
 	l.serve(azureListener, certificate, l.azure.Handler())
 	l.serve(listener, certificate, l.control(controlToken))
 	l.closes = append(l.closes, func() { _ = os.Remove(filepath.Join(dir, handleName)) }) // one that stays does no harm: nobody answers
+	l.play(s)
 	return writeFolder(dir, folder{
 		ready: l.ready, scenario: s, logStorage: l.azure.LogStorage(),
 		serverAddress: l.azure.Address(asrsim.ConfigurationServer), probed: toServer,

@@ -64,10 +64,11 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 	case "InProgress":
 		return Reprotecting
 	case "Succeeded":
-		if now.Before(m.last.end.Add(s.replication())) {
+		protected := m.last.end.Add(s.replication())
+		switch after := s.sc.Real(m.spec.FailBack); {
+		case now.Before(protected):
 			return Replicating
-		}
-		if m.home {
+		case m.home || after > 0 && !now.Before(protected.Add(after)):
 			return Home
 		}
 		return Protected

@@ -6,8 +6,11 @@ package scenario
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -31,6 +34,15 @@ type Scenario struct {
 	Appliances    []Appliance    `yaml:"appliances"`
 	Machines      []Machine      `yaml:"machines"`
 	Plans         []Plan         `yaml:"plans"`
+
+	Timeline []Step `yaml:"timeline"`
+}
+
+// Step lets the lab do something by itself.
+type Step struct {
+	At   time.Duration `yaml:"at"` // simulated, from the start of the lab
+	Do   string        `yaml:"do"` // as in 'reprotect lab do'
+	Args []string      `yaml:"args"`
 }
 
 // Times are simulated durations: the lab divides them by Speed.
@@ -83,16 +95,23 @@ type Machine struct {
 	Host         string        `yaml:"host"`
 	Datastore    string        `yaml:"datastore"`
 	DiskGB       []int64       `yaml:"diskGB"`
-	Group        string        `yaml:"group"`    // replication group
-	Deleted      bool          `yaml:"deleted"`  // the on-premises VM is gone: alternate location (S35)
-	Agent        time.Duration `yaml:"agent"`    // overrides Times.Agent; negative: registered already
-	FailWith     string        `yaml:"failWith"` // code with which the next reprotect job fails
+	Group        string        `yaml:"group"`      // replication group
+	Deleted      bool          `yaml:"deleted"`    // the on-premises VM is gone: alternate location (S35)
+	Agent        time.Duration `yaml:"agent"`      // overrides Times.Agent; negative: registered already
+	FailWith     string        `yaml:"failWith"`   // code with which the next reprotect job fails
+	RefuseWith   string        `yaml:"refuseWith"` // code with which the next reprotect request is refused
+	FailBack     time.Duration `yaml:"failBack"`   // goes home by itself so long after it was protected; 0: stays
+	Expect       string        `yaml:"expect"`     // where it stands in the end: protected (also ""), home, failed-over
+
+	// Count makes that many machines of one entry of a file, with -001, -002, … behind the name.
+	Count int `yaml:"count"`
 }
 
 // Plan is a recovery plan.
 type Plan struct {
 	Name     string   `yaml:"name"`
 	Machines []string `yaml:"machines"`
+	All      bool     `yaml:"all"` // of a file: every machine, in its order
 }
 
 // Load reads a scenario from a YAML file; unknown keys are errors. What the file leaves out comes from Default.
@@ -108,8 +127,72 @@ func Load(path string, machines int) (Scenario, error) {
 	if err := dec.Decode(&s); err != nil {
 		return Scenario{}, fmt.Errorf("scenario %s: %w", path, err)
 	}
+	s.Machines = expand(s.Machines, s.Hosts)
+	for i, p := range s.Plans {
+		if p.All {
+			for _, m := range s.Machines {
+				s.Plans[i].Machines = append(s.Plans[i].Machines, m.Name)
+			}
+		}
+	}
+	if err := s.check(); err != nil {
+		return Scenario{}, fmt.Errorf("scenario %s: %w", path, err)
+	}
 	return s, nil
 }
+
+// expand makes the machines that entries with a count stand for, and fills in what they leave out.
+func expand(entries []Machine, hosts []Host) (all []Machine) {
+	for _, e := range entries {
+		if e.Host == "" && len(hosts) > 0 {
+			e.Host = hosts[len(all)%len(hosts)].Name
+		}
+		if e.OSVersion == "" {
+			e.OSVersion = systems[e.OS]
+		}
+		if len(e.DiskGB) == 0 {
+			e.DiskGB = []int64{40}
+		}
+		count, name := e.Count, e.Name
+		e.Count = 0
+		if count == 0 {
+			all = append(all, e)
+		}
+		for n := range count {
+			e.Name = fmt.Sprintf("%s-%03d", name, n+1)
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// The ends that Machine.Expect may name.
+var ends = []string{"", "protected", "home", "failed-over"}
+
+// check finds what would only show when the lab runs.
+func (s Scenario) check() error {
+	seen := map[string]bool{}
+	for _, m := range s.Machines {
+		switch name := strings.ToLower(m.Name); {
+		case name == "":
+			return errors.New("a machine has no name")
+		case seen[name]:
+			return fmt.Errorf("machine %s: there are two of that name", m.Name)
+		case m.Architecture != "classic" && m.Architecture != "modernized":
+			return fmt.Errorf("machine %s: architecture %q is neither classic nor modernized", m.Name, m.Architecture)
+		case systems[m.OS] == "":
+			return fmt.Errorf("machine %s: os %q is neither linux nor windows", m.Name, m.OS)
+		case !slices.Contains(ends, m.Expect):
+			return fmt.Errorf("machine %s: expect %q is not one of protected, home, failed-over", m.Name, m.Expect)
+		default:
+			seen[name] = true
+		}
+	}
+	return nil
+}
+
+// systems are the versions of operating systems that the lab shows by default.
+var systems = map[string]string{"linux": "Ubuntu 22.04", "windows": "Microsoft Windows Server 2019 Datacenter"}
 
 // Default is a site in which everything is as the page demands: machines in turn modernized and classic,
 // Linux and Windows, two hosts, VMFS, vSAN and NFS datastores. The first machines have speaking names.
@@ -150,7 +233,7 @@ func Default(machines int) Scenario {
 		if i%3 == 1 {
 			m.DiskGB = []int64{60, 200}
 		}
-		m.OSVersion = map[string]string{"linux": "Ubuntu 22.04", "windows": "Microsoft Windows Server 2019 Datacenter"}[m.OS]
+		m.OSVersion = systems[m.OS]
 		s.Machines = append(s.Machines, m)
 	}
 	return s
