@@ -122,7 +122,7 @@ func TestWrittenConfig(t *testing.T) {
 			Network: config.Network{Path: "expressroute", Probes: []config.Probe{{Name: "ps-to-cs", Address: c.Sites["tokyo"].Network.Probes[0].Address}}},
 
 			ConfigurationServerAddress: l.Azure().Address("CS-01"),
-			Limits:                     config.Limits{AgentWait: 30 * time.Second, Look: 500 * time.Millisecond, JobWait: 24 * time.Hour, StartsPerMinute: 60, Concurrent: 20},
+			Limits:                     config.Limits{AgentWait: 30 * time.Second, Look: 500 * time.Millisecond, JobWait: 24 * time.Hour, StartsPerMinute: 3600, Concurrent: 20},
 		}},
 		HTTP: config.HTTP{Listen: "127.0.0.1:0"},
 	}
