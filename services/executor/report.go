@@ -27,14 +27,14 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	progress.Percent /= len(standings)
 	progress.Warnings = f.warnings
 
-	result := bus.Result{After: waiting.Pause(f.site.Look, 0)}
+	result := bus.Result{After: waiting.Next(f.site.Look, 0, f.vault.Began, f.now)}
 	said := digest(standings)
 	moved := said != f.memory.Said || f.warnings != nil
 	if moved {
 		f.memory.Said, f.memory.Moved, f.memory.Still = said, f.now, 0
 		result.Publish = append(result.Publish, bus.Fact(events.TypeProgressed, "", progress))
 	} else if f.memory.Still++; !jobsDue {
-		result.After = waiting.Pause(f.site.Look, f.memory.Still)
+		result.After = waiting.Next(f.site.Look, f.memory.Still, f.vault.Began, f.now)
 	}
 	switch {
 	case stuck != nil:

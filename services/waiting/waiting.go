@@ -88,12 +88,25 @@ func reason(code string) string {
 // Pause is the time until the next look: look at first, growing by a half each time to ten times look, spread by
 // a fifth so that those who wait together do not look together.
 func Pause(look time.Duration, looks int) time.Duration {
+	return time.Duration(growing(look, looks) * (0.9 + 0.2*rand.Float64()))
+}
+
+func growing(look time.Duration, looks int) float64 {
 	pause := float64(look)
 	for range min(looks, 6) {
 		pause *= 1.5
 	}
-	pause = min(pause, 10*float64(look))
-	return time.Duration(pause * (0.9 + 0.2*rand.Float64()))
+	return min(pause, 10*float64(look))
+}
+
+// Next is Pause for who waits for something to show in a look at the vault that others share: counted from when the
+// look began that was taken now, for until the next one nothing new can be seen, and never before that next one.
+func Next(look time.Duration, looks int, began, now time.Time) time.Duration {
+	pause := time.Duration(growing(look, looks) * (1 + 0.1*rand.Float64()))
+	if began.IsZero() {
+		return pause
+	}
+	return max(pause-max(now.Sub(began), 0), look/10)
 }
 
 // State is what a service keeps between looks beside what it said last, as JSON in the wait's note.

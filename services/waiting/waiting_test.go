@@ -57,3 +57,21 @@ func TestSurroundings(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestNextIsWhenTheNextLookShows(t *testing.T) {
+	const look = 30 * time.Second
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	for range 100 {
+		for _, age := range []time.Duration{0, 10 * time.Second, 29 * time.Second} {
+			if pause := Next(look, 0, now.Add(-age), now); age+pause < look || age+pause > look+look/5 {
+				t.Fatalf("a look that is %s old is followed by one %s later", age, pause)
+			}
+		}
+		if pause := Next(look, 0, now.Add(-time.Hour), now); pause < look/10 || pause > look {
+			t.Fatalf("after an old look: %s", pause)
+		}
+		if pause := Next(look, 9, time.Time{}, now); pause < 9*look {
+			t.Fatalf("late in a long wait: %s", pause)
+		}
+	}
+}

@@ -135,7 +135,7 @@ func oneByOne(ctx context.Context, address string, server *vcenter.Server, q fac
 
 // pureChecks measures the checks of a thousand machines, without any reading.
 func pureChecks(ctx context.Context) error {
-	w, err := readWorld(ctx)
+	w, err := readWorld(ctx, smallSite())
 	if err != nil {
 		return err
 	}

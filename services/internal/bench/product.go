@@ -53,16 +53,21 @@ type world struct {
 	scenario      scenario.Scenario
 }
 
-func readWorld(ctx context.Context) (w world, err error) {
+// smallSite has a machine of each kind, whose agents are back.
+func smallSite() scenario.Scenario {
+	s := scenario.Default(8)
+	for i := range s.Machines {
+		s.Machines[i].Agent = -1
+	}
+	return s
+}
+
+func readWorld(ctx context.Context, s scenario.Scenario) (w world, err error) {
 	dir, err := os.MkdirTemp("", "reprotect-bench-lab-")
 	if err != nil {
 		return w, err
 	}
 	defer os.RemoveAll(dir)
-	s := scenario.Default(8)
-	for i := range s.Machines {
-		s.Machines[i].Agent = -1
-	}
 	w.scenario = s
 	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: dir, Bus: lab.BusNone})
 	if err != nil {
@@ -175,7 +180,7 @@ func request(machine string, n int) bus.Message {
 }
 
 func productPipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample, error) {
-	w, err := readWorld(ctx)
+	w, err := readWorld(ctx, smallSite())
 	if err != nil {
 		return sample{}, err
 	}

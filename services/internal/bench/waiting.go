@@ -29,7 +29,7 @@ const (
 // takes the memory of the whole process, bus and vault included, and what is asked of Azure in a window of time:
 // once for a tenth of the cases, once for all.
 func waitingCases(ctx context.Context, n int) error {
-	w, err := readWorld(ctx)
+	w, err := readWorld(ctx, smallSite())
 	if err != nil {
 		return err
 	}

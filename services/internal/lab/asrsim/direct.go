@@ -1,6 +1,7 @@
 package asrsim
 
 import (
+	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
 )
@@ -18,6 +19,9 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	served := r.Clone(r.Context())
 	if served.Body == nil { // a server never sees none
 		served.Body = http.NoBody
+	}
+	if r.URL.Scheme == "https" { // the links in answers lead to where the request came from
+		served.TLS = &tls.ConnectionState{}
 	}
 	recorder := httptest.NewRecorder()
 	d.handler.ServeHTTP(recorder, served)

@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+
+	"reprotect.example/services/internal/progress"
+)
+
+// CaseFilter says which cases; what is empty does not restrict.
+type CaseFilter struct {
+	State   string // as in progress.Case
+	Site    string
+	Request string
+}
+
+// Cases returns where the cases stand, the oldest first, without their history, which Case has.
+func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error) {
+	rows, err := s.readers.QueryContext(ctx, `SELECT document FROM cases
+		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3) ORDER BY since, id`, f.State, f.Site, f.Request)
+	if err != nil {
+		return nil, s.explain("read the cases", err)
+	}
+	defer func() { _ = rows.Close() }() // what fails shows in Err
+	cases := []progress.Case{}
+	for rows.Next() {
+		var document []byte
+		var c progress.Case
+		if err = rows.Scan(&document); err == nil {
+			err = json.Unmarshal(document, &c)
+		}
+		if err != nil {
+			return nil, s.explain("read the cases", err)
+		}
+		cases = append(cases, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.explain("read the cases", err)
+	}
+	return cases, nil
+}
+
+// Case returns where a case stands, with its whole history.
+func (s *Store) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
+	story, err := s.Story(ctx, id)
+	if err != nil {
+		return c, false, err
+	}
+	var l progress.Log
+	for _, r := range story {
+		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact has no part in it
+	}
+	c, found = l.Case(id)
+	return c, found, nil
+}

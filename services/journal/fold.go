@@ -1,0 +1,221 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"reprotect.example/events"
+	"reprotect.example/services/internal/progress"
+)
+
+// mostFolded is how many cases that are under way are kept in memory. The others are read again when they move.
+const mostFolded = 1000
+
+// folded is what the projection of a case stands on. A case that runs for days has thousands of reports, of which
+// each overtakes the one before; to fold all of them at each would take ever longer. So those that are overtaken
+// are left out: then the projection is the same, but for its history.
+type folded struct {
+	entries []progress.Entry // that count, in the order of the log
+	stored  []uint64         // the places in case_events
+	ended   bool
+}
+
+// fold takes a fact into its case; project stores what comes out.
+func (s *Store) fold(ctx context.Context, w *row, at uint64, touched map[string]*folded) error {
+	if !w.counts {
+		return nil
+	}
+	f, err := s.folded(ctx, w.caseID)
+	if err != nil {
+		return err
+	}
+	touched[w.caseID] = f
+	e := w.entry
+	e.Sequence = at
+	f.add(e)
+	return nil
+}
+
+// folded returns the case as far as it is stored and, in a transaction, as far as it was folded.
+func (s *Store) folded(ctx context.Context, id string) (*folded, error) {
+	if f, ok := s.cases[id]; ok {
+		return f, nil
+	}
+	rows, err := s.prepared.counted.QueryContext(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }() // what fails shows in Err
+	f := &folded{}
+	for rows.Next() {
+		m, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		f.entries = append(f.entries, progress.ReadEntry(m.Received))
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	f.stored = f.places()
+	s.cases[id] = f
+	return f, nil
+}
+
+func (f *folded) places() []uint64 {
+	places := make([]uint64, len(f.entries))
+	for i, e := range f.entries {
+		places[i] = e.Sequence
+	}
+	return places
+}
+
+// add takes in the next entry of the log and leaves out what nothing depends on any more. Everything counts that is
+// no report on the way, and of those reports the ones that say something which no other says.
+func (f *folded) add(e progress.Entry) {
+	if slices.ContainsFunc(f.entries, func(old progress.Entry) bool { return old.Header.ID == e.Header.ID }) {
+		return // another message of the same event: the first stands
+	}
+	f.entries = append(f.entries, e)
+	if len(f.entries) < 3 {
+		return
+	}
+	var first, asked, earliest, newest, progressed, latest progress.Entry
+	for i, e := range f.entries {
+		if i == 0 {
+			first, earliest, newest = e, e, e // the first names the site
+		}
+		if asked.Sequence == 0 && e.Header.Request != "" {
+			asked = e
+		}
+		if earliest.Time.IsZero() || e.Time.Before(earliest.Time) {
+			earliest = e
+		}
+		if e.Time.After(newest.Time) {
+			newest = e
+		}
+		if !passing(e) {
+			continue
+		}
+		if _, ok := e.Data.(events.Progressed); ok && !overtaken(e, progressed) {
+			progressed = e
+		}
+		if !overtaken(e, latest) {
+			latest = e
+		}
+	}
+	keep := []uint64{first.Sequence, asked.Sequence, earliest.Sequence, newest.Sequence, progressed.Sequence, latest.Sequence}
+	f.entries = slices.DeleteFunc(f.entries, func(e progress.Entry) bool {
+		return passing(e) && !slices.Contains(keep, e.Sequence)
+	})
+}
+
+// passing says whether a report tells where a case stands for the moment only.
+func passing(e progress.Entry) bool {
+	return e.Kind == events.TypeWaiting.Kind || e.Kind == events.TypeProgressed.Kind
+}
+
+// overtaken says whether a report is older than one that stands before it in the log. Positions rise along the way
+// of a case; where one has none, the order of the log counts. It is what package progress goes by.
+func overtaken(e, by progress.Entry) bool {
+	return e.Header.Position > 0 && e.Header.Position < by.Header.Position
+}
+
+// project stores where the touched cases stand, and what that stands on.
+func (s *Store) project(ctx context.Context, touched map[string]*folded) error {
+	for id, f := range touched {
+		now := f.places()
+		for _, at := range f.stored {
+			if !slices.Contains(now, at) {
+				if _, err := s.prepared.uncount.ExecContext(ctx, id, int64(at)); err != nil {
+					return err
+				}
+			}
+		}
+		for _, at := range now {
+			if !slices.Contains(f.stored, at) {
+				if _, err := s.prepared.count.ExecContext(ctx, id, int64(at)); err != nil {
+					return err
+				}
+			}
+		}
+		f.stored = now
+		c := progress.Fold(f.entries)[0] // all are facts of this case
+		f.ended = c.End
+		c.History = nil
+		document, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		_, err = s.prepared.store.ExecContext(ctx, c.ID, c.Site, c.Request, c.State, c.Step, c.Percent, c.End, c.Good, stamp(c.Since), stamp(c.Updated), string(document))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget drops from memory the cases that have ended, which move no more, and some others when there are too many.
+func (s *Store) forget() {
+	for id, f := range s.cases {
+		if f.ended || len(s.cases) > mostFolded {
+			delete(s.cases, id)
+		}
+	}
+}
+
+// Reproject makes the cases anew from the events. It is for after a change of what is projected; while it runs,
+// nothing is kept.
+func (s *Store) Reproject(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.closed() {
+		return ErrClosed
+	}
+	return s.reproject(ctx)
+}
+
+// reproject is for one who holds writing, or is alone.
+func (s *Store) reproject(ctx context.Context) error {
+	clear(s.cases)
+	defer clear(s.cases)
+	err := s.transact(ctx, func() error {
+		if _, err := s.writer.ExecContext(ctx, `DELETE FROM case_events; DELETE FROM cases`); err != nil {
+			return err
+		}
+		// Nobody else writes meanwhile, so a reader sees the same events, and goes on while cases are stored.
+		rows, err := s.readers.QueryContext(ctx, `SELECT `+columns+` FROM events INDEXED BY events_by_case WHERE case_id > '' ORDER BY case_id, place`)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }() // what fails shows in Err
+		touched := map[string]*folded{}
+		for rows.Next() {
+			m, err := scan(rows)
+			if err != nil {
+				return err
+			}
+			w := read(m.Received)
+			if !w.counts {
+				continue
+			}
+			if touched[w.caseID] == nil { // the case before is complete
+				if err := s.project(ctx, touched); err != nil {
+					return err
+				}
+				clear(touched)
+				touched[w.caseID] = &folded{}
+			}
+			touched[w.caseID].add(w.entry)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return s.project(ctx, touched)
+	})
+	if err != nil {
+		return s.explain("make the cases anew", err)
+	}
+	return nil
+}

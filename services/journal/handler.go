@@ -1,0 +1,269 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// HandlerOptions of the HTTP API.
+type HandlerOptions struct {
+	// Token is what callers must send as a bearer token; empty: none.
+	Token string
+	// Drain ends the answers that follow the log when it is closed; http.Server.Shutdown would wait for them. nil:
+	// they end with their clients, or when the store is closed.
+	Drain <-chan struct{}
+}
+
+// HeaderJournal is the response header with the ID of the journal. Places of another journal mean nothing in it.
+const HeaderJournal = "Reprotect-Journal"
+
+// Limits of what callers may ask.
+const (
+	mostFilters = 64
+	mostLetters = 512 // of one parameter
+)
+
+// Handler serves the API of a journal, and nothing else. It answers GET and HEAD only, changes nothing, and says
+// what went wrong as application/problem+json.
+//
+//	GET /api/v1/log?filter=&from=&latest=&follow=   messages, one JSON object a line
+//	GET /api/v1/cases?state=&site=&request=         an array of cases without their history
+//	GET /api/v1/cases/{id}                          a case with its history
+//	GET /api/v1/cases/{id}/story                    the facts of a case, as in log
+//	GET /api/v1/subjects/{subject}                  the newest message of exactly this subject
+//	GET /api/v1/journal                             what the journal holds
+func Handler(s *Store, o HandlerOptions) http.Handler {
+	mux := http.NewServeMux()
+	Register(mux, s, o)
+	return mux
+}
+
+// Register adds the API, which is everything below /api/v1/, to the routes of a server.
+func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
+	a := api{s, o.Drain}
+	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
+		"/api/v1/":                   nowhere,
+		"/api/v1/log":                a.log,
+		"/api/v1/cases":              a.cases,
+		"/api/v1/cases/{id}":         a.oneCase,
+		"/api/v1/cases/{id}/story":   a.story,
+		"/api/v1/subjects/{subject}": a.subject,
+		"/api/v1/journal":            a.stats,
+	} {
+		mux.Handle(pattern, Guard(o, answering(s, answer)))
+	}
+}
+
+// Guard lets through to h who only reads and, when there is one, has the token. It suits other routes beside the
+// API that show what the journal holds.
+func Guard(o HandlerOptions, h http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(o.Token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			(&Problem{http.StatusMethodNotAllowed, "method.not-allowed", "this address can only be read, not " + r.Method, "Use GET. Commands go to the bus: 'reprotect request', 'cancel' and 'retry'."}).write(w)
+			return
+		}
+		if o.Token != "" {
+			scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+			given := sha256.Sum256([]byte(strings.TrimSpace(token))) // of one length, so that the time tells nothing of the token
+			if subtle.ConstantTimeCompare(given[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
+				w.Header().Set("WWW-Authenticate", `Bearer realm="reprotect"`)
+				(&Problem{http.StatusUnauthorized, "token.wrong", "the bearer token is missing or wrong", "Send the token of the journal's config as 'Authorization: Bearer …'."}).write(w)
+				return
+			}
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Problem is an answer that says no, as in RFC 9457 with a code, a message and what to do.
+type Problem struct {
+	Status  int    `json:"status"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
+}
+
+func (p *Problem) Error() string { return p.Message + ". " + p.Remedy }
+
+func (p *Problem) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // fails only when the caller has gone
+}
+
+func wrong(code, message, remedy string) error {
+	return &Problem{http.StatusBadRequest, code, message, remedy}
+}
+
+// problemOf words what went wrong inside; details of the machine stay here.
+func problemOf(err error) *Problem {
+	var p *Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, ErrFilter):
+		return &Problem{http.StatusBadRequest, "filter.wrong", strings.TrimPrefix(err.Error(), "journal: "), "Filters have the syntax of NATS: reprotect.event.*.CASE.>"}
+	case errors.Is(err, ErrClosed):
+		return &Problem{http.StatusServiceUnavailable, "journal.closing", "the journal is being stopped", "Ask again in a moment."}
+	}
+	return &Problem{http.StatusInternalServerError, "journal.unread", "the journal's file could not be read", "See the log of reprotectd, and the disk of its dataDir."}
+}
+
+// answering turns an error into a problem; nothing must have been written then.
+func answering(s *Store, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(HeaderJournal, s.ID())
+		if err := answer(w, r); err != nil {
+			problemOf(err).write(w)
+		}
+	})
+}
+
+type api struct {
+	store *Store
+	drain <-chan struct{}
+}
+
+func nowhere(_ http.ResponseWriter, r *http.Request) error {
+	return &Problem{http.StatusNotFound, "address.unknown", "there is nothing at this address", "The API has /api/v1/log, cases, cases/{id}, cases/{id}/story, subjects/{subject} and journal."}
+}
+
+func (a api) cases(w http.ResponseWriter, r *http.Request) error {
+	q, err := queryOf(r, "state", "site", "request")
+	if err != nil {
+		return err
+	}
+	cases, err := a.store.Cases(r.Context(), CaseFilter{State: q.Get("state"), Site: q.Get("site"), Request: q.Get("request")})
+	if err != nil {
+		return err
+	}
+	return document(w, cases)
+}
+
+func (a api) oneCase(w http.ResponseWriter, r *http.Request) error {
+	id, err := caseOf(r)
+	if err != nil {
+		return err
+	}
+	c, found, err := a.store.Case(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return noCase(id)
+	}
+	return document(w, c)
+}
+
+func (a api) subject(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	subject := r.PathValue("subject")
+	if err := checkFilter(subject); err != nil {
+		return err
+	}
+	if len(subject) > mostLetters || strings.ContainsAny(subject, "*>") {
+		return wrong("subject.wrong", "this is no subject: it has a wildcard, or is too long", "Read by filters at /api/v1/log?filter=…")
+	}
+	m, found, err := a.store.stands(r.Context(), subject)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return &Problem{http.StatusNotFound, "subject.empty", "no message was kept on " + subject, "See which subjects there are with /api/v1/log?latest=true."}
+	}
+	return document(w, lineOf(m))
+}
+
+func (a api) stats(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	st, err := a.store.Stats(r.Context())
+	if err != nil {
+		return err
+	}
+	return document(w, st)
+}
+
+func document(w http.ResponseWriter, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("journal: write an answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(raw)+1))
+	_, _ = w.Write(append(raw, '\n')) // fails only when the caller has gone
+	return nil
+}
+
+var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
+
+func caseOf(r *http.Request) (string, error) {
+	if _, err := queryOf(r); err != nil {
+		return "", err
+	}
+	id := r.PathValue("id")
+	if !caseID.MatchString(id) {
+		return "", wrong("case.wrong", "this is no case id: those have small letters, digits and hyphens only", "See /api/v1/cases for the ids of all cases.")
+	}
+	return id, nil
+}
+
+func noCase(id string) error {
+	return &Problem{http.StatusNotFound, "case.unknown", "there is no case " + id, "See /api/v1/cases for the ids of all cases."}
+}
+
+// values are the parameters of a request.
+type values map[string][]string
+
+// queryOf reads the parameters; one that is not among the names is refused rather than passed over, as the answer
+// would not be what was asked for.
+func queryOf(r *http.Request, names ...string) (values, error) {
+	q := values(r.URL.Query())
+	for name, all := range q {
+		switch {
+		case !slices.Contains(names, name):
+			return nil, wrong("parameter.unknown", fmt.Sprintf("there is no parameter %.40q here", name), "Parameters of this address: "+strings.Join(append(names, "none else"), ", ")+".")
+		case name != "filter" && len(all) > 1, len(all) > mostFilters:
+			return nil, wrong("parameter.repeated", fmt.Sprintf("parameter %s is given %d times", name, len(all)), fmt.Sprintf("Give it once; filter up to %d times.", mostFilters))
+		case slices.ContainsFunc(all, func(v string) bool { return len(v) > mostLetters }):
+			return nil, wrong("parameter.too-long", "parameter "+name+" is too long", fmt.Sprintf("Keep it to %d letters.", mostLetters))
+		}
+	}
+	return q, nil
+}
+
+// Get returns the only value of a parameter, or "".
+func (q values) Get(name string) string {
+	if len(q[name]) == 0 {
+		return ""
+	}
+	return q[name][0]
+}
+
+func (q values) flag(name string) (bool, error) {
+	switch v := q.Get(name); v {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	default:
+		return false, wrong("parameter.wrong", fmt.Sprintf("parameter %s is %.40q", name, v), "Give true or false.")
+	}
+}

@@ -1,0 +1,235 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strconv"
+
+	"reprotect.example/events/bus"
+)
+
+// What one transaction takes at most. More would make those wait who came first.
+const (
+	mostMessages = 1000
+	mostBytes    = 8 << 20
+)
+
+// pending is what one caller wants kept, all of it or nothing.
+type pending struct {
+	rows     []*row
+	catches  uint64 // > 0: with these, the stream is kept up to here
+	finished bool   // the stream was read to its end
+	done     chan error
+}
+
+func (p *pending) size() (bytes int) {
+	for _, w := range p.rows {
+		bytes += len(w.received.Data)
+	}
+	return bytes
+}
+
+// Keep stores a message for good and returns when it is safe on the disk. A message that was kept before is passed
+// over, however long ago that was: the key is the id of a fact, the subject and id of any other message, the
+// subject and sequence of one that has no id. Calls that come at once share a transaction.
+//
+// When it fails nothing of the message was stored, and the caller should hand it back to the bus. Only with ctx's
+// error it is not known: the message may have been stored.
+func (s *Store) Keep(ctx context.Context, r bus.Received) error {
+	w := read(r)
+	return s.keep(ctx, &pending{rows: []*row{&w}})
+}
+
+func (s *Store) keep(ctx context.Context, p *pending) error {
+	p.done = make(chan error, 1)
+	select {
+	case s.queue <- p:
+	case <-ctx.Done():
+		return s.explain("keep a message", ctx.Err())
+	case <-s.closing:
+		return ErrClosed
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return s.explain("keep a message", ctx.Err())
+	}
+}
+
+// write stores what comes, in the order in which it comes, until the store is closed.
+func (s *Store) write() {
+	defer close(s.stopped)
+	for {
+		select {
+		case first := <-s.queue:
+			batch := s.gather(first)
+			err := s.commit(batch)
+			for _, p := range batch {
+				p.done <- err
+			}
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// gather adds to the first what waits already. While one transaction goes to the disk the next one fills.
+func (s *Store) gather(first *pending) []*pending {
+	batch, messages, bytes := []*pending{first}, len(first.rows), first.size()
+	for messages < mostMessages && bytes < mostBytes {
+		select {
+		case p := <-s.queue:
+			batch, messages, bytes = append(batch, p), messages+len(p.rows), bytes+p.size()
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit stores a batch in one transaction.
+func (s *Store) commit(batch []*pending) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	ctx := context.Background() // a transaction that was begun is brought to its end
+	origin, complete, caughtUp := s.origin, s.complete, s.caughtUp
+	var last, duplicates uint64
+	touched := map[string]*folded{}
+	err := s.transact(ctx, func() error {
+		if err := s.prepared.last.QueryRowContext(ctx).Scan(&last); err != nil {
+			return err
+		}
+		if last != s.newest() { // another process wrote to the file: what is in memory may be old
+			clear(s.cases)
+		}
+		for _, p := range batch {
+			for _, w := range p.rows {
+				origin = max(origin, w.received.Sequence)
+				at, err := s.insert(ctx, w)
+				if err != nil {
+					return err
+				}
+				if at == 0 {
+					duplicates++
+					continue
+				}
+				last = at
+				if err := s.fold(ctx, w, at, touched); err != nil {
+					return err
+				}
+			}
+			complete, caughtUp = max(complete, p.catches), caughtUp || p.finished
+		}
+		if caughtUp {
+			complete = max(complete, origin)
+		}
+		if err := s.project(ctx, touched); err != nil {
+			return err
+		}
+		return s.remember(ctx, origin, complete)
+	})
+	if err != nil {
+		for id := range touched {
+			delete(s.cases, id)
+		}
+		return s.explain("keep a message", err)
+	}
+	s.origin, s.caughtUp = origin, caughtUp
+	s.forget()
+	s.announce(last, complete, duplicates)
+	return nil
+}
+
+// insert stores one message and returns its place; 0 when it was kept before.
+func (s *Store) insert(ctx context.Context, w *row) (uint64, error) {
+	data := w.received.Data
+	if data == nil {
+		data = []byte{}
+	}
+	result, err := s.prepared.insert.ExecContext(ctx, w.key, int64(w.received.Sequence), w.received.Subject, w.received.ID, w.headers, data,
+		stamp(w.received.Published), stamp(w.entry.Time), w.entry.Header.Type, w.site, w.caseID, w.step)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := result.RowsAffected(); err != nil || n == 0 {
+		return 0, err
+	}
+	at, err := result.LastInsertId()
+	return uint64(at), err
+}
+
+// remember stores how far the bus was seen, when that has changed.
+func (s *Store) remember(ctx context.Context, origin, complete uint64) error {
+	for _, v := range []struct {
+		name     string
+		old, now uint64
+	}{{"origin", s.origin, origin}, {"complete", s.complete, complete}} {
+		if v.old == v.now {
+			continue
+		}
+		if _, err := s.prepared.state.ExecContext(ctx, strconv.FormatUint(v.now, 10), v.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) newest() uint64 {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	return s.last
+}
+
+// announce tells where the journal stands, and wakes those who follow.
+func (s *Store) announce(last, complete, duplicates uint64) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.complete, s.duplicates = complete, s.duplicates+duplicates
+	if last != s.last {
+		s.last = last
+		close(s.changed)
+		s.changed = make(chan struct{})
+	}
+}
+
+// prepared are the statements of the writing connection.
+type prepared struct {
+	insert, last, state            *sql.Stmt
+	count, uncount, counted, store *sql.Stmt
+}
+
+func prepare(ctx context.Context, c *sql.Conn) (p prepared, err error) {
+	for _, s := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&p.insert, `INSERT INTO events (key, origin, subject, id, headers, data, published, time, type, site, case_id, step)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`},
+		{&p.last, `SELECT coalesce(max(place), 0) FROM events`},
+		{&p.state, `UPDATE state SET value = ? WHERE name = ?`},
+		{&p.count, `INSERT INTO case_events (case_id, place) VALUES (?, ?)`},
+		{&p.uncount, `DELETE FROM case_events WHERE case_id = ? AND place = ?`},
+		{&p.counted, `SELECT ` + columns + ` FROM events WHERE place IN (SELECT place FROM case_events WHERE case_id = ?) ORDER BY place`},
+		{&p.store, `INSERT INTO cases (id, site, request, state, step, percent, ended, good, since, updated, document)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+			site = excluded.site, request = excluded.request, state = excluded.state, step = excluded.step, percent = excluded.percent,
+			ended = excluded.ended, good = excluded.good, since = excluded.since, updated = excluded.updated, document = excluded.document`},
+	} {
+		if *s.to, err = c.PrepareContext(ctx, s.sql); err != nil {
+			return p, errors.Join(err, p.close())
+		}
+	}
+	return p, nil
+}
+
+func (p prepared) close() error {
+	var errs []error
+	for _, s := range []*sql.Stmt{p.insert, p.last, p.state, p.count, p.uncount, p.counted, p.store} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
