@@ -40,8 +40,8 @@ type Received struct {
 type Broker interface {
 	// Publish stores a message in the event log.
 	Publish(ctx context.Context, m Message) error
-	// Wake delivers m to the service once, not before at. A later call with the same key replaces it. It survives
-	// a restart of everything.
+	// Wake delivers m to the service once, not before at. A later call with the same key replaces it; where both have
+	// the same id, either may stand. It survives a restart of everything.
 	Wake(ctx context.Context, service, key string, at time.Time, m Message) error
 	// Consume attaches to the service's durable subscription, in which the broker keeps what the service has not
 	// settled. Several processes may attach at once and share the messages.

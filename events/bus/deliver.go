@@ -283,8 +283,10 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 	}
 	of := cmp.Or(h.Case, events.Token(h.ID))
 	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
-	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish)}
-	if err := l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), wrap(in, wait)); err != nil {
+	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish), Chain: in.wait.Chain}
+	woken := wrap(in, wait)
+	woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)
+	if err := l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken); err != nil {
 		return "retried", fmt.Errorf("schedule wake-up: %w", err)
 	}
 	return "waiting", d.Settle(ctx)
@@ -435,7 +437,8 @@ func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) err
 		Sequence: dead.Sequence, Published: now,
 	}}
 	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
-	return b.Wake(ctx, dead.Service, key, now, wrap(in, Wait{}))
+	// Its waits are others than those of the first time, which a broker may remember.
+	return b.Wake(ctx, dead.Service, key, now, wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())}))
 }
 
 // cutMark is in the error of a dead letter whose original is not whole.
@@ -463,6 +466,9 @@ func wrap(in incoming, wait Wait) Message {
 	headers[headerTime] = in.Published.UTC().Format(time.RFC3339Nano)
 	return Message{Headers: headers, Data: in.Data}
 }
+
+// Original is the message that a wake-up wakes a service with; what is no wake-up is its own.
+func Original(r Received) Received { return unwrap(r).Received }
 
 func unwrap(r Received) incoming {
 	in := incoming{Received: r}

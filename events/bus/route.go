@@ -37,9 +37,10 @@ func Mark[M, T any](ctx context.Context, e Event[T], t events.Type[M]) (mark eve
 
 // Wait is what a handler that asked to be woken left for itself.
 type Wait struct {
-	Looks    int    `json:"looks"`          // wake-ups so far
-	Note     string `json:"note,omitempty"` // from Result.Note
-	Position int    `json:"position"`       // of the last event published for the case
+	Looks    int    `json:"looks"`           // wake-ups so far
+	Note     string `json:"note,omitempty"`  // from Result.Note
+	Position int    `json:"position"`        // of the last event published for the case
+	Chain    string `json:"chain,omitempty"` // tells the waits of a message that was requeued from those before
 }
 
 // Handler answers one event. It must bear being called twice with the same event.

@@ -1,0 +1,202 @@
+package servicebus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// longestProperty keeps what is said of a dead letter within what the properties of a message may take.
+const longestProperty = 16 << 10
+
+// deadLetter is what goes with a message to the dead letters. The original is there already: it is not said twice.
+func deadLetter(dead bus.Message) *azservicebus.DeadLetterOptions {
+	reason, description, said := "given-up", "", string(dead.Data)
+	if e, err := events.Decode(events.TypeDead, dead.Data); err == nil {
+		reason, description = e.Data.Reason, e.Data.Error
+		e.Data.Original = nil
+		if raw, err := events.Encode(e); err == nil {
+			said = string(raw)
+		}
+	}
+	description = description[:min(len(description), 4<<10)]
+	o := &azservicebus.DeadLetterOptions{Reason: &reason, ErrorDescription: &description}
+	if len(said) <= longestProperty {
+		o.PropertiesToModify = map[string]any{propDead: said}
+	}
+	return o
+}
+
+// letter turns a message among the dead letters of a service into the dead letter that it is on every bus.
+func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, error) {
+	r := bus.Original(incoming(m))
+	dead := bus.Received{Message: bus.Message{Subject: events.DeadSubject(service)}, Published: r.Published, Attempt: 1}
+	if said, ok := m.ApplicationProperties[propDead].(string); ok {
+		e, err := events.Decode(events.TypeDead, []byte(said))
+		if err != nil {
+			dead.Data = []byte(said)
+			return dead, nil
+		}
+		e.Data.Original = m.Body
+		dead.Data, err = events.Encode(e)
+		dead.ID, dead.Published = e.ID, e.Time
+		return dead, err
+	}
+	// Azure gave it up: nobody of ours could say anything, since its process died each time.
+	data := events.Dead{
+		Service: service, Reason: text(m.DeadLetterReason), Error: text(m.DeadLetterErrorDescription), Attempts: max(r.Attempt-1, 1),
+		Subject: r.Subject, ID: r.ID, Headers: r.Headers, Original: m.Body, Sequence: r.Sequence,
+	}
+	dead.ID = fmt.Sprintf("%s/%d/%d", service, r.Sequence, r.Attempt)
+	h := events.Header{ID: dead.ID, Source: "/reprotect/" + service, Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: r.Published.UTC()}
+	var err error
+	dead.Data, err = events.Encode(events.Event[events.Dead]{Header: h, Data: data})
+	return dead, err
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// Dead hands the dead letters of these services to each, the oldest first; their sequence is their place in that
+// order. It ends with each's error.
+func (c *Conn) Dead(ctx context.Context, services []string, each func(bus.Received) error) error {
+	var all []bus.Received
+	for _, service := range services {
+		for _, from := range c.deadOf(service) {
+			if err := c.readDead(ctx, service, from, &all); err != nil {
+				return err
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b bus.Received) int { return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID)) })
+	for i, r := range all {
+		r.Sequence = uint64(i + 1)
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deadOf opens the sub-queues in which the dead letters of a service lie.
+func (c *Conn) deadOf(service string) []func() (*azservicebus.Receiver, error) {
+	o := &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}
+	return []func() (*azservicebus.Receiver, error){
+		func() (*azservicebus.Receiver, error) {
+			return c.client.NewReceiverForSubscription(TopicEvents, short(service, 50), o)
+		},
+		func() (*azservicebus.Receiver, error) {
+			return c.client.NewReceiverForSubscription(TopicNotifications, short(service, 50), o)
+		},
+		func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), o) },
+	}
+}
+
+func (c *Conn) readDead(ctx context.Context, service string, open func() (*azservicebus.Receiver, error), all *[]bus.Received) error {
+	bounded, cancel := c.bounded(ctx)
+	defer cancel()
+	r, err := open()
+	if err != nil {
+		return c.went("read the dead letters of "+service, err)
+	}
+	defer func() { _ = r.Close(bounded) }()
+	var next int64
+	err = peek(bounded, r, &next, func(_ bus.Received, m *azservicebus.ReceivedMessage) error {
+		l, err := letter(service, m)
+		if err == nil {
+			*all = append(*all, l)
+		}
+		return err
+	})
+	if is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound) {
+		return nil // a service that takes nothing of that topic
+	}
+	return c.went("read the dead letters of "+service, err)
+}
+
+// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other, and takes it
+// from the dead letters.
+func (c *Conn) Requeue(ctx context.Context, dead events.Event[events.Dead]) error {
+	if err := bus.Requeue(ctx, c, dead.Data, time.Now()); err != nil {
+		return err
+	}
+	for _, open := range c.deadOf(dead.Data.Service) {
+		if done, err := c.removeDead(ctx, dead, open); done || err != nil {
+			return err
+		}
+	}
+	return nil // somebody else has taken it away; it was delivered all the same
+}
+
+func (c *Conn) removeDead(ctx context.Context, dead events.Event[events.Dead], open func() (*azservicebus.Receiver, error)) (done bool, err error) {
+	what := "take away the dead letter " + dead.ID
+	bounded, cancel := c.bounded(ctx)
+	defer cancel()
+	r, err := open()
+	if err != nil {
+		return false, c.went(what, err)
+	}
+	defer func() { _ = r.Close(bounded) }()
+	var others []*azservicebus.ReceivedMessage
+	defer func() {
+		for _, m := range others {
+			_ = r.AbandonMessage(bounded, m, nil) // else its lock runs out
+		}
+	}()
+	for {
+		waiting, stop := context.WithTimeout(bounded, time.Second)
+		page, err := r.ReceiveMessages(waiting, marksPage, nil)
+		stop()
+		if len(page) == 0 {
+			if err == nil || errors.Is(err, context.DeadlineExceeded) || is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound) {
+				return false, nil
+			}
+			return false, c.went(what, err)
+		}
+		for _, m := range page {
+			if l, err := letter(dead.Data.Service, m); err == nil && l.ID == dead.ID && !done {
+				if err := r.CompleteMessage(bounded, m, nil); err != nil {
+					return false, c.went(what, err)
+				}
+				done = true
+				continue
+			}
+			others = append(others, m)
+		}
+		if done {
+			return true, nil
+		}
+	}
+}
+
+// Audit hands everything that stands in the audit subscriptions to each, in order, without taking it.
+func (c *Conn) Audit(ctx context.Context, each func(bus.Received) error) error {
+	bounded, cancel := c.bounded(ctx)
+	defer cancel()
+	for _, topic := range []string{TopicEvents, TopicNotifications} {
+		r, err := c.client.NewReceiverForSubscription(topic, SubscriptionAudit, nil)
+		if err != nil {
+			return c.went("audit", err)
+		}
+		var next int64
+		err = peek(bounded, r, &next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error { return each(r) })
+		_ = r.Close(bounded) // it only looked
+		if err != nil {
+			return c.went("audit", err)
+		}
+	}
+	return nil
+}

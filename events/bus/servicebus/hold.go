@@ -1,0 +1,106 @@
+package servicebus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+	"go.uber.org/zap"
+
+	"reprotect.example/events/bus"
+)
+
+// Who holds a service has the session of its name in the queue for holds. Azure gives a session to one at a time, and
+// takes it away when its lock is not renewed.
+const (
+	renewEvery = 3 * time.Second
+	// sure is how long after the last renewal began a holder still counts as one: before the lock of 10 s runs out.
+	sure      = 7 * time.Second
+	askEvery  = time.Second
+	renewCall = 3 * time.Second
+)
+
+// Hold implements bus.Broker. A holder that cannot reach the namespace for 7 seconds counts as one no longer; 3 seconds
+// after that somebody else can have the session.
+func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
+	for {
+		began := time.Now()
+		asking, cancel := c.bounded(ctx)
+		session, err := c.client.AcceptSessionForQueue(asking, queueHold, short(service, 100), nil)
+		cancel()
+		switch {
+		case err == nil:
+			held, release := c.keep(ctx, service, session, began)
+			return held, release, nil
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case c.open.Err() != nil:
+			return nil, nil, fmt.Errorf("hold %s: %w", service, bus.ErrClosed)
+		}
+		if is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound) || is(err, azservicebus.CodeUnauthorizedAccess, amqp.ErrCondUnauthorizedAccess) {
+			return nil, nil, c.went("hold "+service, err)
+		}
+		// Somebody holds it, or the namespace is away: both pass.
+		c.log.Debug("the service is not to be had now", zap.String("service", service), zap.Error(err))
+		select {
+		case <-time.After(askEvery):
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		case <-c.open.Done():
+		}
+	}
+}
+
+// keep renews the session until ctx ends, it is released, or it is lost.
+func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.SessionReceiver, began time.Time) (context.Context, func()) {
+	held, end := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.open, end)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer stop()
+		defer end()
+		ticker := time.NewTicker(renewEvery)
+		defer ticker.Stop()
+		for {
+			lapse := time.AfterFunc(time.Until(began.Add(sure)), end)
+			select {
+			case <-held.Done():
+				lapse.Stop()
+				c.leave(session)
+				return
+			case <-ticker.C:
+			}
+			next := time.Now()
+			renewing, cancel := context.WithTimeout(held, renewCall)
+			err := session.RenewSessionLock(renewing, nil)
+			cancel()
+			lapse.Stop()
+			var known *azservicebus.Error
+			switch {
+			case err == nil:
+				began = next
+			case errors.As(err, &known) && known.Code == azservicebus.CodeLockLost:
+				c.log.Warn("the hold was lost to another process", zap.String("service", service))
+				end()
+			default:
+				c.log.Warn("the hold could not be renewed", zap.String("service", service), zap.Error(err))
+			}
+		}
+	}()
+	return held, sync.OnceFunc(func() {
+		end()
+		<-done
+	})
+}
+
+// leave gives the session back; when that fails, its lock runs out.
+func (c *Conn) leave(session *azservicebus.SessionReceiver) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = session.Close(ctx)
+}

@@ -1,0 +1,181 @@
+package servicebus
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Application properties. Filters and other clients see type, site, case and step (contract.md section 2); subject is
+// the subject that the message has on NATS; the others are this adapter's own.
+const (
+	propKind    = "kind" // command, event, notification
+	propSubject = "subject"
+	propType    = "type"
+	propSite    = "site"
+	propCase    = "case"
+	propStep    = "step"
+
+	propID        = "reprotect-id"        // of a message whose id is too long for Azure
+	propKey       = "reprotect-key"       // of a wake-up
+	propWoken     = "reprotect-woken"     // it is a wake-up
+	propAttempts  = "reprotect-attempts"  // deliveries before this copy was made
+	propSequence  = "reprotect-sequence"  // of the original of a copy
+	propPublished = "reprotect-published" // likewise
+	propDead      = "reprotect-dead"      // of a dead letter: what the delivery loop said of it
+)
+
+var ours = []string{
+	propKind, propSubject, propType, propSite, propCase, propStep,
+	propID, propKey, propWoken, propAttempts, propSequence, propPublished, propDead, "DeadLetterReason", "DeadLetterErrorDescription",
+}
+
+const (
+	longestID   = 128
+	longestBody = 255 << 10 // Standard takes 256 KB with all properties
+)
+
+// outgoing turns a message into Service Bus's form.
+func outgoing(m bus.Message) *azservicebus.Message {
+	properties := map[string]any{}
+	for k, v := range m.Headers {
+		properties[k] = v
+	}
+	if m.Subject != "" {
+		properties[propSubject] = m.Subject
+		for property, value := range described(m.Subject) {
+			properties[property] = value
+		}
+	}
+	id := m.ID
+	switch {
+	case id == "":
+		id = rand.Text()
+	case len(id) > longestID:
+		properties[propID] = id
+		sum := sha256.Sum256([]byte(id))
+		id = hex.EncodeToString(sum[:])
+	}
+	contentType := "application/json"
+	if bytes.Contains(m.Data[:min(len(m.Data), 64)], []byte(`"specversion"`)) {
+		contentType = "application/cloudevents+json; charset=utf-8"
+	}
+	out := &azservicebus.Message{Body: m.Data, MessageID: &id, ContentType: &contentType, ApplicationProperties: properties}
+	if strings.HasPrefix(m.Subject, events.SubjectCommands+".") {
+		out.Subject = &m.Subject
+	}
+	return out
+}
+
+// described are the properties that filters see of a message on a subject.
+func described(subject string) map[string]string {
+	properties := map[string]string{}
+	tokens := strings.Split(subject, ".")
+	if len(tokens) > 1 {
+		properties[propKind] = tokens[1]
+	}
+	name := ""
+	if site, caseID, step, kind, ok := events.SplitFact(subject); ok {
+		properties[propSite], properties[propCase], properties[propStep], name = site, caseID, step, kind
+	} else if strings.HasPrefix(subject, events.SubjectCommands+".") && len(tokens) == 3 {
+		name = tokens[2]
+	} else if strings.HasPrefix(subject, events.SubjectNotifications+".") && len(tokens) == 4 {
+		properties[propSite], name = tokens[2], events.TypeNotification.Name
+	}
+	if k, known := events.KindOf(name); known {
+		properties[propType] = k.CloudType()
+	}
+	return properties
+}
+
+// incoming turns a delivered message into the bus's form, whoever sent it.
+func incoming(m *azservicebus.ReceivedMessage) bus.Received {
+	text := func(property string) string {
+		if v, ok := m.ApplicationProperties[property]; ok {
+			return fmt.Sprint(v)
+		}
+		return ""
+	}
+	number := func(property string) int {
+		n, _ := strconv.Atoi(text(property)) // 0 where it is none of ours
+		return n
+	}
+	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: m.Body}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
+	if id := text(propID); id != "" {
+		r.ID = id
+	}
+	if m.SequenceNumber != nil {
+		r.Sequence = uint64(*m.SequenceNumber)
+	}
+	if m.EnqueuedTime != nil {
+		r.Published = *m.EnqueuedTime
+	}
+	if original := number(propSequence); original > 0 {
+		r.Sequence = uint64(original)
+		r.Published, _ = time.Parse(time.RFC3339Nano, text(propPublished))
+	}
+	r.Woken = text(propWoken) != ""
+	for k, v := range m.ApplicationProperties {
+		if !slices.Contains(ours, k) {
+			if r.Headers == nil {
+				r.Headers = map[string]string{}
+			}
+			r.Headers[k] = fmt.Sprint(v)
+		}
+	}
+	if m.ContentType != nil && !r.Woken && text(propSubject) == "" { // from another client: it says how to read the body
+		if r.Headers == nil {
+			r.Headers = map[string]string{}
+		}
+		r.Headers["content-type"] = *m.ContentType
+	}
+	return r
+}
+
+// subjectOf is the subject of a message: ours says it; of others' the label or the type does.
+func subjectOf(m *azservicebus.ReceivedMessage, text func(string) string) string {
+	if s := text(propSubject); s != "" {
+		return s
+	}
+	if m.Subject != nil && strings.HasPrefix(*m.Subject, "reprotect.") {
+		return *m.Subject
+	}
+	for _, property := range []string{propType, "cloudEvents:type"} {
+		k, known := events.KindOf(text(property))
+		switch {
+		case known && k.Role == events.Command:
+			return events.CommandSubject(k)
+		case known:
+			return events.FactSubject(text(propSite), text(propCase), text(propStep), k.Name)
+		}
+	}
+	if text(propKind) == "command" {
+		return events.SubjectCommands + ".unknown"
+	}
+	return ""
+}
+
+// copyOf is the same message once more, for a queue: with a new id, since the old one is remembered, and what the
+// original was.
+func copyOf(m *azservicebus.ReceivedMessage, r bus.Received) *azservicebus.Message {
+	properties := map[string]any{}
+	for k, v := range m.ApplicationProperties {
+		properties[k] = v
+	}
+	properties[propID], properties[propSubject], properties[propAttempts] = r.ID, r.Subject, strconv.Itoa(r.Attempt)
+	properties[propSequence], properties[propPublished] = strconv.FormatUint(r.Sequence, 10), r.Published.UTC().Format(time.RFC3339Nano)
+	sum := sha256.Sum256([]byte(r.ID))
+	id := fmt.Sprintf("%s#%d#%d", hex.EncodeToString(sum[:8]), r.Sequence, r.Attempt)
+	return &azservicebus.Message{Body: m.Body, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, ApplicationProperties: properties}
+}

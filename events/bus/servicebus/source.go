@@ -1,0 +1,230 @@
+package servicebus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"go.uber.org/zap"
+
+	"reprotect.example/events/bus"
+)
+
+const (
+	atOnce      = 32 // messages that are taken with one call; their locks run from then on
+	settleLimit = 3 * time.Second
+	linger      = time.Minute // after a source was closed, for the deliveries under way
+	firstPause  = 500 * time.Millisecond
+	mostPause   = 15 * time.Second
+)
+
+// Consume implements bus.Broker. The subscriptions and the queue must exist ('reprotect bus setup').
+func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, error) {
+	s := &source{conn: c, spec: spec, deliveries: make(chan *delivery)}
+	s.open, s.end = context.WithCancel(c.open)
+	open := func(r *azservicebus.Receiver, err error) error {
+		if err != nil {
+			return err
+		}
+		s.receivers = append(s.receivers, r)
+		looking, cancel := c.bounded(ctx)
+		defer cancel()
+		_, err = r.PeekMessages(looking, 1, nil) // says whether it is there, and whether it may be read
+		return err
+	}
+	var err error
+	for _, topic := range []string{TopicEvents, TopicNotifications} {
+		if err == nil && rulesFor(topic, spec.Filters) != nil {
+			err = open(c.client.NewReceiverForSubscription(topic, short(spec.Service, 50), nil))
+		}
+	}
+	if err == nil {
+		err = open(c.client.NewReceiverForQueue(wakeQueue(spec.Service), nil))
+	}
+	if err = c.went("subscribe as "+spec.Service, err); err != nil {
+		s.Close()
+		s.closeReceivers()
+		return nil, err
+	}
+	for _, r := range s.receivers {
+		s.pumps.Go(func() { s.pump(r) })
+	}
+	go func() {
+		s.pumps.Wait()
+		select { // deliveries under way are settled over their links
+		case <-c.open.Done():
+		case <-time.After(linger):
+		}
+		s.closeReceivers()
+	}()
+	return s, nil
+}
+
+// source merges what a service receives.
+type source struct {
+	conn       *Conn
+	spec       bus.Consumer
+	receivers  []*azservicebus.Receiver
+	deliveries chan *delivery
+	open       context.Context // ends with Close
+	end        context.CancelFunc
+	pumps      sync.WaitGroup
+}
+
+// pump takes messages until the source closes. Whatever breaks is tried again, with growing pauses.
+func (s *source) pump(r *azservicebus.Receiver) {
+	for pause := firstPause; s.open.Err() == nil; {
+		messages, err := r.ReceiveMessages(s.open, atOnce, nil)
+		if s.open.Err() != nil {
+			s.handBack(r, messages)
+			return
+		}
+		if err = s.conn.went("receive as "+s.spec.Service, err); err != nil {
+			s.conn.log.Warn("bus cannot be received from", zap.String("service", s.spec.Service), zap.Duration("after", pause), zap.Error(err))
+			if lost(err) { // who runs the service subscribes anew
+				s.Close()
+				return
+			}
+			select {
+			case <-s.open.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, mostPause)
+			continue
+		}
+		pause = firstPause
+		for i, m := range messages {
+			d := s.delivery(r, m)
+			if d == nil {
+				continue
+			}
+			select {
+			case s.deliveries <- d:
+			case <-s.open.Done():
+				s.handBack(r, messages[i:])
+				return
+			}
+		}
+	}
+}
+
+// delivery makes one of a message; nil for one that is not wanted, or whose lock has run out while it waited here.
+func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) *delivery {
+	if m.LockedUntil != nil && time.Now().After(*m.LockedUntil) {
+		return nil // it comes again
+	}
+	d := &delivery{source: s, receiver: r, message: m, received: incoming(m)}
+	if d.received.Woken {
+		key, _ := m.ApplicationProperties[propKey].(string)
+		s.conn.came(s.spec.Service, key)
+		return d
+	}
+	if slices.ContainsFunc(s.spec.Filters, func(f string) bool { return bus.Match(f, d.received.Subject) }) {
+		return d
+	}
+	// A rule lets more pass than a filter: what no filter wants is none of this service's.
+	if err := d.Settle(s.open); err != nil && s.open.Err() == nil {
+		s.conn.log.Warn("message that is not wanted was not settled", zap.String("service", s.spec.Service), zap.Error(err))
+	}
+	return nil
+}
+
+// handBack lets others have what this process has taken and will not work on.
+func (s *source) handBack(r *azservicebus.Receiver, messages []*azservicebus.ReceivedMessage) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.open), settleLimit)
+	defer cancel()
+	for _, m := range messages {
+		if s.conn.open.Err() == nil && r.AbandonMessage(ctx, m, nil) != nil {
+			return // their locks run out
+		}
+	}
+}
+
+func (s *source) closeReceivers() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.open), settleLimit)
+	defer cancel()
+	for _, r := range s.receivers {
+		_ = r.Close(ctx) // the connection's end closes it, too
+	}
+}
+
+// Next implements bus.Source.
+func (s *source) Next(ctx context.Context) (bus.Delivery, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-s.open.Done():
+		return nil, bus.ErrClosed
+	case d := <-s.deliveries:
+		return d, nil
+	}
+}
+
+// Close implements bus.Source.
+func (s *source) Close() { s.end() }
+
+type delivery struct {
+	source   *source
+	receiver *azservicebus.Receiver
+	message  *azservicebus.ReceivedMessage
+	received bus.Received
+}
+
+// Received implements bus.Delivery.
+func (d *delivery) Received() bus.Received { return d.received }
+
+// Settle implements bus.Delivery.
+func (d *delivery) Settle(ctx context.Context) error {
+	return d.settle(ctx, "settle", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
+		return d.receiver.CompleteMessage(ctx, m, nil)
+	})
+}
+
+// settle ends a delivery over its link; where that is broken, by its lock over the connection, which may be a new one.
+func (d *delivery) settle(ctx context.Context, what string, do func(context.Context, *azservicebus.ReceivedMessage) error) error {
+	c := d.source.conn
+	what = fmt.Sprintf("%s %s", what, d.received.Subject)
+	bounded, cancel := context.WithTimeout(ctx, settleLimit)
+	err := do(bounded, d.message)
+	cancel()
+	var known *azservicebus.Error
+	if err == nil || ctx.Err() != nil || c.open.Err() != nil || errors.As(err, &known) && known.Code == azservicebus.CodeLockLost {
+		return c.went(what, err)
+	}
+	bounded, cancel = c.bounded(ctx)
+	defer cancel()
+	return c.went(what, do(bounded, &azservicebus.ReceivedMessage{LockToken: d.message.LockToken}))
+}
+
+// Retry implements bus.Delivery with a copy that is scheduled first: when the process dies before the original is
+// completed, both are there, and the second one finds its work done.
+func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
+	again := copyOf(d.message, d.received)
+	err := d.source.conn.send(ctx, wakeQueue(d.source.spec.Service), "schedule another try of "+d.received.Subject, func(ctx context.Context, s *azservicebus.Sender) error {
+		_, err := s.ScheduleMessages(ctx, []*azservicebus.Message{again}, time.Now().Add(after), nil)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return d.Settle(ctx)
+}
+
+// Bury implements bus.Delivery: the message goes to the dead letters of its subscription or queue, with the reason.
+func (d *delivery) Bury(ctx context.Context, dead bus.Message) error {
+	options := deadLetter(dead)
+	return d.settle(ctx, "bury", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
+		return d.receiver.DeadLetterMessage(ctx, m, options)
+	})
+}
+
+// Extend implements bus.Delivery.
+func (d *delivery) Extend(ctx context.Context) error {
+	bounded, cancel := d.source.conn.bounded(ctx)
+	defer cancel()
+	return d.source.conn.went("extend "+d.received.Subject, d.receiver.RenewMessageLock(bounded, d.message, nil))
+}

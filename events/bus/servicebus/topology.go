@@ -1,0 +1,208 @@
+package servicebus
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// Entities of the namespace. contract.md section 2 names the topics and the subscription for audit.
+const (
+	TopicEvents        = "reprotect"               // commands and facts
+	TopicNotifications = "reprotect-notifications" // notifications
+	SubscriptionAudit  = "audit"                   // of both topics: everything, for whoever audits
+	subscriptionMarks  = "marks"                   // of the marks that services look for; never received, only looked at
+	queueHold          = "reprotect-hold"          // a session for each service that one process at a time may serve
+	wakePrefix         = "reprotect-wake-"         // a queue for each service
+)
+
+// Topology is everything that must exist in the namespace. Durations are ISO 8601, as Azure spells them.
+type Topology struct {
+	Topics []Topic `json:"topics"`
+	Queues []Queue `json:"queues"`
+}
+
+// Topic fans messages out. Its duplicate detection is what gives each step of a case one outcome.
+type Topic struct {
+	Name            string         `json:"name"`
+	DuplicateWindow string         `json:"duplicateDetectionHistoryTimeWindow"`
+	Subscriptions   []Subscription `json:"subscriptions"`
+}
+
+// Subscription keeps the messages of a topic that fit one of its rules; without rules, all.
+type Subscription struct {
+	Name string `json:"name"`
+	Receiving
+	Rules []Rule `json:"rules"`
+}
+
+// Rule is a correlation filter: every value must be equal.
+type Rule struct {
+	Name       string            `json:"name"`
+	Label      string            `json:"label,omitempty"`
+	Properties map[string]string `json:"properties,omitempty"`
+}
+
+// Queue keeps messages for one service.
+type Queue struct {
+	Name string `json:"name"`
+	Receiving
+	DuplicateWindow string `json:"duplicateDetectionHistoryTimeWindow,omitempty"`
+	RequiresSession bool   `json:"requiresSession"`
+}
+
+// Receiving says how messages are handed out.
+type Receiving struct {
+	LockDuration      string `json:"lockDuration"`
+	MaxDeliveryCount  int    `json:"maxDeliveryCount"`
+	TimeToLive        string `json:"defaultMessageTimeToLive"`
+	DeadLetterExpired bool   `json:"deadLetteringOnMessageExpiration"`
+}
+
+const (
+	// As long as Azure offers: a case may take a day, and what comes twice may come late.
+	duplicateWindow = "P7D"
+	// More than the delivery loop lets a message fail: it buries it itself, with a reason.
+	maxDeliveries = 100
+	holdLock      = "PT10S"
+)
+
+// What nobody reads must not fill the topic: its quota is shared by all.
+const keptFor = "P14D"
+
+func receiving(lock string) Receiving {
+	return Receiving{LockDuration: lock, MaxDeliveryCount: maxDeliveries, TimeToLive: keptFor, DeadLetterExpired: true}
+}
+
+// NewTopology is what these services need, with the lock duration that their AckWait asks for (30 s when none does).
+func NewTopology(consumers ...bus.Consumer) Topology {
+	onlyLooked := Receiving{LockDuration: "PT1M", MaxDeliveryCount: maxDeliveries, TimeToLive: keptFor}
+	facts := Topic{Name: TopicEvents, DuplicateWindow: duplicateWindow}
+	notes := Topic{Name: TopicNotifications, DuplicateWindow: duplicateWindow}
+	t := Topology{}
+	for _, c := range consumers {
+		lock := "PT30S"
+		if c.AckWait > 0 {
+			lock = fmt.Sprintf("PT%gS", c.AckWait.Seconds())
+		}
+		for _, topic := range []*Topic{&facts, &notes} {
+			if rules := rulesFor(topic.Name, c.Filters); rules != nil {
+				topic.Subscriptions = append(topic.Subscriptions, Subscription{Name: short(c.Service, 50), Receiving: receiving(lock), Rules: rules})
+			}
+		}
+		t.Queues = append(t.Queues, Queue{Name: wakeQueue(c.Service), Receiving: receiving(lock), DuplicateWindow: duplicateWindow})
+	}
+	var marks []Rule
+	for _, k := range events.Kinds() {
+		if k.Mark() {
+			marks = append(marks, Rule{Name: k.Name, Properties: map[string]string{propType: k.CloudType()}})
+		}
+	}
+	facts.Subscriptions = append(facts.Subscriptions,
+		Subscription{Name: SubscriptionAudit, Receiving: onlyLooked}, Subscription{Name: subscriptionMarks, Receiving: onlyLooked, Rules: marks})
+	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked})
+	t.Topics = []Topic{facts, notes}
+	hold := receiving(holdLock)
+	t.Queues = append(t.Queues, Queue{Name: queueHold, Receiving: hold, RequiresSession: true})
+	for i := range t.Topics {
+		slices.SortFunc(t.Topics[i].Subscriptions, func(a, b Subscription) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	slices.SortFunc(t.Queues, func(a, b Queue) int { return cmp.Compare(a.Name, b.Name) })
+	return t
+}
+
+func wakeQueue(service string) string { return wakePrefix + short(service, 50) }
+
+// short keeps a name within what Azure allows; one that had to be cut gets a hash.
+func short(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return name[:most-9] + "-" + hex.EncodeToString(sum[:4])
+}
+
+// rulesFor are the rules of a subscription to a topic that let pass what the filters want; nil when they want nothing
+// of that topic. A rule may let more pass than a filter: who receives looks again.
+func rulesFor(topic string, filters []string) []Rule {
+	var rules []Rule
+	add := func(label string, properties map[string]string) {
+		r := Rule{Name: fmt.Sprintf("r%02d", len(rules)+1), Label: label, Properties: properties}
+		if !slices.ContainsFunc(rules, func(other Rule) bool { return sameRule(r, other) }) {
+			rules = append(rules, r)
+		}
+	}
+	for _, filter := range filters {
+		if (filter == ">" || strings.HasPrefix(filter, events.SubjectNotifications+".")) == (topic == TopicNotifications) || filter == ">" {
+			addRules(filter, topic, add)
+		}
+	}
+	return rules
+}
+
+func sameRule(a, b Rule) bool {
+	if a.Label != b.Label || len(a.Properties) != len(b.Properties) {
+		return false
+	}
+	for k, v := range a.Properties {
+		if b.Properties[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// addRules translates one filter. Correlation filters compare exactly, so a place that may be anything is left out.
+func addRules(filter, topic string, add func(label string, properties map[string]string)) {
+	tokens := strings.Split(filter, ".")
+	kind := ""
+	if len(tokens) > 1 {
+		kind = tokens[1]
+	}
+	switch {
+	case strings.HasPrefix(filter, events.SubjectCommands+"."):
+		name := tokens[2]
+		for _, k := range events.Kinds() {
+			if k.Role != events.Command || name != k.Name && name != ">" && name != "*" {
+				continue
+			}
+			// As ops may publish it: with the label, with the type, or as a CloudEvent in binary mode.
+			add(events.CommandSubject(k), nil)
+			add("", map[string]string{propType: k.CloudType()})
+			add("", map[string]string{"cloudEvents:type": k.CloudType()})
+		}
+		if name == ">" || name == "*" { // what nobody knows, from publishers that say that it is a command
+			add("", map[string]string{propKind: kind})
+		}
+	case strings.HasPrefix(filter, events.SubjectFacts+"."):
+		properties := map[string]string{}
+		for i, property := range []string{propSite, propCase, propStep} {
+			if at := i + 2; at < len(tokens) && tokens[at] != "*" && tokens[at] != ">" {
+				properties[property] = tokens[at]
+			}
+		}
+		k, known := events.Kind{}, false
+		if len(tokens) == 6 {
+			k, known = events.KindOf(tokens[5])
+		}
+		if known {
+			properties[propType] = k.CloudType()
+		} else {
+			properties[propKind] = kind
+		}
+		add("", properties)
+	case strings.HasPrefix(filter, events.SubjectNotifications+"."):
+		add("", map[string]string{propKind: kind})
+	case filter == ">" && topic == TopicEvents:
+		addRules(events.SubjectCommands+".>", topic, add)
+		addRules(events.SubjectFacts+".>", topic, add)
+	case filter == ">":
+		addRules(events.SubjectNotifications+".>", topic, add)
+	}
+}
