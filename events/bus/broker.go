@@ -59,6 +59,7 @@ type Broker interface {
 type Consumer struct {
 	Service string
 	Filters []string      // subject filters, NATS syntax
+	Narrow  []string      // what of it the service answers, where Filters take more; a broker may deliver that alone
 	AckWait time.Duration // a delivery that is neither settled nor extended for so long is delivered again
 	Pending int           // deliveries under way at most
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"reprotect.example/events"
 )
 
@@ -233,6 +235,35 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 	}
 }
 
+// Everything leads every message as it came to who keeps them: commands, facts and notifications of these sites. What
+// could not be kept is brought again, for as long as it takes.
+func Everything(keep func(ctx context.Context, r Received) error) Route {
+	return Route{
+		filters: func(sites []string) []string {
+			filters := append([]string{events.SubjectCommands + ".>"}, perSite(sites, ">")...)
+			if len(sites) == 0 {
+				return append(filters, events.SubjectNotifications+".>")
+			}
+			for _, site := range sites {
+				filters = append(filters, events.NotificationSubject(site, "*"))
+			}
+			return filters
+		},
+		kind: events.Kind{Name: "everything"},
+		handle: func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error) {
+			// Each message waits for itself: of one case there may be many.
+			h := events.Header{ID: fmt.Sprintf("%s %d %s", in.Subject, in.Sequence, in.ID)}
+			err := keep(ctx, in.Received)
+			if err != nil && ctx.Err() == nil {
+				l.o.Log.Warn("message cannot be kept, will try again", zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Error(err))
+				return h, Result{After: Backoff(in.wait.Looks+1, l.o.Jitter())}, nil
+			}
+			return h, Result{}, err
+		},
+		giveUp: func(events.Header, incoming, error) []Draft { return nil },
+	}
+}
+
 // CommandID is the id of a command that came bare: the one that the publisher gave the message, else the
 // sequence in the event log.
 func CommandID(r Received) string {
@@ -269,19 +300,24 @@ func perSite(sites []string, rest string) []string {
 // Consumer is the durable subscription that the service needs.
 func (s Service) Consumer() Consumer {
 	var filters []string
-	if s.All {
-		filters = perSite(s.Sites, "*.*.*")
-	}
 	for _, r := range s.Routes {
 		filters = append(filters, r.filters(s.Sites)...)
 	}
+	c := Consumer{Service: s.durable(), Filters: apart(filters)}
+	if s.All {
+		c.Narrow, c.Filters = c.Filters, apart(append(filters, perSite(s.Sites, "*.*.*")...))
+	}
+	return c
+}
+
+// apart drops the filters that others cover: brokers refuse those that overlap.
+func apart(filters []string) []string {
+	filters = slices.Clone(filters)
 	slices.Sort(filters)
 	filters = slices.Compact(filters)
-	// Brokers refuse filters that overlap: one that another covers goes.
-	filters = slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
+	return slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
 		return slices.ContainsFunc(filters, func(g string) bool { return g != f && Match(g, f) })
 	})
-	return Consumer{Service: s.durable(), Filters: filters}
 }
 
 func (s Service) durable() string {

@@ -71,7 +71,7 @@ func startSite(t *testing.T, machines ...scenario.Machine) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
-	if err := b.SetUp(t.Context(), app.Topology(w.config)); err != nil {
+	if err := b.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	nc, err := nats.Connect(l.Ready().NATS.URL)
@@ -89,7 +89,7 @@ func startSite(t *testing.T, machines ...scenario.Machine) *site {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		_ = b.Read(ctx, jetstream.Reading{Stream: jetstream.StreamLog, Follow: true}, w.note) // until ctx ends
+		_ = b.NATS.Read(ctx, jetstream.Reading{Stream: jetstream.StreamLog, Follow: true}, w.note) // until ctx ends
 	})
 	t.Cleanup(func() {
 		cancel()

@@ -26,20 +26,33 @@ type Reading struct {
 
 // Story returns every fact of a case, in order.
 func (c *Conn) Story(ctx context.Context, caseID string) (story []bus.Received, err error) {
-	for from := uint64(1); ; {
-		page, last, err := c.page(ctx, StreamLog, events.SubjectFacts+".*."+caseID+".>", from)
-		if err != nil {
-			return nil, err
+	err = c.pages(ctx, events.SubjectFacts+".*."+caseID+".>", 1, func(r bus.Received) error {
+		story = append(story, r)
+		return nil
+	})
+	return story, err
+}
+
+// Since hands what stands in the event log behind a sequence to each, in order, and ends with the last. Unlike Read it
+// needs no consumer, nor the right to make one.
+func (c *Conn) Since(ctx context.Context, after uint64, each func(bus.Received) error) error {
+	return c.pages(ctx, ">", after+1, each)
+}
+
+func (c *Conn) pages(ctx context.Context, filter string, from uint64, each func(bus.Received) error) error {
+	for {
+		page, last, err := c.page(ctx, StreamLog, filter, from)
+		if err != nil || len(page) == 0 {
+			return err
 		}
 		for _, msg := range page {
 			r, err := stored(msg)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				err = each(r)
 			}
-			story = append(story, r)
-		}
-		if len(page) == 0 {
-			return story, nil
+			if err != nil {
+				return err
+			}
 		}
 		from = last + 1
 	}

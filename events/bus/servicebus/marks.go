@@ -2,7 +2,6 @@ package servicebus
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -13,7 +12,7 @@ import (
 // marks are what stands in the subscription of that name, as far as this process has looked. Nobody receives from it,
 // so a look sees everything from where the last one ended, until the messages' time is up.
 type marks struct {
-	mu       sync.Mutex
+	turn     chan struct{} // holds a token while somebody looks
 	receiver *azservicebus.Receiver
 	next     int64 // sequence number to look from
 	looked   time.Time
@@ -28,8 +27,12 @@ const (
 // Stands implements bus.Broker.
 func (c *Conn) Stands(ctx context.Context, subject string) (bus.Received, bool, error) {
 	m := &c.marks
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	select {
+	case m.turn <- struct{}{}:
+		defer func() { <-m.turn }()
+	case <-ctx.Done():
+		return bus.Received{}, false, ctx.Err()
+	}
 	if m.newest == nil || time.Since(m.looked) >= marksFresh {
 		if err := c.lookAtMarks(ctx); err != nil {
 			return bus.Received{}, false, err

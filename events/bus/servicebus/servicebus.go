@@ -65,7 +65,7 @@ type Conn struct {
 func Connect(o Options) (*Conn, error) {
 	c := &Conn{
 		log: o.Log, timeout: o.Timeout,
-		senders: map[string]*azservicebus.Sender{}, wakes: map[string]scheduled{},
+		senders: map[string]*azservicebus.Sender{}, wakes: map[string]scheduled{}, marks: marks{turn: make(chan struct{}, 1)},
 	}
 	c.open, c.end = context.WithCancel(context.Background())
 	if c.log == nil {

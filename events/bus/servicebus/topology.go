@@ -91,8 +91,12 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 		if c.AckWait > 0 {
 			lock = fmt.Sprintf("PT%gS", c.AckWait.Seconds())
 		}
+		wanted := c.Filters
+		if c.Narrow != nil {
+			wanted = c.Narrow
+		}
 		for _, topic := range []*Topic{&facts, &notes} {
-			if rules := rulesFor(topic.Name, c.Filters); rules != nil {
+			if rules := rulesFor(topic.Name, wanted); rules != nil {
 				topic.Subscriptions = append(topic.Subscriptions, Subscription{Name: short(c.Service, 50), Receiving: receiving(lock), Rules: rules})
 			}
 		}

@@ -2,16 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
 
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
-	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/lab"
 	"reprotect.example/services/internal/lab/scenario"
@@ -52,10 +52,7 @@ func startLab(ctx context.Context, o cli.LabOptions) (any, func(), error) {
 	if err != nil {
 		return nil, nil, cli.Usage(err)
 	}
-	if o.Bus == "servicebus" {
-		return nil, nil, cli.Usage(errors.New("--bus servicebus: this version's lab has NATS only"))
-	}
-	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: o.Dir, Listen: o.Listen, Bus: o.Bus})
+	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: o.Dir, Listen: o.Listen, Bus: o.Bus, ServiceBus: app.AzureTopology()})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,61 +93,69 @@ func setUp(ctx context.Context, l *lab.Lab) error {
 		return err
 	}
 	defer b.Close()
-	return b.SetUp(ctx, app.Topology(c))
+	return b.SetUp(ctx)
 }
 
 // startDemo starts surroundings and services in this process.
 func startDemo(ctx context.Context, o cli.DemoOptions) (cli.Demo, error) {
-	if o.Bus == "servicebus" {
-		return cli.Demo{}, cli.Usage(errors.New("--bus servicebus: this version's demo has NATS only"))
-	}
 	dir, err := os.MkdirTemp("", "reprotect-demo-")
 	if err != nil {
 		return cli.Demo{}, err
 	}
+	var ends []func()
+	stop := func() {
+		for _, end := range slices.Backward(ends) {
+			end()
+		}
+	}
+	ends = append(ends, func() { _ = os.RemoveAll(dir) }) // a folder in the system's own place for such
+	fail := func(err error) (cli.Demo, error) {
+		stop()
+		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+	}
 	s := scenario.Default(o.Machines)
 	s.Seed, s.Speed = o.Seed, o.Speed
-	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: dir})
+	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: dir, Bus: o.Bus, ServiceBus: app.AzureTopology()})
 	if err != nil {
-		return cli.Demo{}, errors.Join(err, os.RemoveAll(dir))
+		return fail(err)
 	}
-	remove := func() {
-		l.Close()
-		_ = os.RemoveAll(dir) // a folder in the system's own place for such
-	}
+	ends = append(ends, l.Close)
 	c, err := config.Load(l.Ready().Config)
-	if err == nil {
+	if err == nil && l.Ready().NATS != nil {
 		err = setUp(ctx, l)
 	}
 	if err != nil {
-		remove()
-		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+		return fail(err)
 	}
-	b, err := app.OpenBus(ctx, c, "reprotect", false, zap.NewNop())
-	if err != nil {
-		remove()
-		return cli.Demo{}, fmt.Errorf("demo: %w", err)
-	}
-
 	services, err := app.New(app.Options{
 		Config: c, Targets: app.Targets(), Log: zap.NewNop(), Health: telemetry.NewHealth(),
 		Observe: telemetry.NewMetrics().Observe,
 	})
 	if err != nil {
-		b.Close()
-		remove()
-		return cli.Demo{}, fmt.Errorf("demo: %w", err)
+		return fail(err)
 	}
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	serving, end := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
+	ends = append(ends, func() {
+		end()
+		running.Wait()
+	})
+	if c.Journal.Listen != "" {
+		journal, err := services.Journal(serving.Done())
+		if err != nil {
+			return fail(err)
+		}
+		listener, err := net.Listen("tcp", c.Journal.Listen)
+		if err != nil {
+			return fail(err)
+		}
+		running.Go(func() { _ = telemetry.Serve(serving, listener, journal) }) // who reads sees that it is gone
+	}
 	running.Go(func() { services.Run(serving) })
-	return cli.Demo{
-		Bus: jetbus.New(b.Conn, app.Topology(c)), Machines: l.Ready().Machines,
-		Stop: func() {
-			stop()
-			running.Wait()
-			b.Close()
-			remove()
-		},
-	}, nil
+	b, err := openBus(ctx, c)
+	if err != nil {
+		return fail(err)
+	}
+	ends = append(ends, b.Close)
+	return cli.Demo{Bus: b, Machines: l.Ready().Machines, Stop: stop}, nil
 }

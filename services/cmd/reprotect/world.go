@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/cli/azurebus"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/report"
@@ -25,18 +28,17 @@ func world() cli.Deps {
 			if err != nil {
 				return nil, err
 			}
-			b, err := app.OpenBus(ctx, c, "reprotect", false, zap.NewNop())
-			if err != nil {
-				return nil, err
-			}
-			return jetbus.New(b.Conn, app.Topology(c)), nil
+			return openBus(ctx, c)
 		},
 		Topology: func(cfgPath string) (cli.Topology, error) {
 			c, err := load(cfgPath)
 			if err != nil {
 				return cli.Topology{}, err
 			}
-			return jetbus.Topology(app.Topology(c)), nil
+			if app.OnServiceBus(c) {
+				return azurebus.Topology(app.AzureTopology()), nil
+			}
+			return jetbus.Topology(app.NATSTopology(c)), nil
 		},
 		Preflight: func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error) {
 			c, err := load(cfgPath)
@@ -55,6 +57,31 @@ func world() cli.Deps {
 		Checks: catalogue,
 		Errors: knownErrors,
 	}
+}
+
+// openBus connects to the bus of a config.
+func openBus(ctx context.Context, c config.Config) (cli.Bus, error) {
+	b, err := app.OpenBus(ctx, c, "reprotect", false, zap.NewNop())
+	if err != nil {
+		return nil, err
+	}
+	if b.NATS != nil {
+		return jetbus.New(b.NATS, app.NATSTopology(c)), nil
+	}
+	name := c.Bus.ServiceBus.Namespace
+	if name == "" {
+		name = "Service Bus"
+	}
+	return azurebus.New(azurebus.Options{
+		Conn: b.Azure, Journal: b.Journal, Name: name, Services: app.Targets(), Status: b.AzureStatus, Close: b.Close,
+		SetUp: func(ctx context.Context) error {
+			err := b.SetUp(ctx)
+			if errors.Is(err, servicebus.ErrStandIn) {
+				err = cli.Usage(err)
+			}
+			return err
+		},
+	}), nil
 }
 
 func load(path string) (config.Config, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -49,7 +50,7 @@ finishes what is under way, and ends.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
 	}
 	root.Flags().StringVar(&f.config, "config", "reprotect.yaml", "config `FILE`")
-	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard")
+	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard, journal")
 	root.Flags().StringVar(&f.site, "site", "", "serve only these sites of the config")
 	root.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	root.Flags().BoolVar(&f.verify, "verify-config", false, "check the config and the secrets that it names, then end")
@@ -107,12 +108,32 @@ func run(ctx context.Context, f flags) error {
 	}
 	log.Info("reprotectd started", zap.Strings("targets", targets), zap.Stringer("http", listener.Addr()))
 	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	pages := telemetry.Handler(metrics, health)
+	journal, err := services.Journal(ctx.Done())
+	if err != nil {
+		return err
+	}
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := telemetry.Serve(ctx, listener, telemetry.Handler(metrics, health)); err != nil {
-			log.Error("http server ended", zap.Error(err))
+	serve := func(listener net.Listener, h http.Handler) {
+		serving.Go(func() {
+			if err := telemetry.Serve(ctx, listener, h); err != nil {
+				log.Error("http server ended", zap.Error(err))
+			}
+		})
+	}
+	switch {
+	case journal == nil:
+	case c.Journal.Listen == "":
+		pages.Handle("/api/", journal)
+	default:
+		listener, err := net.Listen("tcp", c.Journal.Listen)
+		if err != nil {
+			return failure{fmt.Errorf("journal.listen: %w", err)}
 		}
-	})
+		serve(listener, journal)
+	}
+	serve(listener, pages)
 	services.Run(ctx)
 	stop()
 	serving.Wait()

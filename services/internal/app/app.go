@@ -15,12 +15,12 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/agentwatcher"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/journal"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
 )
@@ -41,14 +41,28 @@ type target struct {
 
 // outside is what a service needs that does more than answer messages: beside is what it does.
 type outside struct {
-	broker  bus.Broker
-	log     validator.Log
+	bus     *Bus
+	journal *journal.Store
 	trouble func(site string, err error)
+}
+
+func (o outside) broker() bus.Broker {
+	if o.bus == nil { // only its subscription is asked for
+		return nil
+	}
+	return o.bus.Broker
+}
+
+func (o outside) stories() validator.Log {
+	if o.bus == nil {
+		return nil
+	}
+	return o.bus.Stories
 }
 
 var targets = []target{
 	{"validator", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
-		return restrict(validator.New(each(sites, site.validator), served, o.log, time.Now), served), func(context.Context) {}
+		return restrict(validator.New(each(sites, site.validator), served, o.stories(), time.Now), served), func(context.Context) {}
 	}},
 	{"datastore", answers(func(sites map[string]site, _ []string) bus.Service {
 		return datastore.New(each(sites, site.datastore), time.Now)
@@ -63,8 +77,12 @@ var targets = []target{
 	{"guard", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
 		here := maps.Clone(sites)
 		maps.DeleteFunc(here, func(_ string, s site) bool { return s.elsewhere })
-		g := guard.New(each(here, site.guard), o.broker, time.Now, o.trouble)
+		g := guard.New(each(here, site.guard), o.broker(), time.Now, o.trouble)
 		return restrict(g.Service(), served), g.Run
+	}},
+	{"journal", func(_ map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+		s := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(o.journal.Keep)}}
+		return restrict(s, served), func(ctx context.Context) { catchUp(ctx, o) }
 	}},
 }
 
@@ -127,15 +145,6 @@ func Consumers(served []string) []bus.Consumer {
 	return consumers
 }
 
-// Topology is what must exist on the bus.
-func Topology(c config.Config) []jetstream.Stream {
-	replicas := 1
-	if c.Bus.NATS != nil {
-		replicas = c.Bus.NATS.Replicas
-	}
-	return jetstream.Topology(replicas, Consumers(nil)...)
-}
-
 // Health takes note of what works; telemetry.Health is one.
 type Health interface {
 	Set(component string, err error)
@@ -155,8 +164,9 @@ type Options struct {
 
 // App is the services of one process.
 type App struct {
-	o     Options
-	sites map[string]site
+	o       Options
+	sites   map[string]site
+	journal *journal.Store // nil where this process keeps none
 }
 
 // New makes the clients of all sites; nothing is asked yet. An error is one that no waiting would mend.
@@ -168,7 +178,14 @@ func New(o Options) (*App, error) {
 	if o.Count != nil {
 		countRequests(o, sites)
 	}
-	return &App{o, sites}, nil
+	a := &App{o: o, sites: sites}
+	if slices.Contains(o.Targets, "journal") {
+		if a.journal, err = openJournal(o); err != nil {
+			closeSites(sites)
+			return nil, err
+		}
+	}
+	return a, nil
 }
 
 // countRequests publishes what each site asks of Azure.
@@ -188,6 +205,9 @@ func countRequests(o Options, sites map[string]site) {
 // Azure, vCenter) is waited for.
 func (a *App) Run(ctx context.Context) {
 	defer closeSites(a.sites)
+	if a.journal != nil {
+		defer func() { _ = a.journal.Close() }() // everything that was kept is on the disk
+	}
 	o := a.o
 	o.Health.Set("bus", errors.New("not connected yet"))
 	b := connect(ctx, o)
@@ -199,7 +219,7 @@ func (a *App) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
-			service, beside := t.make(a.sites, o.Sites, outside{b, b, troubleOf(t.name, o.Log)})
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log)})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}
@@ -261,17 +281,13 @@ func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 	for {
 		o.Health.Set(s.Name, nil)
 		begun := time.Now()
-		err := bus.Run(ctx, b, s, bus.Options{Log: o.Log, Observe: o.Observe})
+		err := bus.Run(ctx, b.Broker, s, bus.Options{Log: o.Log, Observe: o.Observe})
 		if ctx.Err() != nil {
 			o.Log.Info("service stopped", zap.String("service", s.Name))
 			return
 		}
 		if errors.Is(err, bus.ErrMissing) {
-			replicas := 1
-			if n := o.Config.Bus.NATS; n != nil {
-				replicas = n.Replicas
-			}
-			if made := b.AddMissing(ctx, jetstream.Topology(replicas, s.Consumer())); made == nil {
+			if made := b.addMissing(ctx, s.Consumer()); made == nil {
 				o.Log.Info("subscription made", zap.String("service", s.Name))
 				continue
 			}

@@ -9,54 +9,179 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 	"go.uber.org/zap"
 
+	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/journalclient"
+	"reprotect.example/services/validator"
 )
 
 // ErrNoBus says that the config names no bus and that no daemon runs which would have one inside.
 var ErrNoBus = errors.New("no bus")
 
-// Bus is a connection to the site's bus, and the server itself where it runs inside this process.
+// Bus is a connection to the site's bus, whichever it is, and the server itself where it runs inside this process.
 type Bus struct {
-	*jetstream.Conn
+	bus.Broker
+	NATS    *jetstream.Conn  // nil on Service Bus
+	Azure   *servicebus.Conn // nil on NATS
+	Journal *journalclient.Client
+	Stories validator.Log // the facts of a case: from the stream on NATS, from the journal on Service Bus
+
+	config config.Config
 	server *embedded.Server
 	file   string
 }
 
+// Ready says why the bus cannot be used at the moment; nil when it can.
+func (b *Bus) Ready() error {
+	if b.Azure != nil {
+		return b.Azure.Ready()
+	}
+	return b.NATS.Ready()
+}
+
 // Close cuts the connection and stops a server that runs inside.
 func (b *Bus) Close() {
-	b.Conn.Close()
+	if b.Journal != nil {
+		b.Journal.Close()
+	}
+	if b.Azure != nil {
+		b.Azure.Close()
+	}
+	if b.NATS != nil {
+		b.NATS.Close()
+	}
 	if b.server != nil {
 		_ = os.Remove(b.file)
 		b.server.Close()
 	}
 }
 
+// SetUp makes what the product needs on the bus, or brings what exists up to it.
+func (b *Bus) SetUp(ctx context.Context) error {
+	if b.NATS != nil {
+		return b.NATS.SetUp(ctx, natsTopology(b.config, Consumers(nil)...))
+	}
+	client, err := azureAdmin(b.config)
+	if err != nil {
+		return err
+	}
+	return AzureTopology().Provision(ctx, client)
+}
+
+// AzureStatus reads how far each service is behind, as Service Bus counts it.
+func (b *Bus) AzureStatus(ctx context.Context) (servicebus.State, error) {
+	client, err := azureAdmin(b.config)
+	if err != nil {
+		return servicebus.State{}, err
+	}
+	return servicebus.Status(ctx, client, AzureTopology())
+}
+
+// addMissing makes what a service needs and what is not there.
+func (b *Bus) addMissing(ctx context.Context, c bus.Consumer) error {
+	if b.NATS != nil {
+		return b.NATS.AddMissing(ctx, natsTopology(b.config, c))
+	}
+	client, err := azureAdmin(b.config)
+	if err != nil {
+		return err
+	}
+	return servicebus.NewTopology(c).AddMissing(ctx, client)
+}
+
+func natsTopology(c config.Config, consumers ...bus.Consumer) []jetstream.Stream {
+	replicas := 1
+	if c.Bus.NATS != nil {
+		replicas = c.Bus.NATS.Replicas
+	}
+	return jetstream.Topology(replicas, consumers...)
+}
+
+// OnServiceBus says whether the config names Azure Service Bus.
+func OnServiceBus(c config.Config) bool { return c.Bus.ServiceBus != nil }
+
+// NATSTopology is what must exist on the bus where that is NATS.
+func NATSTopology(c config.Config) []jetstream.Stream { return natsTopology(c, Consumers(nil)...) }
+
+// AzureTopology is what must exist on the bus where that is Service Bus.
+func AzureTopology() servicebus.Topology { return servicebus.NewTopology(Consumers(nil)...) }
+
 // OpenBus connects to the bus that the config names. Where it names none, a server inside this process keeps its
 // files under dataDir; when another process on this machine has it running already, that one is used. Programs
 // that only look in (serve false) never start a server.
 func OpenBus(ctx context.Context, c config.Config, name string, serve bool, log *zap.Logger) (*Bus, error) {
-	if c.Bus.ServiceBus != nil {
-		return nil, errors.New("bus.serviceBus: this version runs on NATS only")
+	switch {
+	case c.Bus.ServiceBus != nil:
+		return openAzure(c, name, log)
+	case c.Bus.NATS == nil:
+		return openInside(ctx, c, name, serve, log)
 	}
-	if n := c.Bus.NATS; n != nil {
-		password, err := c.NATSPassword()
-		if err != nil {
+	n := c.Bus.NATS
+	password, err := c.NATSPassword()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := jetstream.Connect(jetstream.Options{
+		URL: n.URL, CredsFile: n.CredsFile, User: n.User, Password: password,
+		CAFile: n.TLS.CAFile, Name: name, InboxPrefix: n.InboxPrefix, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return onNATS(c, conn), nil
+}
+
+func onNATS(c config.Config, conn *jetstream.Conn) *Bus {
+	return &Bus{Broker: conn, NATS: conn, Stories: conn, config: c}
+}
+
+func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
+	secret, err := c.ServiceBusConnectionString()
+	if err != nil {
+		return nil, err
+	}
+	o := servicebus.Options{ConnectionString: secret, Namespace: c.Bus.ServiceBus.Namespace, Name: name, Log: log}
+	if secret == "" {
+		if o.Credential, err = asr.Credential(""); err != nil {
 			return nil, err
 		}
-		conn, err := jetstream.Connect(jetstream.Options{
-			URL: n.URL, CredsFile: n.CredsFile, User: n.User, Password: password,
-			CAFile: n.TLS.CAFile, Name: name, InboxPrefix: n.InboxPrefix, Log: log,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return &Bus{Conn: conn}, nil
 	}
-	return openInside(ctx, c, name, serve, log)
+	token, err := c.JournalToken()
+	if err != nil {
+		return nil, err
+	}
+	journal, err := journalclient.New(journalclient.Options{URL: c.JournalURL(), Token: token, CAFile: c.Journal.CAFile})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := servicebus.Connect(o)
+	if err != nil {
+		journal.Close()
+		return nil, err
+	}
+	return &Bus{Broker: conn, Azure: conn, Journal: journal, Stories: journal, config: c}, nil
+}
+
+func azureAdmin(c config.Config) (*admin.Client, error) {
+	secret, err := c.ServiceBusConnectionString()
+	if err != nil {
+		return nil, err
+	}
+	if secret != "" {
+		return servicebus.NewAdmin(secret, "", nil, nil)
+	}
+	credential, err := asr.Credential("")
+	if err != nil {
+		return nil, err
+	}
+	return servicebus.NewAdmin("", c.Bus.ServiceBus.Namespace, credential, nil)
 }
 
 // address is what a process with the server inside leaves for the others on the machine.
@@ -68,7 +193,7 @@ func openInside(ctx context.Context, c config.Config, name string, serve bool, l
 	dir := c.DataDir
 	file := filepath.Join(dir, "bus.json")
 	if conn, err := join(file, name, log); err == nil {
-		return &Bus{Conn: conn}, nil
+		return onNATS(c, conn), nil
 	}
 	if !serve {
 		return nil, fmt.Errorf("%w: the config names none, and no reprotectd with dataDir %s runs here: start it, or name bus.nats in the config", ErrNoBus, dir)
@@ -85,13 +210,14 @@ func openInside(ctx context.Context, c config.Config, name string, serve bool, l
 		server.Close()
 		return nil, err
 	}
-	b := &Bus{Conn: conn, server: server, file: file}
+	b := onNATS(c, conn)
+	b.server, b.file = server, file
 	raw, err := json.Marshal(address{server.URL()})
 	if err == nil {
 		err = os.WriteFile(file, raw, 0o600)
 	}
 	if err == nil {
-		err = b.SetUp(ctx, Topology(c))
+		err = b.SetUp(ctx)
 	}
 	if err != nil {
 		b.Close()

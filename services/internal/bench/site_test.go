@@ -137,8 +137,8 @@ func simulateSite(t *testing.T, w world, base uint64) (result siteResult) {
 	for _, m := range w.scenario.Machines {
 		request.Machines = append(request.Machines, events.RequestMachine{Name: m.Name})
 	}
-	// A request holds at most 256 KB.
-	for n, part := range slices.Collect(slices.Chunk(request.Machines, 2000)) {
+	// A request holds at most a thousand machines.
+	for n, part := range slices.Collect(slices.Chunk(request.Machines, 1000)) {
 		body, err := json.Marshal(events.Request{Machines: part})
 		if err != nil {
 			t.Fatal(err)

@@ -51,6 +51,12 @@ func (c Config) check(lines map[string]int) []Problem {
 		names[n.Name] = true
 	}
 	k.address("http.listen", c.HTTP.Listen)
+	if c.Journal.Listen != "" {
+		k.address("journal.listen", c.Journal.Listen)
+	}
+	if c.Journal.URL != "" {
+		k.url("journal.url", c.Journal.URL, "http", "https")
+	}
 	slices.SortStableFunc(k.problems, func(a, b Problem) int { return a.Line - b.Line })
 	return k.problems
 }

@@ -9,6 +9,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,12 +33,29 @@ type Config struct {
 	Sites   map[string]Site `koanf:"sites"` // by name; at least one
 	Notify  []Notify        `koanf:"notify"`
 	HTTP    HTTP            `koanf:"http"`
+	Journal Journal         `koanf:"journal"`
 }
 
 // Bus is at most one of the two; with neither, JetStream runs inside the process, under DataDir.
 type Bus struct {
 	NATS       *NATS       `koanf:"nats"`
 	ServiceBus *ServiceBus `koanf:"serviceBus"`
+}
+
+// Journal says where the journal's API is: who serves it listens there, who asks goes there.
+type Journal struct {
+	Listen    string `koanf:"listen"` // "" is http.listen
+	URL       string `koanf:"url"`    // default: http:// and the address of Listen
+	TokenFile string `koanf:"tokenFile"`
+	CAFile    string `koanf:"caFile"`
+}
+
+// JournalURL is where the journal answers.
+func (c Config) JournalURL() string {
+	if c.Journal.URL != "" {
+		return c.Journal.URL
+	}
+	return "http://" + cmp.Or(c.Journal.Listen, c.HTTP.Listen)
 }
 
 // NATS is a server or cluster with JetStream.

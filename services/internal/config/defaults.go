@@ -66,7 +66,7 @@ func (c *Config) resolve(folder string) {
 			}
 		}
 	}
-	absolute(&c.DataDir, &c.Azure.CAFile, &c.Azure.TokenFile)
+	absolute(&c.DataDir, &c.Azure.CAFile, &c.Azure.TokenFile, &c.Journal.TokenFile, &c.Journal.CAFile)
 	if n := c.Bus.NATS; n != nil {
 		absolute(&n.CredsFile, &n.PasswordFile, &n.TLS.CAFile)
 	}

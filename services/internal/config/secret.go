@@ -31,6 +31,14 @@ func (c Config) ServiceBusConnectionString() (string, error) {
 	return secret("bus.serviceBus.connectionString", s.ConnectionStringFile, s.ConnectionStringEnv)
 }
 
+// JournalToken reads the token that the journal's API asks for; "" when the config names none.
+func (c Config) JournalToken() (string, error) {
+	if c.Journal.TokenFile == "" {
+		return "", nil
+	}
+	return secret("journal.token", c.Journal.TokenFile, "")
+}
+
 // NotifyURL reads the address of a notification channel.
 func (c Config) NotifyURL(name string) (string, error) {
 	for i, n := range c.Notify {
@@ -47,6 +55,7 @@ func (c Config) CheckSecrets() error {
 	check := func(_ string, err error) { failed = append(failed, err) }
 	check(c.NATSPassword())
 	check(c.ServiceBusConnectionString())
+	check(c.JournalToken())
 	for _, site := range c.SiteNames() {
 		check(c.VCenterPassword(site))
 	}

@@ -130,7 +130,7 @@ func TestPipelineWithLeastPermissions(t *testing.T) {
 	log := zap.New(core)
 
 	admin := open(t, as(c, url, "admin"), log)
-	if err := admin.SetUp(t.Context(), app.Topology(c)); err != nil {
+	if err := admin.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	runServices(t, c, url, log)
@@ -149,7 +149,7 @@ func TestPipelineWithLeastPermissions(t *testing.T) {
 			t.Errorf("%s was submitted %d times", name, n)
 		}
 	}
-	if _, err := admin.Status(t.Context()); err != nil {
+	if _, err := admin.NATS.Status(t.Context()); err != nil {
 		t.Error(err)
 	}
 	for _, entry := range logged.All() {
@@ -184,7 +184,7 @@ func await(t *testing.T, b *app.Bus, filter, kind string, n int) {
 	defer cancel()
 	enough := errors.New("enough")
 	var seen []string
-	err := b.Read(ctx, jetstream.Reading{Stream: jetstream.StreamLog, Filters: []string{filter}, Follow: true}, func(r bus.Received) error {
+	err := b.NATS.Read(ctx, jetstream.Reading{Stream: jetstream.StreamLog, Filters: []string{filter}, Follow: true}, func(r bus.Received) error {
 		e, err := events.Parse(r.Data)
 		if err != nil {
 			return err

@@ -13,7 +13,6 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
-	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/config"
 )
 
@@ -51,6 +50,7 @@ var publishers = map[string][]string{
 	"reprotect.dead.executor":                         {"executor"},
 	"reprotect.dead.notifier":                         {"notifier"},
 	"reprotect.dead.guard":                            {"guard"},
+	"reprotect.dead.journal":                          {"journal"},
 
 	"reprotect-wake.executor.timer.c.submission": {admin, "executor"},
 	"reprotect-wake.executor.due.c.submission":   {},
@@ -66,6 +66,7 @@ var publishers = map[string][]string{
 	"$JS.ACK.REPROTECT_WAKE_executor.executor.1.2.3.4.5":         {"executor"},
 	"$JS.API.DIRECT.GET.REPROTECT_WAKE_executor":                 {admin, "executor"},
 	"$JS.API.STREAM.MSG.GET.REPROTECT_WAKE_executor":             {admin},
+	"$JS.API.DIRECT.GET.REPROTECT":                               {admin, "validator", "journal"},
 	"$JS.API.CONSUMER.CREATE.REPROTECT_WAKE_executor.x":          {admin},
 
 	// Readers make subscriptions of their own, and touch no service's.
@@ -165,7 +166,7 @@ func TestNobodyComesInWithoutPassword(t *testing.T) {
 func TestReadersCannotDisguiseASubscription(t *testing.T) {
 	url := startNATS(t)
 	b := open(t, as(config.Config{}, url, admin), zap.NewNop())
-	if err := b.SetUp(t.Context(), app.Topology(config.Config{})); err != nil {
+	if err := b.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	js, err := natsjs.New(dial(t, url, admin))

@@ -177,10 +177,10 @@ func (w *world) connect() {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(opened.Close)
-	if err := opened.SetUp(w.t.Context(), app.Topology(w.config)); err != nil {
+	if err := opened.SetUp(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
-	w.reader = opened.Conn
+	w.reader = opened.NATS
 	password, err := w.config.NATSPassword()
 	if err != nil {
 		w.t.Fatal(err)

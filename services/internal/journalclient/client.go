@@ -163,6 +163,17 @@ func (c *Client) Stands(ctx context.Context, subject string) (r bus.Received, fo
 }
 
 // document asks for one JSON document.
+// Stats says how much the journal has kept.
+func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
+	return s, c.document(ctx, "journal", nil, &s)
+}
+
+// Stats is how much a journal has kept.
+type Stats struct {
+	Messages uint64 `json:"messages"`
+	Bytes    uint64 `json:"bytes"` // of its file
+}
+
 func (c *Client) document(ctx context.Context, path string, q url.Values, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*answer)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -36,21 +37,34 @@ func writeFolder(dir string, f folder) error {
 	if err != nil {
 		return err
 	}
-	for _, file := range []struct {
+	type file struct {
 		path    string
 		content []byte
-	}{
+	}
+	files := []file{
 		{f.ready.Azure.CAFile, f.caPEM},
 		{f.ready.Azure.TokenFile, []byte(f.azureToken + "\n")},
 		{filepath.Join(dir, "vcenter-password"), []byte(f.ready.VCenter.Password + "\n")},
 		{f.ready.Config, config},
-		{filepath.Join(dir, handleName), lab},
-	} {
+	}
+	if bus := f.ready.ServiceBus; bus != nil {
+		files = append(files, file{filepath.Join(dir, "servicebus-connection"), []byte(bus.ConnectionString + "\n")})
+	}
+	for _, file := range append(files, file{filepath.Join(dir, handleName), lab}) {
 		if err := os.WriteFile(file.path, file.content, 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// freePort is a port of loopback that is free now: with Service Bus, the journal must be found where the config says.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // config is the text of reprotect.yaml. HTTP listens on a free port, since the services may run as several
@@ -64,6 +78,7 @@ func (f folder) config() ([]byte, error) {
 		ServerAddress, ProbeName, Probe      string
 		AgentWait, Look                      time.Duration
 		StartsPerMinute                      int
+		Journal                              string
 	}{
 		Ready: f.ready, LogStorage: f.logStorage,
 		ServerAddress: f.serverAddress, ProbeName: f.probed.name, Probe: f.probed.address,
@@ -72,6 +87,12 @@ func (f folder) config() ([]byte, error) {
 		Look:      max(s.Real(30*time.Second), 50*time.Millisecond),
 		// That of the product, in simulated minutes.
 		StartsPerMinute: max(int(60*float64(time.Minute)/float64(s.Real(time.Minute))), 1),
+	}
+	if f.ready.ServiceBus != nil {
+		var err error
+		if values.Journal, err = freePort(); err != nil {
+			return nil, err
+		}
 	}
 	for _, mt := range s.MasterTargets {
 		if values.MasterTarget[mt.OS] == "" {
@@ -96,6 +117,10 @@ var configTemplate = template.Must(template.New(configName).Parse(`# Written by 
 {{- with .NATS}}
 bus:
   nats: {url: {{printf "%q" .URL}}}
+{{- end}}
+{{- with .ServiceBus}}
+bus:
+  serviceBus: {connectionStringFile: servicebus-connection}
 {{- end}}
 dataDir: data
 azure: {endpoint: {{printf "%q" .Azure.Endpoint}}, caFile: ca.pem, tokenFile: azure-token}
@@ -123,4 +148,7 @@ sites:
 {{- end}}
     limits: {agentWait: {{.AgentWait}}, look: {{.Look}}, jobWait: 24h, startsPerMinute: {{.StartsPerMinute}}}
 http: {listen: "127.0.0.1:0"}
+{{- with .Journal}}
+journal: {listen: {{printf "%q" .}}}
+{{- end}}
 `))

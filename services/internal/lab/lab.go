@@ -9,16 +9,22 @@ package lab
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
 
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/events/bus/servicebus/sbtest"
 	"reprotect.example/services/internal/lab/asrsim"
 	"reprotect.example/services/internal/lab/scenario"
 	"reprotect.example/services/internal/lab/vcenter"
@@ -26,27 +32,31 @@ import (
 
 // The buses of Options.
 const (
-	BusNATS = "nats"
-	BusNone = "none" // the written config names no bus: JetStream runs inside the product's process
+	BusNATS       = "nats"
+	BusServiceBus = "servicebus" // a stand-in for Azure Service Bus, which keeps everything in memory
+	BusNone       = "none"       // the written config names no bus: JetStream runs inside the product's process
 )
 
 // Options say what to simulate, and where.
 type Options struct {
 	Scenario scenario.Scenario
-	Dir      string      // made when it does not exist
-	Listen   string      // loopback address of the control; "" is a free port
-	Bus      string      // BusNATS (also "") or BusNone
-	Log      *zap.Logger // nil: silent
+	Dir      string // made when it does not exist
+	Listen   string // loopback address of the control; "" is a free port
+	Bus      string // BusNATS (also ""), BusServiceBus or BusNone
+	// ServiceBus is what is set up on that bus: NATS is set up by whoever starts the lab.
+	ServiceBus servicebus.Topology
+	Log        *zap.Logger // nil: silent
 }
 
 // Ready is the line that tells another program where everything is. Paths are absolute.
 type Ready struct {
-	Config   string   `json:"config"`
-	Azure    Azure    `json:"azure"`
-	VCenter  VCenter  `json:"vcenter"`
-	NATS     *NATS    `json:"nats,omitempty"`
-	Machines []string `json:"machines"`
-	Control  string   `json:"control"`
+	Config     string      `json:"config"`
+	Azure      Azure       `json:"azure"`
+	VCenter    VCenter     `json:"vcenter"`
+	NATS       *NATS       `json:"nats,omitempty"`
+	ServiceBus *ServiceBus `json:"serviceBus,omitempty"`
+	Machines   []string    `json:"machines"`
+	Control    string      `json:"control"`
 }
 
 // Azure is the simulated Azure Resource Manager and its vault.
@@ -72,6 +82,11 @@ type NATS struct {
 	URL string `json:"url"`
 }
 
+// ServiceBus is the bus.
+type ServiceBus struct {
+	ConnectionString string `json:"connectionString"`
+}
+
 // Lab runs until Close.
 type Lab struct {
 	ready  Ready
@@ -89,8 +104,11 @@ type Lab struct {
 // Start starts everything, or nothing: what had started when an error came up is stopped again. It refuses a
 // folder whose lab still runs.
 func Start(ctx context.Context, o Options) (*Lab, error) {
-	if o.Bus != "" && o.Bus != BusNATS && o.Bus != BusNone {
-		return nil, fmt.Errorf("lab: bus %q: use %s or %s", o.Bus, BusNATS, BusNone)
+	if o.Bus == "" {
+		o.Bus = BusNATS
+	}
+	if buses := []string{BusNATS, BusServiceBus, BusNone}; !slices.Contains(buses, o.Bus) {
+		return nil, fmt.Errorf("lab: bus %q: use %s", o.Bus, strings.Join(buses, ", "))
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -147,13 +165,22 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	for _, m := range s.Machines {
 		l.ready.Machines = append(l.ready.Machines, m.Name)
 	}
-	if o.Bus != BusNone {
+	if o.Bus == BusNATS {
 		nats, err := embedded.Start(embedded.Options{Dir: filepath.Join(dir, "nats"), Fast: true})
 		if err != nil {
 			return err
 		}
 		l.closes = append(l.closes, nats.Close)
 		l.ready.NATS = &NATS{URL: nats.URL()}
+	}
+	var peer *sbpeer.Peer
+	if o.Bus == BusServiceBus {
+		peer = sbpeer.New(sbpeer.Options{})
+		l.closes = append(l.closes, peer.Close)
+		if err := errors.Join(peer.Listen(0), sbtest.SetUp(peer, o.ServiceBus)); err != nil {
+			return err
+		}
+		l.ready.ServiceBus = &ServiceBus{ConnectionString: peer.ConnectionString()}
 	}
 
 	azureToken, controlToken := rand.Text(), rand.Text()
@@ -174,6 +201,9 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	}
 	l.closes = append(l.closes, func() { _ = toServer.close() }) // closed already where an action did
 	l.actions = append(l.actions, toServer.actions()...)
+	if peer != nil {
+		l.actions = append(l.actions, busActions(peer)...)
+	}
 	l.machines = s.Machines
 	if err := l.checkTimeline(s.Timeline); err != nil {
 		return err

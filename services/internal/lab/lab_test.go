@@ -338,7 +338,7 @@ func TestRefusals(t *testing.T) {
 			_, err := lab.Start(t.Context(), lab.Options{Scenario: scenario.Default(1), Dir: dir})
 			return err
 		},
-		"use nats or none": func() error {
+		"use nats, servicebus, none": func() error {
 			_, err := lab.Start(t.Context(), lab.Options{Dir: t.TempDir(), Bus: "pigeon"})
 			return err
 		},

@@ -22,8 +22,8 @@ func TestSite(t *testing.T) {
 	inventory := readInventory(t, wholeSite())
 	var mu sync.Mutex
 	ends := map[string]int{}
-	eachSeed(t, func(t *testing.T, seed uint64) {
-		w := &siteWorld{world: newWorld(wholeSite(), inventory, seed, memory.Faults{Seed: seed, LostAck: 0.03, Duplicate: 0.05, Reorder: 0.2, Crash: 0.004})}
+	eachSeed(t, 1, func(t *testing.T, seed uint64) {
+		w := &siteWorld{world: newWorld(wholeSite(), inventory, seed, inMemory{memory.New(memory.Faults{Seed: seed, LostAck: 0.03, Duplicate: 0.05, Reorder: 0.2, Crash: 0.004})})}
 		w.look = time.Minute
 		w.limits = executor.Limits{StartsPerMinute: 3, Concurrent: 5}
 		w.processes = []string{"validator", "datastore", "agentwatcher", "executor", "executor", "notifier"}

@@ -1,0 +1,63 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"reprotect.example/services/journal"
+)
+
+// journalFile is where a process that keeps the journal has it, under dataDir. It can be deleted at any time: on NATS
+// it is made anew from the stream.
+const journalFile = "journal.db"
+
+func openJournal(o Options) (*journal.Store, error) {
+	c := o.Config
+	listen := c.Journal.Listen
+	if listen == "" {
+		listen = c.HTTP.Listen
+	}
+	if host, _, err := net.SplitHostPort(listen); err == nil && c.Journal.TokenFile == "" {
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return nil, fmt.Errorf("journal: its API would be open to whoever reaches %s: name a file with a token under journal.tokenFile, or let it listen on loopback (journal.listen)", listen)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return journal.Open(ctx, filepath.Join(c.DataDir, journalFile))
+}
+
+// Journal is the API of the journal that this process keeps; nil where it keeps none. What follows the log ends with
+// drain.
+func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
+	if a.journal == nil {
+		return nil, nil
+	}
+	token, err := a.o.Config.JournalToken()
+	if err != nil {
+		return nil, err
+	}
+	return journal.Handler(a.journal, journal.HandlerOptions{Token: token, Drain: drain}), nil
+}
+
+// catchUp reads from the stream what the journal has not kept, such as all of it when its file is new. Service Bus
+// cannot be read again.
+func catchUp(ctx context.Context, o outside) {
+	if o.bus.NATS == nil {
+		return
+	}
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		err := o.journal.CatchUp(ctx, o.bus.NATS.Since)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		o.trouble("journal", fmt.Errorf("the stream cannot be read from where the journal ends: %w", err))
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
