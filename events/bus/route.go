@@ -240,10 +240,10 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 func Everything(keep func(ctx context.Context, r Received) error) Route {
 	return Route{
 		filters: func(sites []string) []string {
-			filters := append([]string{events.SubjectCommands + ".>"}, perSite(sites, ">")...)
 			if len(sites) == 0 {
-				return append(filters, events.SubjectNotifications+".>")
+				return []string{events.SubjectCommands + ".>", events.SubjectFacts + ".>", events.SubjectNotifications + ".>"}
 			}
+			filters := append([]string{events.SubjectCommands + ".>"}, perSite(sites, ">")...)
 			for _, site := range sites {
 				filters = append(filters, events.NotificationSubject(site, "*"))
 			}

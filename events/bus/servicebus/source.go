@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	atOnce      = 32 // messages that are taken with one call; their locks run from then on
+	atOnce      = 32                   // messages that are taken with one call; their locks run from then on
+	gather      = 2 * time.Millisecond // for more messages after the first; the SDK's own 20 ms would be most of a hop
 	settleLimit = 3 * time.Second
 	linger      = time.Minute // after a source was closed, for the deliveries under way
 	firstPause  = 500 * time.Millisecond
@@ -78,7 +79,7 @@ type source struct {
 // pump takes messages until the source closes. Whatever breaks is tried again, with growing pauses.
 func (s *source) pump(r *azservicebus.Receiver) {
 	for pause := firstPause; s.open.Err() == nil; {
-		messages, err := r.ReceiveMessages(s.open, atOnce, nil)
+		messages, err := r.ReceiveMessages(s.open, atOnce, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: gather})
 		if s.open.Err() != nil {
 			s.handBack(r, messages)
 			return

@@ -109,8 +109,8 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 		}
 	}
 	facts.Subscriptions = append(facts.Subscriptions,
-		Subscription{Name: SubscriptionAudit, Receiving: onlyLooked}, Subscription{Name: subscriptionMarks, Receiving: onlyLooked, Rules: marks})
-	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked})
+		Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}}, Subscription{Name: subscriptionMarks, Receiving: onlyLooked, Rules: marks})
+	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}})
 	t.Topics = []Topic{facts, notes}
 	hold := receiving(holdLock)
 	t.Queues = append(t.Queues, Queue{Name: queueHold, Receiving: hold, RequiresSession: true})
@@ -135,6 +135,13 @@ func short(name string, most int) string {
 // rulesFor are the rules of a subscription to a topic that let pass what the filters want; nil when they want nothing
 // of that topic. A rule may let more pass than a filter: who receives looks again.
 func rulesFor(topic string, filters []string) []Rule {
+	everything := []string{events.SubjectCommands + ".>", events.SubjectFacts + ".>"}
+	if topic == TopicNotifications {
+		everything = []string{events.SubjectNotifications + ".>"}
+	}
+	if !slices.ContainsFunc(everything, func(f string) bool { return !slices.Contains(filters, f) }) {
+		return []Rule{} // each evaluation of a rule counts against the namespace's rate
+	}
 	var rules []Rule
 	add := func(label string, properties map[string]string) {
 		r := Rule{Name: fmt.Sprintf("r%02d", len(rules)+1), Label: label, Properties: properties}

@@ -31,6 +31,7 @@ type options struct {
 	runs      int
 	waiting   int
 	inventory int
+	azure     int
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 3, "runs, of which the median counts")
 	flag.IntVar(&o.waiting, "waiting", 10000, "cases that wait at once, for memory and reads; 0: leave that out")
 	flag.IntVar(&o.inventory, "inventory", 10000, "machines in the vCenter of the preflight; 0: leave that out")
+	flag.IntVar(&o.azure, "servicebus", 1000, "cases of a run on Service Bus; 0: leave that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -56,6 +58,11 @@ func bench(ctx context.Context, o options) error {
 	}
 	if o.inventory > 0 {
 		if err := errors.Join(pureChecks(ctx), preflightReads(ctx, o.inventory)); err != nil {
+			return err
+		}
+	}
+	if o.azure > 0 {
+		if err := serviceBus(ctx, o.azure, o.runs); err != nil {
 			return err
 		}
 	}

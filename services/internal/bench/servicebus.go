@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/events/bus/servicebus/sbtest"
+)
+
+// serviceBus measures the pipeline on the stand-in for Service Bus, over TCP and the real SDK: cases a second and
+// latencies, and what Azure would bill for a case that never has to wait: messages sent and messages delivered.
+func serviceBus(ctx context.Context, cases, runs int) error {
+	w, err := readWorld(ctx, smallSite())
+	if err != nil {
+		return err
+	}
+	var samples []sample
+	for range runs {
+		s, _, err := onStandIn(ctx, w, w.services(waitLook), cases)
+		if err != nil {
+			return err
+		}
+		samples = append(samples, s)
+	}
+	of := func(name, unit string, value float64, more map[string]any) {
+		line := map[string]any{"figure": name, "unit": unit, "product": round(value), "runs": runs}
+		for k, v := range more {
+			line[k] = v
+		}
+		emit(line)
+	}
+	of("servicebus_rate", "cases/s", median(samples, func(s sample) float64 { return s.rate }), nil)
+	for _, p := range []float64{0.5, 0.99} {
+		of(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
+	}
+	for name, services := range map[string][]bus.Service{"pipeline": w.services(waitLook)[:4], "with_notifier": w.services(waitLook)} {
+		_, billed, err := onStandIn(ctx, w, services, cases)
+		if err != nil {
+			return err
+		}
+		billed.of = name
+		billed.emit()
+	}
+	return nil
+}
+
+// billing is what cases cost.
+type billing struct {
+	of                               string
+	cases                            float64
+	sends, deliveries, looks, filter float64
+}
+
+func (b billing) emit() {
+	emit(map[string]any{
+		"figure": "servicebus_operations", "unit": "operations/case", "of": b.of, "product": round((b.sends + b.deliveries + b.looks) / b.cases),
+		"sent": round(b.sends / b.cases), "delivered": round(b.deliveries / b.cases), "looks": round(b.looks / b.cases),
+		"filter_evaluations": round(b.filter / b.cases), "aim": "12 or fewer",
+	})
+}
+
+// onStandIn runs services on a namespace of their own.
+func onStandIn(ctx context.Context, w world, services []bus.Service, cases int) (s sample, billed billing, err error) {
+	peer := sbpeer.New(sbpeer.Options{})
+	defer peer.Close()
+	if err := peer.Listen(0); err != nil {
+		return s, billed, err
+	}
+	reader := bus.Consumer{Service: "bench", Filters: []string{"reprotect.event.*.*.replication.completed"}}
+	consumers := []bus.Consumer{reader}
+	for _, service := range services {
+		consumers = append(consumers, service.Consumer())
+	}
+	if err := sbtest.SetUp(peer, servicebus.NewTopology(consumers...)); err != nil {
+		return s, billed, err
+	}
+	open := func() (*servicebus.Conn, error) {
+		return servicebus.Connect(servicebus.Options{ConnectionString: peer.ConnectionString(), Name: "bench"})
+	}
+	conn, err := open()
+	if err != nil {
+		return s, billed, err
+	}
+	defer conn.Close()
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	for _, service := range services {
+		running.Go(func() { _ = bus.Run(ctx, conn, service, bus.Options{}) }) // an end before its time shows as cases that stay out
+	}
+	source, err := conn.Consume(ctx, reader)
+	if err != nil {
+		return s, billed, err
+	}
+	defer source.Close()
+	done := make(chan int, manyInFlight)
+	running.Go(func() {
+		for {
+			d, err := source.Next(ctx)
+			if err != nil {
+				return
+			}
+			_ = d.Settle(ctx) // else it comes again, and is counted twice
+			_, caseID, _, _, _ := events.SplitFact(d.Received().Subject)
+			number, _, _ := strings.Cut(strings.TrimPrefix(caseID, "b"), "--")
+			if n, err := strconv.Atoi(number); err == nil {
+				done <- n
+			}
+		}
+	})
+	send := func(ctx context.Context, n int) error {
+		return conn.Publish(ctx, request(w.before.Items[n%len(w.before.Items)].Name, n))
+	}
+	before := peer.Stats()
+	took, _, err := drive(ctx, 0, cases, manyInFlight, send, done)
+	if err != nil {
+		return s, billed, err
+	}
+	after := peer.Stats()
+	s.rate = float64(cases) / took.Seconds()
+	billed = billing{
+		cases: float64(cases), sends: float64(after.Sends - before.Sends),
+		deliveries: float64(after.Deliveries - before.Deliveries - cases), // the benchmark's own reader
+		looks:      float64(after.Management - before.Management), filter: float64(after.FilterEvaluations - before.FilterEvaluations),
+	}
+	_, s.latencies, err = drive(ctx, cases, max(cases/4, 20), fewInFlight, send, done)
+	return s, billed, err
+}
