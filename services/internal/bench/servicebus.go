@@ -29,23 +29,29 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 		}
 		samples = append(samples, s)
 	}
-	of := func(name, unit string, value float64, more map[string]any) {
+	figure := func(name, unit string, value float64, more map[string]any) {
 		line := map[string]any{"figure": name, "unit": unit, "product": round(value), "runs": runs}
 		for k, v := range more {
 			line[k] = v
 		}
 		emit(line)
 	}
-	of("servicebus_rate", "cases/s", median(samples, func(s sample) float64 { return s.rate }), nil)
+	figure("servicebus_rate", "cases/s", median(samples, func(s sample) float64 { return s.rate }), nil)
 	for _, p := range []float64{0.5, 0.99} {
-		of(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
+		figure(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
 	}
-	for name, services := range map[string][]bus.Service{"pipeline": w.services(waitLook)[:4], "with_notifier": w.services(waitLook)} {
-		_, billed, err := onStandIn(ctx, w, services, cases)
+	keeps := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) error { return nil })}}
+	for _, of := range []struct {
+		name     string
+		services []bus.Service
+	}{
+		{"pipeline", w.services(waitLook)[:4]}, {"with notifier", w.services(waitLook)}, {"with notifier and journal", append(w.services(waitLook), keeps)},
+	} {
+		_, billed, err := onStandIn(ctx, w, of.services, cases)
 		if err != nil {
 			return err
 		}
-		billed.of = name
+		billed.of = of.name
 		billed.emit()
 	}
 	return nil

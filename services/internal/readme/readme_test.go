@@ -10,13 +10,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/bustest"
 	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/internal/config"
 )
 
@@ -46,17 +51,43 @@ func TestConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	text := strings.ReplaceAll(blocks(t, "yaml")[0], "/etc/reprotect", dir)
-	file := filepath.Join(dir, "reprotect.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	whole, azure := blocks(t, "yaml")[0], blocks(t, "yaml")[1]
+	onAzure := regexp.MustCompile(`(?m)^bus:\n.+\n`).ReplaceAllString(whole, azure)
+	for _, text := range []string{whole, onAzure} {
+		file := filepath.Join(dir, "reprotect.yaml")
+		if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "/etc/reprotect", dir)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := config.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.CheckSecrets(); err != nil {
+			t.Error(err)
+		}
+		if onServiceBus := c.Bus.ServiceBus != nil; onServiceBus != (text == onAzure) {
+			t.Errorf("the bus is %+v", c.Bus)
+		}
 	}
-	c, err := config.Load(file)
+}
+
+// The table of the buses says what an adapter declares that it cannot do, and nothing else.
+func TestBuses(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CheckSecrets(); err != nil {
-		t.Error(err)
+	told := map[string]string{}
+	for _, row := range regexp.MustCompile(`(?m)^\| (.+?) \| yes \| no: (.+?) \|$`).FindAllStringSubmatch(string(text), -1) {
+		told[row[1]] = row[2]
+	}
+	if diff := cmp.Diff(servicebus.Cannot(), told); diff != "" {
+		t.Errorf("-adapter +README:\n%s", diff)
+	}
+	for name := range told {
+		if !slices.Contains(bustest.Names(), name) {
+			t.Errorf("the contract suite has no test %q", name)
+		}
 	}
 }
 
@@ -94,19 +125,20 @@ var answers = map[string]struct {
 	status int
 	part   string
 }{
-	"reprotect preflight web01":                          {0, "web01"},
-	"reprotect preflight db01":                           {1, "before-patching"},
-	"reprotect datastores --for web01":                   {0, "NFS"},
-	"reprotect request web01 --wait":                     {0, "rotected"},
-	"reprotect lab do --dir lab":                         {0, "add-snapshot"},
-	"reprotect log":                                      {0, "web01"},
-	"reprotect log -o jsonl":                             {0, "io.reprotect.completed.v1"},
-	"reprotect watch --until-done":                       {0, "web02"},
-	"reprotect bus setup --dry-run":                      {0, "REPROTECT"},
-	"go run ./services/cmd/reprotect demo":               {0, "4 of 4"},
-	"reprotect bus dead list":                            {0, ""},
-	"reprotect bus status":                               {0, "executor"},
-	"reprotect request app01 mail01 --reason CHG0012345": {0, "app01"},
+	"reprotect preflight web01":                             {0, "web01"},
+	"reprotect preflight db01":                              {1, "before-patching"},
+	"reprotect datastores --for web01":                      {0, "NFS"},
+	"reprotect request web01 --wait":                        {0, "rotected"},
+	"reprotect lab do --dir lab":                            {0, "add-snapshot"},
+	"reprotect log":                                         {0, "web01"},
+	"reprotect log -o jsonl":                                {0, "io.reprotect.completed.v1"},
+	"reprotect watch --until-done":                          {0, "web02"},
+	"reprotect bus setup --dry-run":                         {0, "REPROTECT"},
+	"go run ./services/cmd/reprotect demo":                  {0, "4 of 4"},
+	"go run ./services/cmd/reprotect demo --bus servicebus": {0, "4 of 4"},
+	"reprotect bus dead list":                               {0, ""},
+	"reprotect bus status":                                  {0, "executor"},
+	"reprotect request app01 mail01 --reason CHG0012345":    {0, "app01"},
 }
 
 func (u *user) types(line string) {
@@ -137,7 +169,7 @@ func (u *user) types(line string) {
 // here makes a command run here: the lab stands for the user's own site, and its time passes faster.
 func here(line string) string {
 	line = strings.ReplaceAll(line, "--config reprotect.yaml", "--config lab/reprotect.yaml")
-	if line == "go run ./services/cmd/reprotect demo" {
+	if strings.HasPrefix(line, "go run ./services/cmd/reprotect demo") {
 		return line + " --speed 600"
 	}
 	return strings.ReplaceAll(line, "--speed 60", "--speed 300")
