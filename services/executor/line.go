@@ -3,7 +3,6 @@ package executor
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -39,8 +38,8 @@ type line struct {
 	begun   time.Time // when this process took over
 	waits   []*entry  // in order
 	cases   map[string]*entry
-	given   map[string]*place    // by item: started by us, or about to be, and not yet to be seen in the vault
-	starts  map[string]time.Time // by item: of ours, in the last minute; zero: about to be
+	given   map[string]*place // by item: started by us, or about to be, and not yet to be seen in the vault
+	starts  []start           // of ours, in the last minute
 	seen    look
 	unknown bool // cases have come by that waited in the line of another process
 }
@@ -59,6 +58,12 @@ type entry struct {
 // before is the order of the line: the requests as they came, in each the plan's groups and the request's order.
 func (e *entry) before(o *entry) int {
 	return cmp.Or(e.asked.Compare(o.asked), cmp.Compare(e.request, o.request), cmp.Compare(e.rank, o.rank), cmp.Compare(e.caseID, o.caseID))
+}
+
+// start is a submission; its time is zero while it is about to be made.
+type start struct {
+	item string
+	at   time.Time
 }
 
 // place is what a machine that is about to start takes until the vault shows it.
@@ -100,7 +105,7 @@ func (l *line) begin() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.begun, l.unknown = l.now(), false
-	l.waits, l.cases, l.given, l.starts = nil, map[string]*entry{}, map[string]*place{}, map[string]time.Time{}
+	l.waits, l.cases, l.given, l.starts = nil, map[string]*entry{}, map[string]*place{}, nil
 	l.seen = look{}
 	l.pace = rate.NewLimiter(rate.Inf, 1)
 	if l.limits.StartsPerMinute > 0 {
@@ -168,7 +173,7 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 		item := items[m.Item]
 		l.given[m.Item] = &place{caseID: e.Case, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks)}
 		if l.limits.StartsPerMinute > 0 {
-			l.starts[m.Item] = time.Time{}
+			l.starts = append(l.starts, start{item: m.Item})
 		}
 	}
 	return t
@@ -225,7 +230,7 @@ func (l *line) index(e *entry) int {
 // room counts what is in use now: starts in the last minute, jobs, and disks by writer.
 func (l *line) room(now time.Time) (starts, jobs int, disks map[string]int) {
 	minuteAgo := now.Add(-time.Minute)
-	maps.DeleteFunc(l.starts, func(_ string, t time.Time) bool { return !t.IsZero() && !t.After(minuteAgo) })
+	l.starts = slices.DeleteFunc(l.starts, func(s start) bool { return !s.at.IsZero() && !s.at.After(minuteAgo) })
 	starts = len(l.starts)
 	for _, t := range l.seen.recent {
 		if t.After(minuteAgo) {
@@ -274,6 +279,9 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 		}
 		if !j.Done() {
 			l.seen.running++
+			if !ours[j.ID] {
+				l.reserve(vault, j)
+			}
 		}
 		if !ours[j.ID] && j.Start.After(now.Add(-time.Minute)) && j.Start.Before(l.begun) {
 			l.seen.recent = append(l.seen.recent, j.Start)
@@ -303,6 +311,28 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 	})
 }
 
+// reserve counts the disks of a machine whose job somebody else started, a process before this one or a person, at
+// each writer that it may go to: a list of jobs does not say which. Once its case is looked at, occupies knows.
+func (l *line) reserve(vault facts.Vault, j facts.Job) {
+	for _, i := range vault.ItemsNamed(j.TargetName) {
+		if i.ReversedOnce() {
+			continue // its own disks count
+		}
+		for _, f := range vault.Fabrics {
+			for _, a := range f.Appliances {
+				if i.Architecture == facts.Modernized {
+					l.seen.disks[strings.ToLower(a.ID)] += len(i.Disks)
+				}
+			}
+			for _, mt := range f.MasterTargets {
+				if i.Architecture == facts.Classic && mt.OS == i.OS {
+					l.seen.disks[strings.ToLower(mt.ID)] += len(i.Disks)
+				}
+			}
+		}
+	}
+}
+
 // pending counts the disks of a writer that are given away and do not show as replicating yet.
 func (l *line) pending(writer string) (n int) {
 	for _, p := range l.given {
@@ -320,7 +350,8 @@ func held(vault facts.Vault, item string, p *place) bool {
 			return false // its own disks count from now on
 		}
 		job, known := vault.Job(p.job)
-		return i.Busy() || known && !job.Done()
+		// The items of a look are read before its jobs.
+		return i.Busy() || known && (!job.Done() || job.State == "Succeeded" && vault.Taken.Sub(job.End) < replacedWithin)
 	}
 	if _, ok := vault.Became(p.name); ok {
 		return false
@@ -334,8 +365,10 @@ func (l *line) submitted(m events.Machine, job string) {
 	defer l.mu.Unlock()
 	if p := l.given[m.Item]; p != nil {
 		p.job, p.at = job, l.now()
-		if _, counted := l.starts[m.Item]; counted {
-			l.starts[m.Item] = p.at
+		for i, s := range l.starts {
+			if s.item == m.Item && s.at.IsZero() {
+				l.starts[i].at = p.at
+			}
 		}
 	}
 }
@@ -370,7 +403,7 @@ func (l *line) leave(caseID string) {
 	for item, p := range l.given {
 		if p.caseID == caseID && p.at.IsZero() {
 			delete(l.given, item)
-			delete(l.starts, item)
+			l.starts = slices.DeleteFunc(l.starts, func(s start) bool { return s.item == item && s.at.IsZero() })
 		}
 	}
 	if e := l.cases[caseID]; e != nil {

@@ -39,11 +39,9 @@ func (q *queue) ask(name string, rank, machines, disks int) turn {
 	return q.line.ask(events.Header{Case: name, Request: "r1"}, c, c.Machines, q.items, q.vault, false, 30*time.Second)
 }
 
-// submit lets a case that may go do so.
-func (q *queue) submit(name string, machines int) {
-	for i := range machines {
-		q.line.submitted(events.Machine{Item: fmt.Sprintf("/items/%s-%d", name, i)}, fmt.Sprintf("job-%s-%d", name, i))
-	}
+// submit lets a case of one machine that may go do so.
+func (q *queue) submit(name string) {
+	q.line.submitted(events.Machine{Item: "/items/" + name + "-0"}, "job-"+name+"-0")
 	q.line.leave(name)
 }
 
@@ -86,7 +84,7 @@ func TestStartsPerMinute(t *testing.T) {
 			t.Fatalf("case %d: %+v", i, got)
 		}
 		if got.go_ {
-			q.submit(name, 1)
+			q.submit(name)
 		}
 	}
 	if got := q.ask("c2", 3, 1, 1); got.reason != waiting.ForTurn || got.place != 1 {
@@ -110,7 +108,7 @@ func TestConcurrentJobs(t *testing.T) {
 	if got := q.ask("b", 2, 1, 1); got.go_ || got.reason != waiting.ForTurn {
 		t.Errorf("while a is being submitted: %+v", got)
 	}
-	q.submit("a", 1)
+	q.submit("a")
 	q.looks(time.Minute, []string{"elsewhere", "a-0"})
 	if q.ask("b", 2, 1, 1).go_ {
 		t.Error("both run")
@@ -181,7 +179,7 @@ func TestDiskSlots(t *testing.T) {
 	if got := q.ask("nine", 3, 1, 10); got.go_ {
 		t.Error("a machine that is about to start has its slots")
 	}
-	q.submit("small", 1)
+	q.submit("small")
 	q.looks(time.Minute, []string{"small-0"}, backOn("old", 50))
 	if got := q.ask("nine", 3, 1, 10); got.go_ {
 		t.Error("a machine whose job runs has its slots")
@@ -203,7 +201,7 @@ func TestAJobThatFailedGivesItsSlotsBack(t *testing.T) {
 	if !q.ask("a", 1, 1, 60).go_ {
 		t.Fatal("everything is free")
 	}
-	q.submit("a", 1)
+	q.submit("a")
 	q.looks(time.Minute, nil)
 	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Failed", Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
 	if got := q.ask("b", 2, 1, 60); !got.go_ {
@@ -248,10 +246,52 @@ func TestALookThatBeganBeforeTheSubmissionShowsNothingOfIt(t *testing.T) {
 		t.Fatal("the first may start")
 	}
 	q.now = q.now.Add(10 * time.Second)
-	q.submit("a", 1)
+	q.submit("a")
 	q.looks(20*time.Second, nil)
 	q.vault.Began = q.now.Add(-25 * time.Second)
 	if got := q.ask("b", 2, 1, 1); got.go_ {
 		t.Error("two jobs run, one may")
+	}
+}
+
+// A machine whose job failed at once, and that is submitted again, is two starts.
+func TestAMachineThatIsSubmittedAgainIsTwoStarts(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 2})
+	for range 2 {
+		if got := q.ask("a", 1, 1, 1); !got.go_ {
+			t.Fatalf("%+v", got)
+		}
+		q.submit("a")
+		q.looks(10*time.Second, nil)
+	}
+	if got := q.ask("b", 2, 1, 1); got.go_ {
+		t.Error("three starts in a minute, two are allowed")
+	}
+}
+
+// After a restart, and where a person started the job, nobody knows yet which appliance the disks go to.
+func TestAJobOfSomebodyElseTakesItsDisksEverywhere(t *testing.T) {
+	q := newQueue(Limits{})
+	q.ask("theirs", 1, 1, 40)
+	q.line.leave("theirs")
+	q.looks(time.Minute, []string{"theirs-0"})
+	if got := q.ask("ours", 2, 1, 30); got.go_ || got.reason != waiting.ForDiskSlot {
+		t.Errorf("70 disks: %+v", got)
+	}
+	q.line.leave("ours")
+	if got := q.ask("small", 3, 1, 20); !got.go_ {
+		t.Errorf("60 disks: %+v", got)
+	}
+}
+
+// The items of a look are read before its jobs: a job may have succeeded in between.
+func TestAJobThatSucceededKeepsItsSlotsUntilItsItemShows(t *testing.T) {
+	q := newQueue(Limits{})
+	q.ask("a", 1, 1, 40)
+	q.submit("a")
+	q.looks(time.Minute, nil)
+	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Succeeded", End: q.now, Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
+	if got := q.ask("b", 2, 1, 30); got.go_ {
+		t.Error("70 disks")
 	}
 }

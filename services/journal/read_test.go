@@ -128,7 +128,7 @@ func TestReadEnds(t *testing.T) {
 	s, log := library(t)
 	own := errors.New("own")
 	n := 0
-	if err := s.Read(t.Context(), Reading{}, func(bus.Received) error { n++; return own }); err != own || n != 1 {
+	if err := s.Read(t.Context(), Reading{}, func(bus.Received) error { n++; return own }); !errors.Is(err, own) || n != 1 {
 		t.Errorf("own error after %d: %v", n, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -160,7 +160,7 @@ func TestFollowsTheLatest(t *testing.T) {
 		}
 		return nil
 	})
-	if diff := cmp.Diff([]uint64{3, 4, 5}, got); diff != "" || err != errEnough {
+	if diff := cmp.Diff([]uint64{3, 4, 5}, got); diff != "" || !errors.Is(err, errEnough) {
 		t.Error(diff, err)
 	}
 }

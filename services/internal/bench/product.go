@@ -131,22 +131,22 @@ func (w world) defaults() validator.Defaults {
 }
 
 // services are the five, on vaults that answer at once: what is submitted is protected at the next look.
-func (w world) services(look time.Duration) []bus.Service {
+func (w world) services() []bus.Service {
 	failedOver, protected := vault{look: w.before}, vault{look: w.after}
 	inv := inventory(w.inventory)
 	site := checks.Site{NetworkPath: "vpn"}
 	now := func() time.Time { return w.before.Taken.Add(time.Second) } // the facts stay fresh
 	execute := func(v vault) bus.Service {
 		return executor.New(map[string]executor.Site{"bench": {
-			Vault: v, Inventory: inv, Checks: site, Look: look, AgentWait: time.Hour, JobWait: time.Hour,
+			Vault: v, Inventory: inv, Checks: site, Look: waitLook, AgentWait: time.Hour, JobWait: time.Hour,
 		}}, now)
 	}
 	executing := execute(failedOver)
 	executing.Routes[1] = execute(protected).Routes[1] // who follows sees the machines protected
 	return []bus.Service{
-		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: look}}, nil, nil, now),
-		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: look}}, now),
-		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: look}}, time.Now),
+		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: waitLook}}, nil, nil, now),
+		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: waitLook}}, now),
+		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: waitLook}}, time.Now),
 		executing,
 		notifier.New(),
 	}
@@ -184,7 +184,7 @@ func productPipeline(ctx context.Context, conn *jetstream.Conn, cases int) (samp
 	if err != nil {
 		return sample{}, err
 	}
-	stop, err := serve(ctx, conn, w.services(waitLook))
+	stop, err := serve(ctx, conn, w.services())
 	if err != nil {
 		return sample{}, err
 	}

@@ -23,7 +23,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 	}
 	var samples []sample
 	for range runs {
-		s, _, err := onStandIn(ctx, w, w.services(waitLook), cases)
+		s, _, err := onStandIn(ctx, w, w.services(), cases)
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 		name     string
 		services []bus.Service
 	}{
-		{"pipeline", w.services(waitLook)[:4]}, {"with notifier", w.services(waitLook)}, {"with notifier and journal", append(w.services(waitLook), keeps)},
+		{"pipeline", w.services()[:4]}, {"with notifier", w.services()}, {"with notifier and journal", append(w.services(), keeps)},
 	} {
 		_, billed, err := onStandIn(ctx, w, of.services, cases)
 		if err != nil {

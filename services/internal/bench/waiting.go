@@ -63,7 +63,7 @@ func waitOnce(ctx context.Context, conn *jetstream.Conn, w world, cases int) (re
 	if err != nil {
 		return 0, 0, err
 	}
-	services := w.services(waitLook)
+	services := w.services()
 	for i, s := range services {
 		if s.Name == "agentwatcher" {
 			services[i] = agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: azure, AgentWait: time.Hour, Look: waitLook}}, time.Now)

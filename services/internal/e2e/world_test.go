@@ -257,15 +257,12 @@ func (w *world) submissions(machine string, want int) {
 }
 
 // publish puts a message on a subject and returns its sequence; id may be empty.
-func (w *world) publish(subject, id, body string, headers ...string) uint64 {
+func (w *world) publish(subject, id, body string) uint64 {
 	w.t.Helper()
 	m := nats.NewMsg(subject)
 	m.Data = []byte(body)
 	if id != "" {
 		m.Header.Set(nats.MsgIdHdr, id)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		m.Header.Set(headers[i], headers[i+1])
 	}
 	answer, err := w.bus.RequestMsg(m, limit)
 	if err != nil {

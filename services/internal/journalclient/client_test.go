@@ -130,7 +130,7 @@ func TestTellsWhatTheStoreTells(t *testing.T) {
 		}
 	}
 	own := errors.New("own")
-	if err := c.Read(ctx, Reading{Follow: true}, func(bus.Received) error { return own }); err != own {
+	if err := c.Read(ctx, Reading{Follow: true}, func(bus.Received) error { return own }); !errors.Is(err, own) {
 		t.Errorf("own error: %v", err)
 	}
 	var p *Problem
@@ -298,7 +298,7 @@ func TestFollowsOverBrokenConnections(t *testing.T) {
 			}
 			return nil
 		})
-		if err != enough {
+		if !errors.Is(err, enough) {
 			t.Fatal(err)
 		}
 		for i, place := range got[1:] {
@@ -364,7 +364,7 @@ func TestNoticesSilence(t *testing.T) {
 		}
 		return nil
 	})
-	if err != enough {
+	if !errors.Is(err, enough) {
 		t.Error(err)
 	}
 }
