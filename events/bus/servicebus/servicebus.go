@@ -127,13 +127,15 @@ func (c *Conn) went(what string, err error) error {
 	default:
 		err = fmt.Errorf("%s: %w", what, err)
 	}
-	if !errors.Is(err, context.Canceled) {
+	if !errors.Is(err, context.Canceled) && !is(err, azservicebus.CodeLockLost, lockLost) { // a lost lock is no trouble of the bus
 		c.mu.Lock()
 		c.trouble = err
 		c.mu.Unlock()
 	}
 	return err
 }
+
+const lockLost amqp.ErrCond = "com.microsoft:message-lock-lost"
 
 // is says whether an error is of that kind, as the SDK names it or as it came over the wire.
 func is(err error, code azservicebus.Code, condition amqp.ErrCond) bool {

@@ -308,3 +308,27 @@ func TestLongNames(t *testing.T) {
 		s.Close()
 	})
 }
+
+// While the namespace is away a service is not ready; it is again, without any message, when the namespace is back.
+func TestReadyAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, _ *servicebus.Conn) {
+		c := connect(t, p)
+		stop := run(t, c, validator)
+		<-time.After(time.Minute)
+		if err := c.Ready(); err != nil {
+			t.Errorf("before: %v", err)
+		}
+		p.RefuseConnections(true)
+		p.DropConnections()
+		<-time.After(2 * time.Minute)
+		if c.Ready() == nil {
+			t.Error("ready while the namespace is away")
+		}
+		p.RefuseConnections(false)
+		<-time.After(2 * time.Minute)
+		if err := c.Ready(); err != nil {
+			t.Errorf("after: %v", err)
+		}
+		stop()
+	})
+}

@@ -95,6 +95,7 @@ func (s *source) pump(r *azservicebus.Receiver) {
 			case <-time.After(pause):
 			}
 			pause = min(2*pause, mostPause)
+			s.look(r)
 			continue
 		}
 		pause = firstPause
@@ -111,6 +112,14 @@ func (s *source) pump(r *azservicebus.Receiver) {
 			}
 		}
 	}
+}
+
+// look asks whether the bus is back: who receives hears nothing of it until a message comes.
+func (s *source) look(r *azservicebus.Receiver) {
+	ctx, cancel := s.conn.bounded(s.open)
+	defer cancel()
+	_, err := r.PeekMessages(ctx, 1, nil)
+	_ = s.conn.went("look whether "+s.spec.Service+" can be received from", err) // the next call tells
 }
 
 // delivery makes one of a message; nil for one that is not wanted, or whose lock has run out while it waited here.
