@@ -28,7 +28,7 @@ func TestWholeSite(t *testing.T) {
 	daemon, _ := w.daemon("all")
 	w.publish(events.CommandSubject(events.TypeRequest.Kind), "site", `{"plan": "SITE", "requestedBy": "ops@example.com"}`)
 
-	tick := time.NewTicker(3 * time.Second)
+	tick := time.NewTicker(2 * time.Second)
 	defer tick.Stop()
 	deadline := time.After(4 * time.Minute)
 	for n := 0; ; n++ {

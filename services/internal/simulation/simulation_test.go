@@ -37,7 +37,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 200, "how many seeds to simulate; with -short a tenth of them")
+	seeds = flag.Int("seeds", 200, "how many seeds to simulate; with -short a fortieth of them")
 	seed  = flag.Uint64("seed", 0, "simulate only this seed")
 )
 
@@ -47,7 +47,7 @@ var (
 // Share says that only one of so many seeds is simulated, where a run takes long.
 func eachSeed(t *testing.T, share int, run func(t *testing.T, seed uint64)) (runs int) {
 	if testing.Short() {
-		share *= 10
+		share *= 40
 	}
 	from, to := uint64(1), uint64(max(*seeds/share, 1))
 	if *seed != 0 {
