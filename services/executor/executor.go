@@ -8,12 +8,14 @@ package executor
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 )
 
 // Vault is what the executor needs of Site Recovery.
@@ -42,6 +44,25 @@ type Site struct {
 	Look      time.Duration
 	AgentWait time.Duration // how long a refusal for a missing agent is borne
 	JobWait   time.Duration // a machine that is not protected by then fails the case, unless it still moves
+}
+
+// look is a look at the vault that shows all that a start depends on: a job that runs unseen would be started again,
+// and a master target that is not read is no reason to give up.
+func (s Site) look(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
+	vault, err := s.Vault.Vault(ctx, maxAge)
+	if err != nil {
+		return vault, err
+	}
+	for _, part := range []string{"jobs", "fabrics", "policies", "mappings"} {
+		if why := vault.Unread[part]; why != "" {
+			row, _ := faults.Lookup("azure.unread")
+			return vault, &facts.Fault{
+				Class: row.Class, Code: row.Code, Remedy: row.Remedy(), Words: why,
+				What: fmt.Sprintf("The %s of vault %s could not be read, and nothing is started without them", part, vault.Name),
+			}
+		}
+	}
+	return vault, nil
 }
 
 // staleAfter is the age at which the facts behind a case are read and checked again before a submission

@@ -64,7 +64,7 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 	if found {
 		f.cancelling = &cancelling.Data
 	}
-	f.vault, err = site.Vault.Vault(ctx, line.age(site.Look))
+	f.vault, err = site.look(ctx, line.age(site.Look))
 	if err != nil {
 		return f.surroundings(err)
 	}

@@ -63,6 +63,7 @@ func (e *entry) before(o *entry) int {
 // start is a submission; its time is zero while it is about to be made.
 type start struct {
 	item string
+	job  string // "" when Azure's answer was lost
 	at   time.Time
 }
 
@@ -82,7 +83,7 @@ type look struct {
 	running int            // reprotect jobs
 	disks   map[string]int // by writer, of machines that replicate back
 	names   map[string]string
-	recent  []time.Time // starts of reprotect jobs that are not ours, newest last
+	recent  []time.Time // starts of reprotect jobs that are not ours
 }
 
 // turn answers a case that asks whether it may start.
@@ -113,12 +114,12 @@ func (l *line) begin() {
 	}
 }
 
-// age is how old a look at the vault may be: it must have begun after this process took over, for only then does it
-// show what the one before submitted.
+// age is how old a look at the vault may be: it must have begun later than this process took over, for only then does
+// it show what the one before submitted.
 func (l *line) age(most time.Duration) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(min(most, l.now().Sub(l.begun)), 0)
+	return max(min(most, l.now().Sub(l.begun)-1), 0)
 }
 
 // writerOf is the id of what writes the disks of a machine on-premises, in lower case.
@@ -283,7 +284,7 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 				l.reserve(vault, j)
 			}
 		}
-		if !ours[j.ID] && j.Start.After(now.Add(-time.Minute)) && j.Start.Before(l.begun) {
+		if j.Start.After(now.Add(-time.Minute)) && !slices.ContainsFunc(l.starts, func(s start) bool { return s.job == j.ID }) {
 			l.seen.recent = append(l.seen.recent, j.Start)
 		}
 	}
@@ -367,7 +368,7 @@ func (l *line) submitted(m events.Machine, job string) {
 		p.job, p.at = job, l.now()
 		for i, s := range l.starts {
 			if s.item == m.Item && s.at.IsZero() {
-				l.starts[i].at = p.at
+				l.starts[i].at, l.starts[i].job = p.at, job
 			}
 		}
 	}

@@ -269,6 +269,36 @@ func TestAMachineThatIsSubmittedAgainIsTwoStarts(t *testing.T) {
 	}
 }
 
+// The process before submitted and died in the same moment in which this one took over.
+func TestAStartOfTheProcessBeforeCounts(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 1})
+	q.line.begin()
+	before := q.now
+	q.looks(10*time.Second, []string{"theirs"})
+	q.vault.Jobs[0].Start = before
+	if got := q.ask("b", 2, 1, 1); got.go_ {
+		t.Error("two starts in a minute, one is allowed")
+	}
+	q.looks(time.Minute, []string{"theirs"})
+	q.vault.Jobs[0].Start = before
+	if got := q.ask("b", 2, 1, 1); !got.go_ {
+		t.Errorf("a minute later: %+v", got)
+	}
+}
+
+// A start that this process knows and a look shows is one.
+func TestAStartThatALookShowsCountsOnce(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 2})
+	q.ask("a", 1, 1, 1)
+	q.submit("a")
+	started := q.now
+	q.looks(10*time.Second, []string{"a-0"})
+	q.vault.Jobs[0].Start = started
+	if got := q.ask("b", 2, 1, 1); !got.go_ {
+		t.Errorf("one start, two are allowed: %+v", got)
+	}
+}
+
 // After a restart, and where a person started the job, nobody knows yet which appliance the disks go to.
 func TestAJobOfSomebodyElseTakesItsDisksEverywhere(t *testing.T) {
 	q := newQueue(Limits{})

@@ -32,7 +32,7 @@ const (
 )
 
 // decide says what to do about a machine, from what Azure says of it now. Since is when the case was cleared for
-// submission: a reprotect job that began later is ours, even if it has ended (a process died after submitting).
+// submission: a reprotect job that began since is ours, even if it has ended (a process died after submitting).
 func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, since time.Time) move {
 	if !found {
 		if reversed, ok := vault.Became(m.Name); ok {
@@ -65,7 +65,7 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	// only the lock on the item tells, and Azure's refusal to run two jobs on it.
 	if len(vault.ItemsNamed(m.Name)) < 2 {
 		for _, j := range vault.ReprotectsOf(m.Name) {
-			if j.Start.After(since) || !j.Done() {
+			if !j.Start.Before(since.Truncate(time.Microsecond)) || !j.Done() { // Azure's times are cut to 100 ns
 				return move{kind: adopt, job: j.ID}
 			}
 		}
@@ -225,7 +225,7 @@ func (s *starter) standInLine(t turn) (bus.Result, error) {
 // look decides about each machine from a look at the vault. A machine that a shared look does not show is looked
 // for once more in a fresh one: the shared one may be older than what took the item's place.
 func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
-	if s.vault, err = s.site.Vault.Vault(ctx, age); err != nil {
+	if s.vault, err = s.site.look(ctx, age); err != nil {
 		return err
 	}
 	absent := func(m events.Machine) bool {
@@ -233,7 +233,7 @@ func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
 		return !found
 	}
 	if age > 0 && slices.ContainsFunc(s.c.Machines, absent) {
-		if s.vault, err = s.site.Vault.Vault(ctx, 0); err != nil {
+		if s.vault, err = s.site.look(ctx, 0); err != nil {
 			return err
 		}
 	}

@@ -100,6 +100,7 @@ func TestDecide(t *testing.T) {
 		want  moveKind
 		job   string
 		code  string
+		since time.Time // when the case was cleared, if not then
 	}{
 		{name: "failed over and idle", item: failedOver("web01"), want: submit},
 		{name: "replicates back already", item: with(func(i *facts.Item) { i.Provider = "InMageRcmFailback" }), want: done},
@@ -109,6 +110,8 @@ func TestDecide(t *testing.T) {
 		{name: "another job holds it", item: with(func(i *facts.Item) { i.JobID, i.Scenario = "j1", "TestFailover" }), want: hold, code: "machine.busy"},
 		{name: "our reprotect failed while we were dead", item: failedOver("web01"),
 			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(time.Second), facts.ReprotectScenario)}}, want: adopt, job: "j1"},
+		{name: "our reprotect failed that began at the moment the case was cleared", item: failedOver("web01"),
+			since: cleared.Add(42), vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared, facts.ReprotectScenario)}}, want: adopt, job: "j1"},
 		{name: "an older reprotect failed", item: failedOver("web01"),
 			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(-time.Minute), facts.ReprotectScenario)}}, want: submit},
 		{name: "another kind of job ended since", item: failedOver("web01"),
@@ -130,12 +133,19 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
-			got := decide(machineOf(failedOver("web01")), tt.item, !tt.gone, tt.vault, cleared)
+			got := decide(machineOf(failedOver("web01")), tt.item, !tt.gone, tt.vault, latest(cleared, tt.since))
 			if got.kind != tt.want || got.job != tt.job || got.because.Code != tt.code && tt.code != "" {
 				t.Errorf("got %+v", got)
 			}
 		})
 	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func ended(j facts.Job, at time.Time) facts.Job {
@@ -216,6 +226,17 @@ func TestNothingStartsBeforeAllMayStart(t *testing.T) {
 	}
 }
 
+// Who may not list the jobs does not see a reprotect that runs.
+func TestNothingStartsWithoutTheJobs(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Unread = map[string]string{"jobs": "no permission"}
+	r := ask(t, f, nil)
+	w := r.Publish[0].Data().(events.Waiting)
+	if len(f.submitted) > 0 || r.After == 0 || w.Code != "azure.unread" || !strings.Contains(w.Message, "no permission") {
+		t.Errorf("submitted %v, %+v", f.submitted, w)
+	}
+}
+
 func TestDryRunSubmitsNothing(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.DryRun = true })
@@ -273,7 +294,7 @@ func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
 func TestTheLookBeganAfterTheProcessTookOver(t *testing.T) {
 	now := cleared
 	l := newLine(Limits{}, func() time.Time { return now })
-	for _, tt := range []struct{ after, want time.Duration }{{0, 0}, {10 * time.Second, 10 * time.Second}, {time.Hour, 30 * time.Second}} {
+	for _, tt := range []struct{ after, want time.Duration }{{0, 0}, {10 * time.Second, 10*time.Second - 1}, {time.Hour, 30 * time.Second}} {
 		if now = cleared.Add(tt.after); l.age(30*time.Second) != tt.want {
 			t.Errorf("%v after it took over it takes a look that is %v old, in which the job of the process before may be missing", tt.after, l.age(30*time.Second))
 		}

@@ -48,6 +48,7 @@ var azure = []Row{
 	{Code: "azure.unavailable", Class: facts.Temporary, For: Azure, Reference: pageHealth},
 	{Code: "azure.timeout", Class: facts.Temporary, For: Azure},
 	{Code: "azure.interrupted", Class: facts.Temporary, For: Azure},
+	{Code: "azure.unread", Class: facts.Operator, For: Azure, Reference: pageRoles},
 	{Code: "azure.unexpected", Class: facts.Operator, For: Azure},
 	{Code: "azure.no-job", Class: facts.Temporary, For: Azure},
 	{Code: "azure.options", Class: facts.Permanent, For: Azure},

@@ -31,8 +31,8 @@ var (
 	codeForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*$`)
 	noCodes  = []string{
 		"reprotect.command", "reprotect.event", "reprotect.notification", "reprotect.dead", // subjects
-		"summary.type", // a property of vSphere
-		"bus.json",     // a file
+		"summary.type",           // a property of vSphere
+		"bus.json", "journal.db", // files
 	}
 )
 

@@ -19,10 +19,10 @@ const seldom = 10
 // number of callers. The snapshot is common property: read it, do not change it.
 //
 // With maxAge 0 everything is read after the call began. Otherwise items and jobs are at most maxAge old,
-// fabrics, policies, mappings, vCenters and plans at most ten looks. A part that cannot be read stands in
-// Unread, and is tried again at the next look. No items, being throttled, or the end of the look's two minutes
-// is an error; a failed look answers callers for five seconds (or maxAge), so that an outage is not asked by
-// each of them.
+// fabrics, policies, mappings, vCenters and plans at most ten looks. A part that is refused, for want of a
+// permission, stands in Unread, and is tried again at the next look. No items, a failure that passes in any part
+// (half a look would show a running job as none), or the end of the look's two minutes is an error; a failed look
+// answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
 func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
 	vault, err := c.looks.share(ctx, maxAge, c.options.Now, c.look)
 	if err != nil {
@@ -102,7 +102,7 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 	read, err := list(l.ctx, pager, values, convert)
 	if err != nil {
 		err = l.client.fault("cannot read its "+name, err)
-		if f, _ := facts.FaultOf(err); f.Code == CodeThrottled || l.ctx.Err() != nil {
+		if f, _ := facts.FaultOf(err); f.Class == facts.Temporary || l.ctx.Err() != nil {
 			l.failed = err
 			return nil
 		}

@@ -227,7 +227,7 @@ func TestUnreadPartsAreNamed(t *testing.T) {
 	s, clock := serve(t), newClock()
 	s.vault(t)
 	s.handle("replicationFabrics", status(http.StatusForbidden, `{"error":{"code":"AuthorizationFailed","message":"no permission"}}`))
-	s.handle("replicationJobs", status(http.StatusInternalServerError, ``))
+	s.handle("replicationJobs", status(http.StatusForbidden, ``))
 	c := s.client(t, with(clock))
 	v, err := c.Vault(t.Context(), time.Minute)
 	if err != nil {
@@ -246,6 +246,22 @@ func TestUnreadPartsAreNamed(t *testing.T) {
 	clock.move(2 * time.Minute)
 	if v, err = c.Vault(t.Context(), time.Minute); err != nil || len(v.Unread) != 0 || len(v.Fabrics) != 2 {
 		t.Errorf("the next look does not try again: unread %v, %v", v.Unread, err)
+	}
+}
+
+// A look that shows no jobs because Azure stumbled would let a running reprotect be started again.
+func TestHalfALookIsNone(t *testing.T) {
+	t.Parallel()
+	s, clock := serve(t), newClock()
+	s.vault(t)
+	s.handle("replicationJobs", status(http.StatusInternalServerError, ``))
+	c := s.client(t, with(clock))
+	_, err := c.Vault(t.Context(), time.Minute)
+	wantFault(t, err, facts.Temporary, CodeUnavailable)
+	s.vault(t)
+	clock.move(time.Minute)
+	if v, err := c.Vault(t.Context(), time.Minute); err != nil || len(v.Unread) != 0 {
+		t.Errorf("the next look: unread %v, %v", v.Unread, err)
 	}
 }
 
