@@ -176,6 +176,10 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 		f.runs(&s, summary)
 		return f.cancelJob(ctx, m, s)
 	}
+	if ours, at := f.line.job(m.Item); !listed && ours == s.job && !f.vault.Began.After(at) { // younger than the look
+		f.runs(&s, facts.Job{FriendlyName: "Reprotect"})
+		return f.cancelJob(ctx, m, s)
+	}
 	if f.memory.Ended[m.Name] == s.job { // its item shows at one of the next looks
 		f.runs(&s, facts.Job{State: "Succeeded"})
 		return s, nil

@@ -47,6 +47,7 @@ func (w *watched) looks(after time.Duration) (said []any, pause time.Duration) {
 	w.t.Helper()
 	w.now = w.now.Add(after)
 	site := Site{Vault: w.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}
+	w.vault.look.Began = w.now
 	x := executor{map[string]Site{"tokyo": site}, map[string]*line{"tokyo": w.line}, func() time.Time { return w.now }}
 	w.event.Wait = w.wait
 	r, err := x.started(context.Background(), w.event)
@@ -87,6 +88,18 @@ func replicates(percent int) facts.Item {
 
 func jobIn(state string, problems ...facts.Problem) facts.Job {
 	return facts.Job{ID: "j1", State: state, FriendlyName: "Reprotect", Scenario: facts.ReprotectScenario, TargetName: "web01", Errors: problems}
+}
+
+// Each read of a job counts in Azure's budget, and the next look shows this one.
+func TestAJobThatIsYoungerThanTheLookIsNotRead(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	item := f.look.Items[0]
+	w.line.given[item.ID] = &place{name: "web01", job: "j1", at: cleared.Add(time.Second)}
+	p, _ := w.look(0)
+	if d := p.(events.Progressed); d.Machines[0].State != running || f.reads != 0 {
+		t.Errorf("%+v after %d reads", d, f.reads)
+	}
 }
 
 func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {

@@ -183,8 +183,8 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 // judge walks the line to the case: those before it take what they need first, and nobody overtakes who waits for
 // the same.
 func (l *line) judge(mine *entry, now time.Time) turn {
-	starts, jobs, disks := l.room(now)
-	minute := l.limits.StartsPerMinute
+	recent, jobs, disks := l.room(now)
+	minute, starts := l.limits.StartsPerMinute, len(recent)
 	t := turn{}
 	for _, e := range l.waits {
 		t.place++
@@ -218,9 +218,23 @@ func (l *line) judge(mine *entry, now time.Time) turn {
 		}
 	}
 	if minute > 0 && t.reason == waiting.ForTurn {
-		t.soonest = time.Duration(max(t.place-minute, 0)) * time.Minute / time.Duration(minute)
+		t.soonest = l.soonest(mine, recent, now)
 	}
 	return t
+}
+
+// soonest is the time until the starts per minute let a case go, when all before it go as soon as they may.
+func (l *line) soonest(mine *entry, recent []time.Time, now time.Time) time.Duration {
+	minute := l.limits.StartsPerMinute
+	over := len(recent) - minute // starts that must be a minute old by then
+	for _, e := range l.waits[:l.index(mine)+1] {
+		over += e.machines
+	}
+	if over <= 0 || len(recent) == 0 {
+		return 0
+	}
+	rounds, rest := (over-1)/minute, (over-1)%minute
+	return recent[min(rest, len(recent)-1)].Add(time.Duration(rounds+1) * time.Minute).Sub(now)
 }
 
 func (l *line) index(e *entry) int {
@@ -228,16 +242,22 @@ func (l *line) index(e *entry) int {
 	return at
 }
 
-// room counts what is in use now: starts in the last minute, jobs, and disks by writer.
-func (l *line) room(now time.Time) (starts, jobs int, disks map[string]int) {
+// room says what is in use now: the starts in the last minute, oldest first, jobs, and disks by writer.
+func (l *line) room(now time.Time) (starts []time.Time, jobs int, disks map[string]int) {
 	minuteAgo := now.Add(-time.Minute)
 	l.starts = slices.DeleteFunc(l.starts, func(s start) bool { return !s.at.IsZero() && !s.at.After(minuteAgo) })
-	starts = len(l.starts)
+	for _, s := range l.starts {
+		if s.at.IsZero() {
+			s.at = now
+		}
+		starts = append(starts, s.at)
+	}
 	for _, t := range l.seen.recent {
 		if t.After(minuteAgo) {
-			starts++
+			starts = append(starts, t)
 		}
 	}
+	slices.SortFunc(starts, time.Time.Compare)
 	disks = map[string]int{}
 	for writer, n := range l.seen.disks {
 		disks[writer] = n
@@ -386,15 +406,14 @@ func (l *line) occupies(caseID string, m events.Machine, item facts.Item, job st
 	}
 }
 
-// job is the one that this process started for an item and that no look has shown yet.
-func (l *line) job(item string) (string, bool) {
+// job is the one that this process started for an item, and when, as long as its place is kept; else "".
+func (l *line) job(item string) (id string, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	p, ok := l.given[item]
-	if !ok || p.job == "" {
-		return "", false
+	if p, ok := l.given[item]; ok {
+		return p.job, p.at
 	}
-	return p.job, true
+	return "", time.Time{}
 }
 
 // leave gives back the places of a case that were not used, and its place in the line.

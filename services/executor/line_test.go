@@ -99,6 +99,27 @@ func TestStartsPerMinute(t *testing.T) {
 	}
 }
 
+// Who is woken late wastes a start: with what is known, the line says when each may go.
+func TestTheLineSaysWhenItIsACasesTurn(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 2})
+	for i, after := range []time.Duration{0, 20 * time.Second} {
+		name := fmt.Sprint("c", i)
+		q.now = q.now.Add(after)
+		q.ask(name, i+1, 1, 1)
+		q.submit(name)
+	}
+	q.now = q.now.Add(10 * time.Second) // c0 started 30 s ago, c1 10 s ago
+	for i, want := range []time.Duration{30 * time.Second, 50 * time.Second, 90 * time.Second, 110 * time.Second, 150 * time.Second} {
+		if got := q.ask(fmt.Sprint("c", i+2), i+3, 1, 1); got.go_ || got.soonest != want {
+			t.Errorf("number %d in the line: %v, want %v", i+1, got.soonest, want)
+		}
+	}
+	q.now = q.now.Add(30 * time.Second)
+	if got := q.ask("c2", 3, 1, 1); !got.go_ {
+		t.Errorf("at its time: %+v", got)
+	}
+}
+
 func TestConcurrentJobs(t *testing.T) {
 	q := newQueue(Limits{Concurrent: 2})
 	q.looks(time.Second, []string{"elsewhere"}) // somebody else's counts

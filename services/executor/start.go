@@ -216,7 +216,10 @@ func (s *starter) surroundings(err error) (bus.Result, error) {
 
 func (s *starter) standInLine(t turn) (bus.Result, error) {
 	s.inLine, s.memory.Line = true, true
-	pause := max(waiting.Pause(s.site.Look, 0), min(t.soonest, 10*s.site.Look))
+	pause := waiting.Pause(s.site.Look, 0)
+	if t.soonest > 0 { // to the moment, or the starts that are allowed would not be used
+		pause = min(t.soonest, 10*s.site.Look)
+	}
 	return s.wait(events.Waiting{
 		For: t.reason, Machines: s.c.Names(), Message: t.message, Since: s.e.Time, Place: t.place,
 	}, pause)
@@ -244,7 +247,7 @@ func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
 		if s.moves[i].kind != submit {
 			continue
 		}
-		if job, ours := s.line.job(m.Item); ours { // younger than the look
+		if job, _ := s.line.job(m.Item); job != "" { // younger than the look
 			s.moves[i] = move{kind: adopt, job: job}
 		} else if _, problem := submission(m, item, s.vault); problem != nil {
 			s.moves[i] = move{kind: stop, because: *problem}

@@ -25,6 +25,7 @@ type fake struct {
 	refuse    func(machine string) error
 	err       error // of every look
 	freshest  time.Duration
+	reads     int // jobs read in full
 }
 
 func (f *fake) Vault(_ context.Context, maxAge time.Duration) (facts.Vault, error) {
@@ -40,7 +41,10 @@ func (f *fake) Cancel(_ context.Context, job string) error {
 	return nil
 }
 
-func (f *fake) Job(_ context.Context, id string) (facts.Job, error) { return f.jobs[id], nil }
+func (f *fake) Job(_ context.Context, id string) (facts.Job, error) {
+	f.reads++
+	return f.jobs[id], nil
+}
 
 func (f *fake) Reprotect(_ context.Context, r facts.Reprotect) (string, error) {
 	if f.refuse != nil {
