@@ -48,11 +48,10 @@ func TestWholeSite(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime.GC()
-	var base runtime.MemStats
-	runtime.ReadMemStats(&base)
+	base := heap()
 	begun := time.Now()
 	var result siteResult
-	synctest.Test(t, func(t *testing.T) { result = simulateSite(t, w, base.HeapAlloc) })
+	synctest.Test(t, func(t *testing.T) { result = simulateSite(t, w, base) })
 	figure := func(name, unit string, product float64, more map[string]any) {
 		line := map[string]any{"figure": name, "unit": unit, "machines": machines, "product": round(product)}
 		for k, v := range more {
@@ -66,7 +65,8 @@ func TestWholeSite(t *testing.T) {
 	figure("site_writes", "writes/min", float64(result.writes)/minutes, map[string]any{"minimum": round(float64(machines) / minutes)})
 	figure("site_delay_p50", "looks", percentile(result.delays, 0.5).Seconds()/waitLook.Seconds(), nil)
 	figure("site_delay_p99", "looks", percentile(result.delays, 0.99).Seconds()/waitLook.Seconds(), map[string]any{"aim": "under 2"})
-	figure("site_memory", "MB", float64(result.heap)/1e6, map[string]any{"events": round(float64(result.log) / 1e6), "aim": "300 or less"})
+	figure("site_memory", "MB", float64(result.live)/1e6, map[string]any{
+		"with_garbage_and_bus": round(float64(result.heap) / 1e6), "bus": round(float64(result.log) / 1e6), "aim": "300 or less"})
 	figure("site_took", "min", minutes, map[string]any{"wall_seconds": round(time.Since(begun).Seconds())})
 }
 
@@ -90,7 +90,9 @@ type siteResult struct {
 	reads, writes int64
 	minimum       int64 // reads of one list of items and one of jobs a look
 	delays        []time.Duration
-	heap, log     uint64 // bytes at the peak, and those of the bus's own log
+	live          int64 // bytes in use at the peak, without the events that the bus in memory keeps
+	heap          int64 // bytes at the peak, with garbage, and with those events
+	log           int64 // bytes of those events at the end
 }
 
 // askedFor answers with the machines that are asked for, as vCenter does.
@@ -106,7 +108,7 @@ func (a askedFor) Inventory(_ context.Context, q facts.Query) (facts.Inventory, 
 	return some, nil
 }
 
-func simulateSite(t *testing.T, w world, base uint64) (result siteResult) {
+func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 	b := memory.New(memory.Faults{})
 	vault := asrsim.New(w.scenario, asrsim.Options{Token: benchToken, PageSize: sitePage})
 	azure, err := asr.New(asr.Options{
@@ -152,12 +154,16 @@ func simulateSite(t *testing.T, w world, base uint64) (result siteResult) {
 	ended := map[string]time.Time{}
 	for from := 0; len(ended) < len(w.scenario.Machines); {
 		<-tick.C
-		from = ends(b, from, ended)
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		result.heap = max(result.heap, m.HeapAlloc-min(base, m.HeapAlloc))
+		log := b.Log()
+		takeEnds(log[from:], ended)
+		for _, r := range log[from:] {
+			result.log += int64(len(r.Data))
+		}
+		from = len(log)
+		result.heap = max(result.heap, heap()-base)
+		runtime.GC()
+		result.live = max(result.live, heap()-base-result.log)
 		if time.Since(begun) > 12*time.Hour {
-			log := b.Log()
 			t.Fatalf("%d of %d machines have come through; the last event: %s", len(ended), len(w.scenario.Machines), log[len(log)-1].Data)
 		}
 	}
@@ -175,22 +181,24 @@ func simulateSite(t *testing.T, w world, base uint64) (result siteResult) {
 		}
 		result.minimum += pages(len(w.scenario.Machines)) + pages(listed)
 	}
-	for _, r := range b.Log() {
-		result.log += uint64(len(r.Data))
-	}
 	return result
 }
 
-// ends takes note of the cases that have ended since the entry from of the log.
-func ends(b *memory.Bus, from int, ended map[string]time.Time) int {
-	log := b.Log()
-	for _, r := range log[from:] {
+// heap is what is allocated now.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// takeEnds takes note of the cases that have ended.
+func takeEnds(log []bus.Received, ended map[string]time.Time) {
+	for _, r := range log {
 		if _, id, _, name, ok := events.SplitFact(r.Subject); ok && name == events.TypeCompleted.Name {
 			_, machine, _ := strings.Cut(id, "--")
 			ended[machine] = r.Published
 		}
 	}
-	return len(log)
 }
 
 // delays are how much later than necessary the machines were known to be protected: the nth to start cannot do so
