@@ -3,13 +3,10 @@ package bus
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -292,91 +289,6 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 	return "waiting", d.Settle(ctx)
 }
 
-// position numbers what is published for a case; it goes on where the last wake-up left it.
-func position(in incoming, h events.Header) int { return max(in.wait.Position, h.Position) }
-
-func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
-	for i, draft := range drafts {
-		if err := publish(ctx, l.broker, l.service.Name, h, cmp.Or(draft.number, position(in, h)+i+1), draft, l.o.Now()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Report publishes a draft outside of a handler, for a service that must not wait for its next message: something
-// that belongs to an event which was answered long ago. Number tells the reports that follow from that event apart,
-// from 1 on: the same number is the same event again, which the bus drops as far back as it remembers.
-//
-// An error means that it may not have been published.
-func Report(ctx context.Context, b Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
-	return publish(ctx, b, service, answered, answered.Position+number, d, now)
-}
-
-func publish(ctx context.Context, b Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
-	m, err := message(service, d, answered, position, now)
-	if err != nil {
-		return err
-	}
-	if err := b.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
-		return fmt.Errorf("publish %s: %w", m.ID, err)
-	}
-	return nil
-}
-
-// message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
-func message(service string, d Draft, answered events.Header, position int, now time.Time) (Message, error) {
-	h := events.Header{
-		Site: answered.Site, Case: answered.Case, Request: answered.Request,
-		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: now.UTC(),
-		Step: d.step, Causation: answered.ID, Position: position, TraceParent: answered.TraceParent,
-	}
-	if d.caseID != "" {
-		h.Site, h.Case, h.Request = d.site, d.caseID, d.request
-	}
-	if h.Site == "" || h.Case == "" {
-		return Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
-	}
-	h.Subject = h.Case
-	h.Source = "/reprotect/" + h.Site + "/" + service
-	m := Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
-	switch {
-	case d.kind.Role == events.Notification:
-		h.ID = h.Case + "/notification/" + strings.ReplaceAll(strings.TrimPrefix(answered.ID, h.Case+"/"), "/", "-")
-		m.Subject = events.NotificationSubject(h.Site, d.level)
-	case d.kind.Decides():
-		h.ID = h.Case + "/" + d.step
-		m.Once = events.OutcomeFilter(h.Site, h.Case, d.step)
-	default:
-		h.ID = h.Case + "/" + d.step + "/" + strconv.Itoa(position)
-	}
-	m.ID = h.ID
-	var err error
-	m.Data, err = events.Encode(events.Event[any]{Header: h, Data: d.data})
-	return m, err
-}
-
-func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string, cause error) error {
-	data := events.Dead{
-		Service: l.service.durable(), Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
-		Subject: in.Subject, Headers: in.Headers, Original: in.Data, ID: in.ID, Sequence: in.Sequence,
-	}
-	if over := len(data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
-		data.Original = data.Original[:events.MaxSize/2]
-		data.Error += fmt.Sprintf(" (the last %d "+cutMark+")", over)
-	}
-	id := fmt.Sprintf("%s/%d/%d", l.service.durable(), in.Sequence, in.Attempt)
-	h := events.Header{
-		ID: id, Source: "/reprotect/" + l.service.Name,
-		Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: l.o.Now().UTC(),
-	}
-	raw, err := events.Encode(events.Event[events.Dead]{Header: h, Data: data})
-	if err != nil {
-		return err
-	}
-	return d.Bury(ctx, Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
-}
-
 // underway holds the deliveries whose handlers run, so that one ticker can keep them all alive.
 type underway struct {
 	mu    sync.Mutex
@@ -425,65 +337,4 @@ func (l *loop) heartbeat(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
-func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) error {
-	if strings.Contains(dead.Error, cutMark) {
-		return fmt.Errorf("the message on %s was too large to be kept whole: publish it anew", dead.Subject)
-	}
-	in := incoming{Received: Received{
-		Message:  Message{Subject: dead.Subject, ID: dead.ID, Headers: dead.Headers, Data: dead.Original},
-		Sequence: dead.Sequence, Published: now,
-	}}
-	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
-	// Its waits are others than those of the first time, which a broker may remember.
-	return b.Wake(ctx, dead.Service, key, now, wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())}))
-}
-
-// cutMark is in the error of a dead letter whose original is not whole.
-const cutMark = "bytes of the original are cut"
-
-// A wake-up is the message itself, with what it needs to be itself again in headers.
-const (
-	headerWait    = "Reprotect-Wait"
-	headerSubject = "Reprotect-Subject"
-	headerID      = "Reprotect-Id"
-	headerOrigin  = "Reprotect-Sequence"
-	headerTime    = "Reprotect-Time"
-)
-
-func wrap(in incoming, wait Wait) Message {
-	headers := map[string]string{}
-	for k, v := range in.Headers {
-		headers[k] = v
-	}
-	state, _ := json.Marshal(wait) // two ints and a string: cannot fail
-	headers[headerWait] = string(state)
-	headers[headerSubject] = in.Subject
-	headers[headerID] = in.ID
-	headers[headerOrigin] = strconv.FormatUint(in.Sequence, 10)
-	headers[headerTime] = in.Published.UTC().Format(time.RFC3339Nano)
-	return Message{Headers: headers, Data: in.Data}
-}
-
-// Original is the message that a wake-up wakes a service with; what is no wake-up is its own.
-func Original(r Received) Received { return unwrap(r).Received }
-
-func unwrap(r Received) incoming {
-	in := incoming{Received: r}
-	if !r.Woken || json.Unmarshal([]byte(r.Headers[headerWait]), &in.wait) != nil {
-		return in
-	}
-	in.Headers = map[string]string{}
-	for k, v := range r.Headers {
-		in.Headers[k] = v
-	}
-	in.Subject, in.ID = r.Headers[headerSubject], r.Headers[headerID]
-	in.Sequence, _ = strconv.ParseUint(r.Headers[headerOrigin], 10, 64)
-	in.Published, _ = time.Parse(time.RFC3339Nano, r.Headers[headerTime])
-	for _, name := range []string{headerWait, headerSubject, headerID, headerOrigin, headerTime} {
-		delete(in.Headers, name)
-	}
-	return in
 }

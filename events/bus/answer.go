@@ -1,0 +1,77 @@
+package bus
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+)
+
+// position numbers what is published for a case; it goes on where the last wake-up left it.
+func position(in incoming, h events.Header) int { return max(in.wait.Position, h.Position) }
+
+func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
+	for i, draft := range drafts {
+		if err := publish(ctx, l.broker, l.service.Name, h, cmp.Or(draft.number, position(in, h)+i+1), draft, l.o.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Report publishes a draft outside of a handler, for a service that must not wait for its next message: something
+// that belongs to an event which was answered long ago. Number tells the reports that follow from that event apart,
+// from 1 on: the same number is the same event again, which the bus drops as far back as it remembers.
+//
+// An error means that it may not have been published.
+func Report(ctx context.Context, b Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
+	return publish(ctx, b, service, answered, answered.Position+number, d, now)
+}
+
+func publish(ctx context.Context, b Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
+	m, err := message(service, d, answered, position, now)
+	if err != nil {
+		return err
+	}
+	if err := b.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
+		return fmt.Errorf("publish %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
+func message(service string, d Draft, answered events.Header, position int, now time.Time) (Message, error) {
+	h := events.Header{
+		Site: answered.Site, Case: answered.Case, Request: answered.Request,
+		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: now.UTC(),
+		Step: d.step, Causation: answered.ID, Position: position, TraceParent: answered.TraceParent,
+	}
+	if d.caseID != "" {
+		h.Site, h.Case, h.Request = d.site, d.caseID, d.request
+	}
+	if h.Site == "" || h.Case == "" {
+		return Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
+	}
+	h.Subject = h.Case
+	h.Source = "/reprotect/" + h.Site + "/" + service
+	m := Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
+	switch {
+	case d.kind.Role == events.Notification:
+		h.ID = h.Case + "/notification/" + strings.ReplaceAll(strings.TrimPrefix(answered.ID, h.Case+"/"), "/", "-")
+		m.Subject = events.NotificationSubject(h.Site, d.level)
+	case d.kind.Decides():
+		h.ID = h.Case + "/" + d.step
+		m.Once = events.OutcomeFilter(h.Site, h.Case, d.step)
+	default:
+		h.ID = h.Case + "/" + d.step + "/" + strconv.Itoa(position)
+	}
+	m.ID = h.ID
+	var err error
+	m.Data, err = events.Encode(events.Event[any]{Header: h, Data: d.data})
+	return m, err
+}

@@ -1,0 +1,181 @@
+package bustest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+func loopHeartbeat(t *testing.T, h Harness) {
+	var calls atomic.Int32
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		calls.Add(1)
+		select { // three times as long as the broker would wait
+		case <-time.After(3 * h.AckWait):
+		case <-ctx.Done():
+		}
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	if n := calls.Load(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+func loopDrains(t *testing.T, h Harness) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		close(begun)
+		<-release
+		return validate(ctx, e)
+	})
+	b, conn, ctx := setUp(t, h, s)
+	stop := serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	<-begun
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		t.Error("run ended under a handler")
+	case <-time.After(h.AckWait / 4):
+	}
+	close(release)
+	<-stopped
+	if !slices.ContainsFunc(b.Log(t), on("reprotect.event.tokyo.a.validation.validated")) {
+		t.Error("the handler's answer is lost")
+	}
+	other, _ := b.Connect(t)
+	c := s.Consumer()
+	c.AckWait = h.AckWait
+	silent(t, ctx, consume(t, ctx, other, c), 2*h.AckWait)
+}
+
+// dying is a broker whose process is cut off right after it published.
+type dying struct {
+	bus.Broker
+	cut func()
+}
+
+func (d dying) Publish(ctx context.Context, m bus.Message) error {
+	err := d.Broker.Publish(ctx, m)
+	d.cut()
+	return err
+}
+
+func loopRepeats(t *testing.T, h Harness) {
+	answered := make(chan string, 8)
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		answered <- e.Case
+		return validate(ctx, e)
+	})
+	b, _, ctx := setUp(t, h, s)
+	first, cut := b.Connect(t)
+	serve(t, h, dying{first, cut}, s, bus.Options{})
+	pub, _ := b.Connect(t)
+	publishAccepted(t, ctx, pub, "a")
+	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
+	second, _ := b.Connect(t)
+	serve(t, h, second, s, bus.Options{})
+	for range 2 {
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			t.Fatal("the message was not delivered again")
+		}
+	}
+	outcomes := 0
+	for _, r := range b.Log(t) {
+		var e struct{ Step string }
+		if json.Unmarshal(r.Data, &e) == nil && e.Step == "validation" {
+			outcomes++
+		}
+	}
+	if outcomes != 1 {
+		t.Errorf("%d outcomes", outcomes)
+	}
+}
+
+func loopCancels(t *testing.T, h Harness) {
+	var looks atomic.Int32
+	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		looks.Add(1)
+		return bus.Result{After: h.AckWait / 4}, nil
+	})
+	b, conn, ctx := setUp(t, h, s)
+	serve(t, h, conn, s, bus.Options{})
+	publishAccepted(t, ctx, conn, "a")
+	publishAccepted(t, ctx, conn, "b")
+	raw, err := events.Encode(events.Event[events.Cancelling]{
+		Header: events.Header{
+			ID: "a/cancel", Source: "/reprotect/tokyo/validator", Type: events.TypeCancelling.CloudType(),
+			Subject: "a", Site: "tokyo", Case: "a", Step: events.StepCancel, Request: "r1", Position: 2, Time: time.Now().UTC(),
+		},
+		Data: events.Cancelling{Reason: "wrong window"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := message("a", events.StepCancel, events.TypeCancelling.Name)
+	m.Data, m.Headers = raw, nil
+	publish(t, ctx, conn, m)
+	r := await(t, ctx, b, "the end", on("reprotect.event.tokyo.a.validation.cancelled"))
+	e, err := events.Decode(events.TypeCancelled, r.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Data.Reason != "wrong window" || len(e.Data.Case.Machines) != 1 || e.Data.Machines[0].State != "not-started" {
+		t.Errorf("%+v", e.Data)
+	}
+	before := looks.Load()
+	tick := time.NewTicker(h.AckWait / 4)
+	defer tick.Stop()
+	for looks.Load() == before { // the other case waits on
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the other case is not looked at any more")
+		}
+	}
+}
+
+func loopAlone(t *testing.T, h Harness) {
+	var serving, begun [2]atomic.Int32
+	instance := func(n int) bus.Service {
+		s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+			serving[n].Add(1)
+			return validate(ctx, e)
+		})
+		s.Alone, s.Begin = true, func() { begun[n].Add(1) }
+		return s
+	}
+	b, first, ctx := setUp(t, h, instance(0))
+	stop := serve(t, h, first, instance(0), bus.Options{})
+	publishAccepted(t, ctx, first, "a")
+	await(t, ctx, b, "the first answer", on("reprotect.event.tokyo.a.validation.validated"))
+	second, _ := b.Connect(t)
+	serve(t, h, second, instance(1), bus.Options{})
+	for i := range 20 {
+		publishAccepted(t, ctx, first, fmt.Sprint("b", i))
+	}
+	await(t, ctx, b, "the last answer", on("reprotect.event.tokyo.b19.validation.validated"))
+	if serving[1].Load() != 0 || begun[1].Load() != 0 {
+		t.Error("two processes serve")
+	}
+	stop()
+	publishAccepted(t, ctx, second, "c")
+	await(t, ctx, b, "the answer of the next", on("reprotect.event.tokyo.c.validation.validated"))
+	if serving[1].Load() != 1 || begun[1].Load() != 1 {
+		t.Errorf("served %d, begun %d times", serving[1].Load(), begun[1].Load())
+	}
+}

@@ -1,0 +1,48 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+)
+
+func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string, cause error) error {
+	data := events.Dead{
+		Service: l.service.durable(), Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
+		Subject: in.Subject, Headers: in.Headers, Original: in.Data, ID: in.ID, Sequence: in.Sequence,
+	}
+	if over := len(data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
+		data.Original = data.Original[:events.MaxSize/2]
+		data.Error += fmt.Sprintf(" (the last %d "+cutMark+")", over)
+	}
+	id := fmt.Sprintf("%s/%d/%d", l.service.durable(), in.Sequence, in.Attempt)
+	h := events.Header{
+		ID: id, Source: "/reprotect/" + l.service.Name,
+		Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: l.o.Now().UTC(),
+	}
+	raw, err := events.Encode(events.Event[events.Dead]{Header: h, Data: data})
+	if err != nil {
+		return err
+	}
+	return d.Bury(ctx, Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
+}
+
+// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
+func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) error {
+	if strings.Contains(dead.Error, cutMark) {
+		return fmt.Errorf("the message on %s was too large to be kept whole: publish it anew", dead.Subject)
+	}
+	in := incoming{Received: Received{
+		Message:  Message{Subject: dead.Subject, ID: dead.ID, Headers: dead.Headers, Data: dead.Original},
+		Sequence: dead.Sequence, Published: now,
+	}}
+	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
+	// Its waits are others than those of the first time, which a broker may remember.
+	return b.Wake(ctx, dead.Service, key, now, wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())}))
+}
+
+// cutMark is in the error of a dead letter whose original is not whole.
+const cutMark = "bytes of the original are cut"
