@@ -60,7 +60,7 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	// only the lock on the item tells, and Azure's refusal to run two jobs on it.
 	if len(vault.ItemsNamed(m.Name)) < 2 {
 		for _, j := range vault.ReprotectsOf(m.Name) {
-			if !j.Start.Before(since.Truncate(time.Microsecond)) || !j.Done() { // Azure's times are cut to 100 ns
+			if !j.Start.Before(since.Add(-clockStep)) || !j.Done() {
 				return move{kind: adopt, job: j.ID}
 			}
 		}

@@ -9,6 +9,9 @@ import (
 	"reprotect.example/services/facts"
 )
 
+// clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
+const clockStep = time.Microsecond
+
 // mostDisks is how many disks a master target or an appliance takes (S7, M1).
 const mostDisks = 60
 
@@ -116,7 +119,7 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 			}
 		}
 		if j.Start.After(now.Add(-time.Minute)) && !slices.ContainsFunc(l.starts, func(s start) bool { return s.job == j.ID }) {
-			l.seen.recent = append(l.seen.recent, j.Start)
+			l.seen.recent = append(l.seen.recent, j.Start.Add(clockStep))
 		}
 	}
 	for _, i := range vault.Items {

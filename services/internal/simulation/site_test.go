@@ -450,9 +450,12 @@ func (w *siteWorld) waitsAreTold(t *testing.T) {
 		if ended[e.Case] {
 			continue
 		}
+		kind, _ := events.KindOf(e.Type)
+		if kind == events.TypeCancelling.Kind || kind == events.TypeRetrying.Kind {
+			continue // an operator's: a wait that was told goes on
+		}
 		hold(e.Case, e.Time)
 		s := standing{at: e.Time}
-		kind, _ := events.KindOf(e.Type)
 		if kind == events.TypeWaiting.Kind {
 			waiting, err := events.As(events.TypeWaiting, e)
 			if err != nil {
