@@ -7,6 +7,8 @@ import (
 	"time"
 
 	asr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
+
+	"reprotect.example/services/internal/lab/scenario"
 )
 
 func TestRefusals(t *testing.T) {
@@ -114,6 +116,22 @@ func TestRefuseNextRefusesOnce(t *testing.T) {
 		t.Errorf("%d %s", status, inner)
 	}
 	l.mustReprotect("web01")
+}
+
+// A refusal that has a cause comes again: who dies before noting it meets it once more.
+func TestRefuseWithRefusesEveryTime(t *testing.T) {
+	t.Parallel()
+	s := scenario.Default(4)
+	s.Machines[0].RefuseWith = "78052"
+	l := newLab(t, s, Options{})
+	l.advance(12 * time.Minute)
+	name := s.Machines[0].Name
+	for range 2 {
+		_, _, err := l.reprotect(name, l.input(name))
+		if status, _, inner := codes(t, err); status != http.StatusBadRequest || inner != "78052" {
+			t.Errorf("%d %s", status, inner)
+		}
+	}
 }
 
 func TestMalformedBody(t *testing.T) {

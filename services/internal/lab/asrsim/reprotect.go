@@ -49,7 +49,11 @@ func (s *Server) postReprotect(rq *request) reply {
 	if f, bad := s.invalid(m, body.Properties.FailoverDirection, in, rq); bad {
 		return rq.serviceError(http.StatusBadRequest, f)
 	}
-	if code, refuse := take(&m.refuseNext); refuse {
+	code := m.spec.RefuseWith
+	if next, once := take(&m.refuseNext); once {
+		code = next
+	}
+	if code != "" {
 		return rq.serviceError(http.StatusBadRequest, faultOf(code, m.spec.Name))
 	}
 	j := s.startReprotect(m, in, rq.now)

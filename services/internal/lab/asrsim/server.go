@@ -83,9 +83,6 @@ func New(sc scenario.Scenario, o Options) *Server {
 	s.addFabrics()
 	for i, spec := range sc.Machines {
 		m := &machine{spec: spec, index: i, agentDue: s.start.Add(sc.Real(sc.AgentAfter(spec))), azureVM: azureRunning}
-		if spec.RefuseWith != "" {
-			m.refuseNext = []string{spec.RefuseWith}
-		}
 		if spec.FailWith != "" {
 			m.failNext = []string{spec.FailWith}
 		}

@@ -99,7 +99,7 @@ type Machine struct {
 	Deleted      bool          `yaml:"deleted"`    // the on-premises VM is gone: alternate location (S35)
 	Agent        time.Duration `yaml:"agent"`      // overrides Times.Agent; negative: registered already
 	FailWith     string        `yaml:"failWith"`   // code with which the next reprotect job fails
-	RefuseWith   string        `yaml:"refuseWith"` // code with which the next reprotect request is refused
+	RefuseWith   string        `yaml:"refuseWith"` // code with which every reprotect request is refused
 	FailBack     time.Duration `yaml:"failBack"`   // goes home by itself so long after it was protected; 0: stays
 	Expect       string        `yaml:"expect"`     // where it stands in the end: protected (also ""), home, failed-over
 
