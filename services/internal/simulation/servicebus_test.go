@@ -90,11 +90,11 @@ func (n *azure) trouble(ctx context.Context) {
 			return
 		case <-time.After(n.dice.upTo(2 * time.Minute)):
 		}
-		switch n.dice.random.IntN(7) {
+		switch n.dice.intN(7) {
 		case 0:
 			n.peer.DropConnections()
 		case 1:
-			n.peer.DropBeforeDisposition(1 + n.dice.random.IntN(2))
+			n.peer.DropBeforeDisposition(1 + n.dice.intN(2))
 		case 2:
 			n.peer.DropBeforeSettlement(1)
 		case 3:

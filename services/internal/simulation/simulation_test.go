@@ -157,6 +157,12 @@ func (d *dice) float() float64 {
 	return d.random.Float64()
 }
 
+func (d *dice) intN(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.random.IntN(n)
+}
+
 func (d *dice) upTo(most time.Duration) time.Duration {
 	return time.Duration(d.float() * float64(most))
 }
