@@ -36,7 +36,7 @@ func main() {
 	defer stop()
 	var f flags
 	root := &cobra.Command{
-		Use:   "reprotectd --config FILE [--target NAME,…] [--site NAME,…]",
+		Use:   "reprotectd [--config FILE] [--target NAME,…] [--site NAME,…]",
 		Short: "Run the services that reprotect machines",
 		Long: `Reprotectd runs one service, several, or all of them. They talk through the bus that the config names; each may
 run in a process of its own, and any of them may be killed and started again at any time.
@@ -49,7 +49,7 @@ finishes what is under way, and ends.`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
 	}
-	root.Flags().StringVar(&f.config, "config", "reprotect.yaml", "config `FILE`")
+	root.Flags().StringVar(&f.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
 	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard, journal")
 	root.Flags().StringVar(&f.site, "site", "", "serve only these sites of the config")
 	root.Flags().StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -70,7 +70,7 @@ type failure struct{ error }
 func (f failure) Unwrap() error { return f.error }
 
 func run(ctx context.Context, f flags) error {
-	c, err := config.Load(f.config)
+	c, err := config.Load(config.Path(f.config))
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+
+	"reprotect.example/services/internal/config"
 )
 
 // Main runs one command line (without the program's name) and returns the exit status. It ends early when ctx ends
@@ -167,12 +169,7 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	default:
 		return usage("Formats: text, json.", "-o %s: there is no such format", a.output)
 	}
-	if a.config == "" {
-		a.config = os.Getenv("REPROTECT_CONFIG")
-	}
-	if a.config == "" {
-		a.config = "reprotect.yaml"
-	}
+	a.config = config.Path(a.config)
 	return nil
 }
 

@@ -187,6 +187,11 @@ type HTTP struct {
 	Listen string `koanf:"listen"` // default 127.0.0.1:8480
 }
 
+// Path is the file that a program reads: the one it was told, else $REPROTECT_CONFIG, else reprotect.yaml.
+func Path(told string) string {
+	return cmp.Or(told, os.Getenv("REPROTECT_CONFIG"), "reprotect.yaml")
+}
+
 // Load reads and checks a file. The error is a Problems when the file could be read.
 func Load(path string) (Config, error) {
 	text, err := os.ReadFile(path)

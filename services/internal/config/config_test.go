@@ -227,6 +227,20 @@ func TestEveryProblemAtOnce(t *testing.T) {
 	}
 }
 
+func TestPath(t *testing.T) {
+	t.Setenv("REPROTECT_CONFIG", "")
+	if got := Path(""); got != "reprotect.yaml" {
+		t.Errorf("nothing was told: %s", got)
+	}
+	t.Setenv("REPROTECT_CONFIG", "lab/reprotect.yaml")
+	if got := Path(""); got != "lab/reprotect.yaml" {
+		t.Errorf("the variable is not read: %s", got)
+	}
+	if got := Path("other.yaml"); got != "other.yaml" {
+		t.Errorf("the flag does not go first: %s", got)
+	}
+}
+
 func TestNoFile(t *testing.T) {
 	t.Parallel()
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
