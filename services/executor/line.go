@@ -140,51 +140,58 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 func (l *line) judge(mine *entry, now time.Time) turn {
 	recent, jobs, disks := l.room(now)
 	minute, starts := l.limits.StartsPerMinute, len(recent)
-	t := turn{}
-	for _, e := range l.waits {
-		t.place++
-		reason, message := "", ""
-		for _, writer := range sortedKeys(e.disks) {
-			if free := mostDisks - disks[writer]; e.disks[writer] > free {
-				reason = waiting.ForDiskSlot
-				message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", e.disks[writer], cmp.Or(l.seen.names[writer], writer), mostDisks)
-			}
-			disks[writer] += e.disks[writer] // kept for it: nobody behind takes them
+	blocked := ""           // why nobody from here on may start now
+	over := starts - minute // starts that must be a minute old for its turn
+	for place, e := range l.waits {
+		full := takeSlots(e, disks)
+		if full == "" {
+			over += e.machines
 		}
 		switch {
-		case reason != "":
+		case full != "" || blocked != "":
 		case l.limits.Concurrent > 0 && e.machines > l.limits.Concurrent-jobs && jobs > 0:
-			reason, message = waiting.ForTurn, fmt.Sprintf("%d reprotect jobs may run at once, and as many do", l.limits.Concurrent)
+			blocked = fmt.Sprintf("%d reprotect jobs may run at once, and as many do", l.limits.Concurrent)
 		case minute > 0 && e.machines > minute-starts && starts > 0:
-			reason, message = waiting.ForTurn, fmt.Sprintf("%d starts a minute are allowed", minute)
-		}
-		if reason == "" {
+			blocked = fmt.Sprintf("%d starts a minute are allowed", minute)
+		default:
 			jobs += e.machines
 			starts += e.machines
 		}
-		if e == mine {
-			t.go_, t.reason, t.message = reason == "", reason, message
-			break
+		if e != mine {
+			continue
 		}
-		if reason == waiting.ForTurn { // the site's limits are used up for all behind
-			t.place = 1 + l.index(mine)
-			t.reason, t.message = reason, message
-			break
+		t := turn{place: place + 1}
+		switch {
+		case full != "":
+			t.reason = waiting.ForDiskSlot
+			t.message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", e.disks[full], cmp.Or(l.seen.names[full], full), mostDisks)
+		case blocked != "":
+			t.reason, t.message = waiting.ForTurn, blocked
+			if minute > 0 {
+				t.soonest = soonest(over, minute, recent, now)
+			}
+		default:
+			t.go_ = true
 		}
+		return t
 	}
-	if minute > 0 && t.reason == waiting.ForTurn {
-		t.soonest = l.soonest(mine, recent, now)
-	}
-	return t
+	return turn{}
 }
 
-// soonest is the time until the starts per minute let a case go, when all before it go as soon as they may.
-func (l *line) soonest(mine *entry, recent []time.Time, now time.Time) time.Duration {
-	minute := l.limits.StartsPerMinute
-	over := len(recent) - minute // starts that must be a minute old by then
-	for _, e := range l.waits[:l.index(mine)+1] {
-		over += e.machines
+// takeSlots keeps the slots that a case needs for it, so that nobody behind takes them, and names the writer that has
+// too few.
+func takeSlots(e *entry, disks map[string]int) (full string) {
+	for writer, n := range e.disks {
+		if n > mostDisks-disks[writer] && (full == "" || writer < full) {
+			full = writer
+		}
+		disks[writer] += n
 	}
+	return full
+}
+
+// soonest is the time until so many of the recent starts, and of those that follow them at that pace, are a minute old.
+func soonest(over, minute int, recent []time.Time, now time.Time) time.Duration {
 	if over <= 0 || len(recent) == 0 {
 		return 0
 	}
@@ -217,13 +224,4 @@ func (l *line) drop(e *entry) {
 		l.waits = slices.Delete(l.waits, at, at+1)
 	}
 	delete(l.cases, e.caseID)
-}
-
-func sortedKeys(m map[string]int) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -120,6 +120,23 @@ func TestTheLineSaysWhenItIsACasesTurn(t *testing.T) {
 	}
 }
 
+// Who waits for disk slots uses up no starts: those behind are not woken later for it.
+func TestWhoWaitsForSlotsTakesNoTurn(t *testing.T) {
+	q := newQueue(Limits{StartsPerMinute: 1})
+	q.looks(time.Second, nil, backOn("old", 50))
+	q.ask("small", 1, 1, 1)
+	q.submit("small")
+	if got := q.ask("wide", 2, 1, 30); got.reason != waiting.ForDiskSlot {
+		t.Errorf("wide waits for %s", got.reason)
+	}
+	elsewhere := machineOf(failedOver("next"))
+	elsewhere.Appliance = "ANOTHER"
+	c := events.Case{RequestedAt: cleared, Rank: 3}
+	if got := q.line.ask(events.Header{Case: "next", Request: "r1"}, c, []events.Machine{elsewhere}, q.items, q.vault, false, 30*time.Second); got.reason != waiting.ForTurn || got.soonest != time.Minute || got.place != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestConcurrentJobs(t *testing.T) {
 	q := newQueue(Limits{Concurrent: 2})
 	q.looks(time.Second, []string{"elsewhere"}) // somebody else's counts
