@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -47,7 +48,7 @@ finishes what is under way, and ends.`,
   reprotectd --config reprotect.yaml --target validator,executor
   reprotectd --config reprotect.yaml --verify-config`,
 		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f, cmd.OutOrStdout()) },
 	}
 	root.Flags().StringVar(&f.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
 	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard, journal")
@@ -64,13 +65,17 @@ finishes what is under way, and ends.`,
 	}
 }
 
+// postsNowhere keeps nobody waiting for messages that do not come.
+const postsNowhere = "this version posts to no channel itself: let a bot subscribe to reprotect.notification.>"
+
 // failure is an error of the surroundings, not of the command line or the config.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
 
-func run(ctx context.Context, f flags) error {
-	c, err := config.Load(config.Path(f.config))
+func run(ctx context.Context, f flags, out io.Writer) error {
+	f.config = config.Path(f.config)
+	c, err := config.Load(f.config)
 	if err != nil {
 		return err
 	}
@@ -86,7 +91,10 @@ func run(ctx context.Context, f flags) error {
 		if err := c.CheckSecrets(); err != nil {
 			return err
 		}
-		fmt.Printf("%s is good: %d sites\n", f.config, len(c.Sites))
+		fmt.Fprintf(out, "%s is good: %d sites\n", f.config, len(c.Sites))
+		for _, n := range c.Notify {
+			fmt.Fprintf(out, "notify %s: %s\n", n.Name, postsNowhere)
+		}
 		return nil
 	}
 	log, err := telemetry.NewLogger(os.Stderr, f.logLevel)
@@ -94,6 +102,10 @@ func run(ctx context.Context, f flags) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // stderr may not support it
+
+	for _, n := range c.Notify {
+		log.Warn(postsNowhere, zap.String("notify", n.Name))
+	}
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
 	services, err := app.New(app.Options{
