@@ -109,7 +109,7 @@ func expand(r events.Request, vault facts.Vault) (wanted []named, problems []eve
 			}
 			return nil, []events.Problem{{
 				Code: "plan.unknown", Place: "/data/plan", Message: fmt.Sprintf("The vault has no recovery plan %q", r.Plan),
-				Remedy: choose("Its plans are: ", names) + unread(vault, "plans"),
+				Remedy: choose("Its plans are: ", names, "Recovery Plans (Site Recovery)") + unread(vault, "plans"),
 			}}
 		}
 		for _, item := range vault.Plans[i].Items {
@@ -136,7 +136,7 @@ func find(n named, vault facts.Vault, fabric string) (facts.Item, *events.Proble
 	case 0:
 		return facts.Item{}, &events.Problem{
 			Code: "machine.unknown", Place: n.place, Message: fmt.Sprintf("No replicated machine %q is in vault %s", n.request.Name, vault.Name),
-			Remedy: choose("Names that are alike: ", alike(n.request.Name, vault)),
+			Remedy: choose("Names that are alike: ", alike(n.request.Name, vault), "Replicated items"),
 		}
 	}
 	var ids []string
@@ -166,9 +166,10 @@ func alike(name string, vault facts.Vault) []string {
 	return nil
 }
 
-func choose(lead string, names []string) string {
+// choose lists the names that there are, or says on which page of the vault to look.
+func choose(lead string, names []string, page string) string {
 	if len(names) == 0 {
-		return "Look the name up under Replicated items in the vault. "
+		return "Look the name up under " + page + " in the vault. "
 	}
 	return lead + strings.Join(names, ", ") + ". "
 }

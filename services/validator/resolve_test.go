@@ -106,6 +106,15 @@ func TestResolveProblems(t *testing.T) {
 	}
 }
 
+func TestPlanInAVaultWithoutPlans(t *testing.T) {
+	vault := theVault()
+	vault.Plans = nil
+	_, _, problems := Resolve("r7", events.Request{Plan: "CRM"}, time.Now(), vault, Defaults{})
+	if len(problems) != 1 || !strings.Contains(problems[0].Remedy, "under Recovery Plans") {
+		t.Errorf("%+v", problems)
+	}
+}
+
 func TestChoices(t *testing.T) {
 	defaults := Defaults{MasterTarget: map[string]string{"windows": "MT-SITE"}, Datastore: "auto", LogStorageAccount: "/log/site"}
 	request := events.Request{
