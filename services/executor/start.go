@@ -170,7 +170,7 @@ func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
 		if s.moves[i].kind != submit {
 			continue
 		}
-		if job, _ := s.line.job(m.Item); job != "" { // younger than the look
+		if job, at := s.line.job(m.Item); job != "" && !s.vault.Began.After(at) { // younger than the look
 			s.moves[i] = move{kind: adopt, job: job}
 		} else if _, problem := submission(m, item, s.vault); problem != nil {
 			s.moves[i] = move{kind: stop, because: *problem}

@@ -173,8 +173,13 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 
 func ask(t *testing.T, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
 	t.Helper()
+	return askIn(t, newLine(Limits{}, func() time.Time { return cleared }), f, change)
+}
+
+func askIn(t *testing.T, l *line, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
+	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
-		map[string]*line{"tokyo": newLine(Limits{}, func() time.Time { return cleared })}, func() time.Time { return cleared.Add(time.Minute) }}
+		map[string]*line{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
 	e := bus.Event[events.Registered]{Attempt: 1}
 	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 	e.Data.Case.CheckedAt = cleared
@@ -238,6 +243,21 @@ func TestNothingStartsWithoutTheJobs(t *testing.T) {
 	w := r.Publish[0].Data().(events.Waiting)
 	if len(f.submitted) > 0 || r.After == 0 || w.Code != "azure.unread" || !strings.Contains(w.Message, "no permission") {
 		t.Errorf("submitted %v, %+v", f.submitted, w)
+	}
+}
+
+// A retry on a quiet site: the line still keeps the place of the job that failed, for nobody has asked it since.
+func TestAJobThatFailedIsNotAdoptedFromTheLine(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Began = cleared.Add(time.Minute)
+	f.look.Taken = f.look.Began
+	f.look.Jobs = []facts.Job{{ID: "j1", State: "Failed", Scenario: facts.ReprotectScenario, TargetName: "web01", Start: cleared.Add(-time.Hour), End: cleared.Add(-time.Minute)}}
+	l := newLine(Limits{}, func() time.Time { return cleared })
+	l.given[f.look.Items[0].ID] = &place{caseID: "r6", name: "web01", job: "j1", at: cleared.Add(-time.Hour)}
+	r := askIn(t, l, f, nil)
+	started := r.Publish[0].Data().(events.Started)
+	if len(f.submitted) != 1 || started.Jobs[0].Adopted {
+		t.Errorf("submitted %v, %+v", f.submitted, started.Jobs)
 	}
 }
 

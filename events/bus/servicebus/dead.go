@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
@@ -28,7 +29,7 @@ func deadLetter(dead bus.Message) *azservicebus.DeadLetterOptions {
 			said = string(raw)
 		}
 	}
-	description = description[:min(len(description), 4<<10)]
+	description = strings.ToValidUTF8(description[:min(len(description), 4<<10)], "")
 	o := &azservicebus.DeadLetterOptions{Reason: &reason, ErrorDescription: &description}
 	if len(said) <= longestProperty {
 		o.PropertiesToModify = map[string]any{propDead: said}

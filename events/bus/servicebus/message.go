@@ -112,10 +112,13 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		return n
 	}
 	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: m.Body}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
-	if id := text(propID); id != "" {
-		r.ID = id
+	if _, said := m.ApplicationProperties[propID]; said { // also where the original had none
+		r.ID = text(propID)
 	}
-	if m.SequenceNumber != nil {
+	switch { // that of the topic is the same for each of its subscriptions
+	case m.EnqueuedSequenceNumber != nil && *m.EnqueuedSequenceNumber > 0:
+		r.Sequence = uint64(*m.EnqueuedSequenceNumber)
+	case m.SequenceNumber != nil:
 		r.Sequence = uint64(*m.SequenceNumber)
 	}
 	if m.EnqueuedTime != nil {
@@ -173,7 +176,7 @@ func copyOf(m *azservicebus.ReceivedMessage, r bus.Received) *azservicebus.Messa
 	for k, v := range m.ApplicationProperties {
 		properties[k] = v
 	}
-	properties[propID], properties[propSubject], properties[propAttempts] = r.ID, r.Subject, strconv.Itoa(r.Attempt)
+	properties[propID], properties[propAttempts] = r.ID, strconv.Itoa(r.Attempt)
 	properties[propSequence], properties[propPublished] = strconv.FormatUint(r.Sequence, 10), r.Published.UTC().Format(time.RFC3339Nano)
 	sum := sha256.Sum256([]byte(r.ID))
 	id := fmt.Sprintf("%s#%d#%d", hex.EncodeToString(sum[:8]), r.Sequence, r.Attempt)

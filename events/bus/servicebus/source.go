@@ -99,7 +99,11 @@ func (s *source) pump(r *azservicebus.Receiver) {
 			continue
 		}
 		pause = firstPause
+		received := time.Now()
 		for i, m := range messages {
+			if time.Since(received) > s.spec.AckWait {
+				break // their locks have run out while they waited here: they come again
+			}
 			d := s.delivery(r, m)
 			if d == nil {
 				continue
@@ -122,11 +126,8 @@ func (s *source) look(r *azservicebus.Receiver) {
 	_ = s.conn.went("look whether "+s.spec.Service+" can be received from", err) // the next call tells
 }
 
-// delivery makes one of a message; nil for one that is not wanted, or whose lock has run out while it waited here.
+// delivery makes one of a message; nil for one that is not wanted.
 func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) *delivery {
-	if m.LockedUntil != nil && time.Now().After(*m.LockedUntil) {
-		return nil // it comes again
-	}
 	d := &delivery{source: s, receiver: r, message: m, received: incoming(m)}
 	if d.received.Woken {
 		key, _ := m.ApplicationProperties[propKey].(string)

@@ -1,0 +1,129 @@
+package servicebus_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+)
+
+// A bare command of another client, without an id: each try of each service must know it as the same one, or it
+// would become other cases.
+func TestABareCommandIsOneCommand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
+		journal := bus.Consumer{Service: "journal", Filters: []string{"reprotect.command.>", "reprotect.event.>"}, AckWait: 30 * time.Second}
+		p := peer(t, validator, journal)
+		conn := connect(t, p)
+		fact := bus.Message{Subject: "reprotect.event.tokyo.c1.progress.progressed", ID: "c1/progress/1", Data: []byte("{}")}
+		if err := conn.Publish(t.Context(), fact); err != nil { // the journal has one message more
+			t.Fatal(err)
+		}
+		sendBare(t, p.ConnectionString(), p.Pipe)
+
+		source, err := conn.Consume(t.Context(), validator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		var first string
+		for n := range 3 {
+			d, err := source.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := d.Received()
+			if n == 0 {
+				first = bus.CommandID(r)
+			}
+			if id := bus.CommandID(r); id != first || r.Headers["content-type"] != "application/json" {
+				t.Errorf("attempt %d: command %q, which was %q at first, headers %v", r.Attempt, id, first, r.Headers)
+			}
+			if err := d.Retry(t.Context(), time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept, err := conn.Consume(t.Context(), journal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		for {
+			d, err := kept.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := d.Received(); strings.HasPrefix(r.Subject, "reprotect.command.") {
+				if id := bus.CommandID(r); id != first {
+					t.Errorf("the journal calls it %q, the validator %q", id, first)
+				}
+				return
+			}
+		}
+	})
+}
+
+func sendBare(t *testing.T, connection string, dial func() net.Conn) {
+	t.Helper()
+	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{
+		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) { return dial(), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close(context.WithoutCancel(t.Context())) }()
+	sender, err := client.NewSender("reprotect", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	label, kind := "reprotect.command.request", "application/json"
+	message := &azservicebus.Message{Subject: &label, ContentType: &kind, Body: []byte(`{"machines":[{"name":"web01"}]}`)}
+	if err := sender.SendMessage(t.Context(), message, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A long reason is cut between letters: half of one would make the bus refuse the dead letter.
+func TestALongReasonIsBuriedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		handled := 0
+		service := bus.Service{Name: "executor", Routes: []bus.Route{bus.On(events.TypeRegistered, events.StepSubmission,
+			func(context.Context, bus.Event[events.Registered]) (bus.Result, error) {
+				handled++
+				return bus.Result{}, bus.Reject("x", strings.Repeat("仮想", 2000), "y")
+			})}}
+		p := peer(t, service.Consumer())
+		conn := connect(t, p)
+		raw, err := events.Encode(events.Event[events.Registered]{
+			Header: events.Header{
+				ID: "c1/registration", Source: "/reprotect/tokyo/agentwatcher", Type: events.TypeRegistered.CloudType(), Subject: "c1",
+				DataSchema: events.TypeRegistered.Schema(), Time: time.Now(), Site: "tokyo", Case: "c1", Step: "registration", Request: "r1",
+			},
+			Data: events.Registered{Case: events.Case{Machines: []events.Machine{{Name: "web01"}}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		subject := events.FactSubject("tokyo", "c1", "registration", "registered")
+		if err := conn.Publish(t.Context(), bus.Message{Subject: subject, ID: "c1/registration", Data: raw}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_ = bus.Run(ctx, conn, service, bus.Options{}) // ends with its time
+		letters := 0
+		if err := conn.Dead(t.Context(), []string{"executor"}, func(bus.Received) error { letters++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if handled != 1 || letters != 1 {
+			t.Errorf("handled %d times, %d dead letters", handled, letters)
+		}
+	})
+}
