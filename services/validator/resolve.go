@@ -112,6 +112,12 @@ func expand(r events.Request, vault facts.Vault) (wanted []named, problems []eve
 				Remedy: choose("Its plans are: ", names, "Recovery Plans (Site Recovery)") + unread(vault, "plans"),
 			}}
 		}
+		if len(vault.Plans[i].Items) == 0 {
+			return nil, []events.Problem{{
+				Code: "machine.none", Place: "/data/plan", Message: fmt.Sprintf("Recovery plan %q has no machines", vault.Plans[i].Name),
+				Remedy: "Add the machines to the plan in the vault, or name them in the request.",
+			}}
+		}
 		for _, item := range vault.Plans[i].Items {
 			wanted = append(wanted, named{events.RequestMachine{Name: item}, "/data/plan"})
 		}

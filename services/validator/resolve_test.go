@@ -115,6 +115,16 @@ func TestPlanInAVaultWithoutPlans(t *testing.T) {
 	}
 }
 
+// A request that becomes no case at all would be answered by nobody.
+func TestPlanWithoutMachines(t *testing.T) {
+	vault := theVault()
+	vault.Plans = append(slices.Clone(vault.Plans), facts.Plan{Name: "EMPTY"})
+	_, cases, problems := Resolve("r7", events.Request{Plan: "empty"}, time.Now(), vault, Defaults{})
+	if cases != nil || len(problems) != 1 || problems[0].Code != "machine.none" || problems[0].Place != "/data/plan" {
+		t.Errorf("%v, %+v", cases, problems)
+	}
+}
+
 func TestChoices(t *testing.T) {
 	defaults := Defaults{MasterTarget: map[string]string{"windows": "MT-SITE"}, Datastore: "auto", LogStorageAccount: "/log/site"}
 	request := events.Request{
