@@ -14,10 +14,13 @@ type CaseFilter struct {
 	Request string
 }
 
-// Cases returns where the cases stand, the oldest first, without their history, which Case has.
+// Cases returns where the cases stand, the oldest first, without their history, which Case has. As in progress.Log, a
+// request that waited is none of them once it has become cases.
 func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT document FROM cases
-		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3) ORDER BY since, id`, f.State, f.Site, f.Request)
+		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3)
+		AND NOT (id = request AND EXISTS (SELECT 1 FROM cases AS other WHERE other.request = cases.request AND other.id <> cases.id))
+		ORDER BY since, id`, f.State, f.Site, f.Request)
 	if err != nil {
 		return nil, s.explain("read the cases", err)
 	}

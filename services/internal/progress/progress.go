@@ -198,13 +198,17 @@ func (l *Log) Case(id string) (Case, bool) {
 	return *r.current, true
 }
 
-// Cases returns all cases, the oldest first.
+// Cases returns all cases, the oldest first. A request that waits, since the vault cannot be read, stands there under
+// its own id until it has become cases.
 func (l *Log) Cases() []Case {
 	var all []Case
+	begun := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(l.cases)) {
 		c, _ := l.Case(id)
 		all = append(all, c)
+		begun[c.Request] = begun[c.Request] || c.ID != c.Request
 	}
+	all = slices.DeleteFunc(all, func(c Case) bool { return c.ID == c.Request && begun[c.Request] })
 	slices.SortStableFunc(all, func(a, b Case) int { return a.Since.Compare(b.Since) })
 	return all
 }

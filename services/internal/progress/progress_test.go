@@ -185,6 +185,29 @@ func one(t *testing.T, entries []progress.Entry) progress.Case {
 	return cases[0]
 }
 
+// A request that had to wait for Azure is no case of its own any more once it has become cases.
+func TestARequestThatWaitedBecomesItsCases(t *testing.T) {
+	raw, err := events.Encode(events.Event[events.Waiting]{
+		Header: events.Header{
+			ID: "r1/progress/1", Source: "/reprotect/tokyo/validator", Type: events.TypeWaiting.CloudType(), Site: "tokyo", Case: "r1",
+			Subject: "r1", Step: events.TypeWaiting.Step, Request: "r1", Position: 1, Time: begun,
+		},
+		Data: waiting,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := progress.ReadEntry(bus.Received{
+		Message: bus.Message{Subject: events.FactSubject("tokyo", "r1", events.TypeWaiting.Step, "waiting"), Data: raw}, Sequence: 9,
+	})
+	if c := one(t, []progress.Entry{waits}); c.ID != "r1" {
+		t.Errorf("while it waits: %+v", c)
+	}
+	if c := one(t, append(upTo(events.StepRequest).entries, waits)); c.ID != "r1-web01" {
+		t.Errorf("once it is accepted: %+v", c)
+	}
+}
+
 func TestForeignEventsAreNoFacts(t *testing.T) {
 	t.Parallel()
 	good := upTo(events.StepRequest).entries[0]
