@@ -20,9 +20,9 @@ const seldom = 10
 //
 // With maxAge 0 everything is read after the call began. Otherwise items and jobs are at most maxAge old,
 // fabrics, policies, mappings, vCenters and plans at most ten looks. A part that is refused, for want of a
-// permission, stands in Unread, and is tried again at the next look. No items, a failure that passes in any part
-// (half a look would show a running job as none), or the end of the look's two minutes is an error; a failed look
-// answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
+// permission, stands in Unread, and is tried again at the next look. No items, a failure in any part that passes or
+// is one of the login (half a look would show a running job as none), or the end of the look's two minutes is an
+// error; a failed look answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
 func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
 	vault, err := c.looks.share(ctx, maxAge, c.options.Now, c.look)
 	if err != nil {
@@ -102,7 +102,8 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 	read, err := list(l.ctx, pager, values, convert)
 	if err != nil {
 		err = l.client.fault("cannot read its "+name, err)
-		if f, _ := facts.FaultOf(err); f.Class == facts.Temporary || l.ctx.Err() != nil {
+		f, _ := facts.FaultOf(err)
+		if f.Class == facts.Temporary || f.Code == CodeLogin || f.Code == CodeCertificate || l.ctx.Err() != nil { // it is not about this part
 			l.failed = err
 			return nil
 		}

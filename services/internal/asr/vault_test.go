@@ -254,10 +254,17 @@ func TestHalfALookIsNone(t *testing.T) {
 	t.Parallel()
 	s, clock := serve(t), newClock()
 	s.vault(t)
-	s.handle("replicationJobs", status(http.StatusInternalServerError, ``))
 	c := s.client(t, with(clock))
-	_, err := c.Vault(t.Context(), time.Minute)
-	wantFault(t, err, facts.Temporary, CodeUnavailable)
+	for _, tt := range []struct {
+		status int
+		class  facts.Class
+		code   string
+	}{{http.StatusInternalServerError, facts.Temporary, CodeUnavailable}, {http.StatusUnauthorized, facts.Operator, CodeLogin}} {
+		s.handle("replicationJobs", status(tt.status, ``))
+		_, err := c.Vault(t.Context(), time.Minute)
+		wantFault(t, err, tt.class, tt.code)
+		clock.move(time.Minute)
+	}
 	s.vault(t)
 	clock.move(time.Minute)
 	if v, err := c.Vault(t.Context(), time.Minute); err != nil || len(v.Unread) != 0 {
