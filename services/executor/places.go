@@ -38,7 +38,7 @@ type look struct {
 	running int            // reprotect jobs
 	disks   map[string]int // by writer, of machines that replicate back
 	names   map[string]string
-	recent  []time.Time // starts of reprotect jobs that are not ours
+	recent  []time.Time // starts of reprotect jobs that this process does not know as its own
 }
 
 // writerOf is the id of what writes the disks of a machine on-premises, in lower case.
