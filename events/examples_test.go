@@ -142,6 +142,7 @@ var badExamples = map[string]string{
 	"waiting.bad-no-next-look.json":         "/data/nextLook",
 	"progressed.bad-percent.json":           "/data/percent",
 	"progressed.bad-fraction.json":          "/data/machines/0/percent",
+	"returned.bad-no-item.json":             "/data/item",
 	"violated.bad-no-do.json":               "/data/do",
 	"notification.bad-level.json":           "/data/level",
 	"dead.bad-reason.json":                  "/data/reason",

@@ -180,6 +180,9 @@ type MachineState struct {
 	Job     string `json:"job,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Since and LagSeconds are of a machine that is protected (S41), as in ProtectedState.
+	Since      time.Time `json:"since,omitzero"`
+	LagSeconds *int      `json:"lagSeconds,omitempty"`
 }
 
 // Cancelled: the case ended on demand.
@@ -222,7 +225,8 @@ type Progressed struct {
 // MachineProgress is where one machine stands on its way.
 type MachineProgress struct {
 	Machine     string    `json:"machine"`
-	State       string    `json:"state"` // as in MachineState
+	State       string    `json:"state"`         // as in MachineState
+	Job         string    `json:"job,omitempty"` // the Site Recovery job now; a submission after a failure makes another
 	Task        string    `json:"task,omitempty"`
 	Percent     int       `json:"percent"`
 	Replication *int      `json:"replication,omitempty"` // percent of the initial replication, where Azure says
@@ -238,6 +242,13 @@ type Violated struct {
 	What      string `json:"what"`
 	Endangers string `json:"endangers"`
 	Do        string `json:"do"`
+}
+
+// Returned: the failback of a machine has begun, or is done. It stands ready for failback no more (S41).
+type Returned struct {
+	Machine string `json:"machine"`
+	Item    string `json:"item"`
+	State   string `json:"state"` // of the item, in Azure's words
 }
 
 // Levels of a notification.

@@ -25,6 +25,7 @@ var (
 	moment   = rapid.Custom(func(t *rapid.T) time.Time {
 		return time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "s"), rapid.Int64Range(0, 1e9-1).Draw(t, "ns")).UTC()
 	})
+	lag       = rapid.Ptr(rapid.IntRange(0, 1<<40), true)
 	maybeWhen = rapid.OneOf(rapid.Just(time.Time{}), moment)
 )
 
@@ -105,7 +106,8 @@ func placement(t *rapid.T) events.Placement {
 }
 
 func machineState(t *rapid.T) events.MachineState {
-	return events.MachineState{Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Code: maybe.Draw(t, "code"), Message: maybe.Draw(t, "message")}
+	return events.MachineState{Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Code: maybe.Draw(t, "code"), Message: maybe.Draw(t, "message"),
+		Since: maybeWhen.Draw(t, "since"), LagSeconds: lag.Draw(t, "lag")}
 }
 
 func accepted(t *rapid.T) events.Accepted { return events.Accepted{Case: theCase(t)} }
@@ -151,7 +153,7 @@ func rehearsed(t *rapid.T) events.Rehearsed {
 func completed(t *rapid.T) events.Completed {
 	return events.Completed{Case: theCase(t), Machines: some(func(t *rapid.T) events.ProtectedState {
 		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
-			LagSeconds: rapid.Ptr(rapid.IntRange(0, 1<<40), true).Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation")}
+			LagSeconds: lag.Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation")}
 	}).Draw(t, "machines")}
 }
 
@@ -183,7 +185,7 @@ func waiting(t *rapid.T) events.Waiting {
 func progressed(t *rapid.T) events.Progressed {
 	return events.Progressed{Percent: percent.Draw(t, "percent"), Machines: some(func(t *rapid.T) events.MachineProgress {
 		return events.MachineProgress{
-			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
+			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
 			Replication: rapid.Ptr(percent, true).Draw(t, "replication"), Bytes: bytes53.Draw(t, "bytes"), ETA: maybeWhen.Draw(t, "eta"),
 			Rate: bytes53.Draw(t, "rate"),
 		}
@@ -192,6 +194,10 @@ func progressed(t *rapid.T) events.Progressed {
 
 func violated(t *rapid.T) events.Violated {
 	return events.Violated{Code: word.Draw(t, "code"), Machine: maybe.Draw(t, "machine"), What: word.Draw(t, "what"), Endangers: word.Draw(t, "endangers"), Do: word.Draw(t, "do")}
+}
+
+func returned(t *rapid.T) events.Returned {
+	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), State: word.Draw(t, "state")}
 }
 
 func note(t *rapid.T) events.Note {

@@ -18,7 +18,7 @@ const (
 	StepCancel   = "cancel"   // one cancelling
 	StepRetry    = "retry"    // retrying
 	StepProgress = "progress" // waiting, progressed
-	StepGuard    = "guard"    // violated
+	StepGuard    = "guard"    // violated, returned
 )
 
 // Steps lists the steps that have an outcome, in the order of a case.
@@ -85,6 +85,7 @@ var (
 	TypeWaiting    = Type[Waiting]{Kind{"waiting", Report, StepProgress}}
 	TypeProgressed = Type[Progressed]{Kind{"progressed", Report, StepProgress}}
 	TypeViolated   = Type[Violated]{Kind{"violated", Report, StepGuard}}
+	TypeReturned   = Type[Returned]{Kind{"returned", Report, StepGuard}}
 
 	TypeNotification = Type[Note]{Kind{"notification", Notification, ""}}
 	TypeDead         = Type[Dead]{Kind{"dead", DeadLetter, ""}}
@@ -108,7 +109,7 @@ var registry = []entry{
 	row(TypeRequest), row(TypeCancel), row(TypeRetry),
 	row(TypeAccepted), row(TypeRefused), row(TypeValidated), row(TypeRejected), row(TypePlaced), row(TypeRegistered),
 	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
-	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated),
+	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated), row(TypeReturned),
 	row(TypeNotification), row(TypeDead),
 }
 

@@ -86,6 +86,7 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		pin(events.TypeWaiting, waiting),
 		pin(events.TypeProgressed, progressed),
 		pin(events.TypeViolated, violated),
+		pin(events.TypeReturned, returned),
 		pin(events.TypeNotification, note),
 		pin(events.TypeDead, dead),
 	}

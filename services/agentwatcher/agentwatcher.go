@@ -50,7 +50,7 @@ func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Re
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, w.now(), site.Look)
+		return waiting.Surroundings(err, c.Names(), e.Wait, w.now(), site.Look)
 	}
 	agents, missing := look(c, vault)
 	if len(missing) == 0 {

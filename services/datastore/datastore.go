@@ -57,7 +57,7 @@ func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (b
 			return bus.Result{Publish: []bus.Draft{Place(c, vault, inv)}}, nil
 		}
 	}
-	return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, p.now(), site.Look)
+	return waiting.Surroundings(err, c.Names(), e.Wait, p.now(), site.Look)
 }
 
 // Place decides for all machines of a case: placed, or rejected when one finds no place.

@@ -49,11 +49,11 @@ func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, 
 	cause.Code = first(cause.Code, "job.failed")
 	if f.cancelling != nil {
 		s.State, s.code = cancelled, cause.Code
-		s.why = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.job, m.Name)
+		s.why = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.Job, m.Name)
 		return s, nil
 	}
 	before := f.memory.Again[m.Name]
-	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.job}
+	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.Job}
 	a.Cause.Message = cut(cause.Message)
 	a.Cause.Causes, a.Cause.Action = "", ""
 	look := f.site.Look
@@ -81,7 +81,7 @@ func cut(words string) string {
 // gaveUp ends a machine's way with what failed.
 func (f *follower) gaveUp(m events.Machine, s standing, a again) standing {
 	s.State, s.code, s.words, s.remedy = failed, a.Cause.Code, a.Cause.Message, a.Cause.Remedy
-	s.job = a.Of
+	s.Job = a.Of
 	s.why = fmt.Sprintf("Site Recovery job %s of %s failed", a.Of, m.Name)
 	if a.Tries > 0 {
 		s.why += fmt.Sprintf(", and it was tried %d times", a.Tries+1)
@@ -95,20 +95,20 @@ func (f *follower) gaveUp(m events.Machine, s standing, a again) standing {
 // toBeTried waits until a machine may be submitted again, and does so.
 func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
 	if f.cancelling != nil {
-		s.State, s.code, s.job = cancelled, a.Cause.Code, a.Of
+		s.State, s.code, s.Job = cancelled, a.Cause.Code, a.Of
 		s.why = fmt.Sprintf("Site Recovery job %s of %s had failed, and it was not submitted again; the machine still runs in Azure", a.Of, m.Name)
 		return s, nil
 	}
 	if a.Cause.Class == facts.Operator && f.late() {
 		return f.gaveUp(m, s, a), nil
 	}
-	s.State, s.Percent, s.Task, s.job = running, jobShare/3, "to be submitted again", a.Of
+	s.State, s.Percent, s.Task, s.Job = running, jobShare/3, "to be submitted again", a.Of
 	item, found := f.vault.Item(m.Item)
 	mv := decide(m, item, found, f.vault, a.At)
 	if mv.kind == adopt && mv.job != a.Of { // somebody else was quicker
 		a.Job = mv.job
 		remember(&f.memory.Again, m.Name, a)
-		s.job = mv.job
+		s.Job = mv.job
 		return s, nil
 	}
 	asked, err := f.retryAsked(ctx, a)
@@ -184,7 +184,7 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	switch {
 	case err == nil:
 		f.line.submitted(m, job)
-		s.job = job
+		s.Job = job
 		a.Job, a.Turn, a.Tries = job, false, a.Tries+1
 		remember(&f.memory.Again, m.Name, a)
 		return s, nil
@@ -205,7 +205,7 @@ func (f *follower) cancelJob(ctx context.Context, m events.Machine, s standing) 
 	}
 	asked, known := f.memory.Cancel[m.Name]
 	if !known {
-		err := f.site.Vault.Cancel(ctx, s.job)
+		err := f.site.Vault.Cancel(ctx, s.Job)
 		if fault, ok := facts.FaultOf(err); err != nil && (!ok || passing(fault) && fault.Code != "azure.conflict") {
 			return s, err
 		}
@@ -215,12 +215,12 @@ func (f *follower) cancelJob(ctx context.Context, m events.Machine, s standing) 
 	s.Task = "being cancelled"
 	if f.now.Sub(asked) > cancelBound {
 		s.State, s.code = cancelled, "job.cancel-timeout"
-		s.why = fmt.Sprintf("Site Recovery was asked %s ago to end job %s of %s, and it still runs: look at it in the portal", cancelBound, s.job, m.Name)
+		s.why = fmt.Sprintf("Site Recovery was asked %s ago to end job %s of %s, and it still runs: look at it in the portal", cancelBound, s.Job, m.Name)
 		return s, nil
 	}
 	s.waits = &events.Waiting{
 		For: waiting.ForCancel, Machines: []string{m.Name}, Since: asked, Until: asked.Add(cancelBound),
-		Message: fmt.Sprintf("Site Recovery job %s of %s was cancelled, and comes to its end", s.job, m.Name),
+		Message: fmt.Sprintf("Site Recovery job %s of %s was cancelled, and comes to its end", s.Job, m.Name),
 	}
 	return s, nil
 }

@@ -162,3 +162,74 @@ func TestCompletedSaysWhatStandsReady(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+func TestTheJobThatIsNamedIsTheLast(t *testing.T) {
+	f := broken(noWay)
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.looks(0)
+	w.looks(time.Minute)
+	mark(w, events.TypeRetrying, events.Retrying{})
+	said, _ := w.looks(time.Minute)
+	if d := said[0].(events.Progressed).Machines[0]; d.Job != "job-web01" {
+		t.Errorf("%+v", d)
+	}
+	item := replicates(100)
+	item.State = "Protected"
+	f.look = vaultOf(item)
+	said, _ = w.looks(time.Minute)
+	if d := said[0].(events.Completed); d.Case.Machines[0].Job != "job-web01" || w.event.Data.Case.Machines[0].Job != "" {
+		t.Errorf("%+v", d.Case)
+	}
+}
+
+func TestAGroupThatFailsSaysSinceWhenTheOthersAreProtected(t *testing.T) {
+	item := replicates(100)
+	lag := 42
+	item.State, item.Replication.LagSeconds = "Protected", &lag
+	db := failedOver("db01")
+	f := &fake{look: vaultOf(item, db), jobs: map[string]facts.Job{"j2": {ID: "j2", State: "Cancelled"}}}
+	f.look.Taken = cleared.Add(time.Minute)
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+	said, _ := w.looks(time.Minute)
+	web := said[0].(events.Failed).Machines[0]
+	if !web.Since.Equal(f.look.Taken) || web.LagSeconds == nil || *web.LagSeconds != lag {
+		t.Errorf("%+v", web)
+	}
+}
+
+func TestAJobThatAzureDoesNotKnow(t *testing.T) {
+	lost := &facts.Fault{Code: "ArmResourceDoesNotExist", Class: facts.Permanent, What: "cannot read job j1"}
+	denied := &facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "cannot read job j1", Remedy: "grant it"}
+	for _, tt := range []struct {
+		name   string
+		unread error
+		after  time.Duration // the machine's way ends then
+		code   string
+	}{
+		{"lost", lost, 5 * time.Minute, "job.unknown"},
+		{"not permitted", denied, 2*time.Hour + time.Minute, "job.timeout"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := failedOver("db01")
+			f := &fake{look: vaultOf(failedOver("web01"), db), jobs: map[string]facts.Job{}, unread: map[string]error{"j1": tt.unread}}
+			f.look.Jobs = []facts.Job{{ID: "j2", State: "InProgress", TargetName: "db01"}}
+			w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+			said, _ := w.looks(0)
+			if p := said[0].(events.Progressed); p.Machines[1].State != running {
+				t.Errorf("beside it: %+v", p.Machines[1])
+			}
+			if d, ok := said[1].(events.Waiting); !ok || d.Machines[0] != "web01" || !d.Since.Equal(cleared) || d.Remedy != tt.unread.(*facts.Fault).Remedy {
+				t.Errorf("%+v", said[1])
+			}
+			f.look.Jobs, f.jobs["j2"] = nil, facts.Job{ID: "j2", State: "Cancelled"}
+			if said, after := w.looks(time.Minute); after == 0 {
+				t.Fatalf("given up at once: %+v", said)
+			}
+			said, after := w.looks(tt.after - time.Minute)
+			d, ok := said[0].(events.Failed)
+			if !ok || after != 0 || d.Machines[0].Code != tt.code {
+				t.Errorf("%+v", said)
+			}
+		})
+	}
+}

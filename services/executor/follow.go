@@ -26,6 +26,7 @@ type memory struct {
 	Seen   map[string]milestone `json:"seen,omitempty"`   // by machine: where its replication stood at first
 	Since  map[string]time.Time `json:"since,omitempty"`  // by machine: when it was seen protected first
 	Cancel map[string]time.Time `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
+	Unread map[string]time.Time `json:"unread,omitempty"` // by machine: since when its job cannot be read
 }
 
 // milestone is where a replication stood at a time.
@@ -98,7 +99,6 @@ type follower struct {
 // standing is where one machine stands.
 type standing struct {
 	events.MachineProgress
-	job    string
 	item   string
 	lag    *int
 	code   string
@@ -121,7 +121,7 @@ func (f *follower) rests(s standing) bool {
 }
 
 func (f *follower) surroundings(err error) (bus.Result, error) {
-	r, err := waiting.Surroundings(err, f.e.Header, f.e.Data.Case.Names(), bus.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
+	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), bus.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
 	f.memory.Said = r.Note
 	f.memory.Still++
 	r.Note = waiting.Note(f.memory)
@@ -130,7 +130,7 @@ func (f *follower) surroundings(err error) (bus.Result, error) {
 
 // stand says where a machine stands now: its item is the truth, its job explains.
 func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) (standing, error) {
-	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name}, job: job.Job}
+	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name, Job: job.Job}}
 	if job.Refused != nil {
 		s.State, s.code, s.why, s.remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
 		if s.code == codeCancelled {
@@ -140,7 +140,7 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 	}
 	retried, tried := f.memory.Again[m.Name]
 	if tried && retried.Job != "" {
-		s.job = retried.Job
+		s.Job = retried.Job
 	}
 	item, ok := f.item(m)
 	s.item, s.lag = item.ID, item.Replication.LagSeconds
@@ -156,10 +156,10 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		return s, nil
 	case tried && retried.Job == "":
 		return f.toBeTried(ctx, m, s, retried)
-	case s.job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
+	case s.Job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
 		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
 		return s, nil
-	case s.job == "":
+	case s.Job == "":
 		s.State, s.code = failed, "machine.gone"
 		s.why = fmt.Sprintf("%s replicated back when the case began, and its item is not in the vault any more", m.Name)
 		s.remedy = "Look in the vault what became of it, then send the request again."
@@ -170,27 +170,28 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 
 // standByJob says what a job means for its machine.
 func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item facts.Item) (standing, error) {
-	summary, listed := f.vault.Job(s.job)
+	summary, listed := f.vault.Job(s.Job)
 	if listed && !summary.Done() && summary.State != "Suspended" {
-		f.line.occupies(f.e.Case, m, item, s.job, f.vault)
+		f.line.occupies(f.e.Case, m, item, s.Job, f.vault)
 		f.runs(&s, summary)
 		return f.cancelJob(ctx, m, s)
 	}
-	if ours, at := f.line.job(m.Item); !listed && ours == s.job && !f.vault.Began.After(at) { // younger than the look
+	if ours, at := f.line.job(m.Item); !listed && ours == s.Job && !f.vault.Began.After(at) { // younger than the look
 		f.runs(&s, facts.Job{FriendlyName: "Reprotect"})
 		return f.cancelJob(ctx, m, s)
 	}
-	if f.memory.Ended[m.Name] == s.job { // its item shows at one of the next looks
+	if f.memory.Ended[m.Name] == s.Job { // its item shows at one of the next looks
 		f.runs(&s, facts.Job{State: "Succeeded"})
 		return s, nil
 	}
-	full, err := f.site.Vault.Job(ctx, s.job) // read in full once it has changed, never while it runs
+	full, err := f.site.Vault.Job(ctx, s.Job) // read in full once it has changed, never while it runs
 	if err != nil {
-		return s, err
+		return f.jobUnread(ctx, m, s, err)
 	}
+	delete(f.memory.Unread, m.Name)
 	switch full.State {
 	case "Succeeded":
-		remember(&f.memory.Ended, m.Name, s.job)
+		remember(&f.memory.Ended, m.Name, s.Job)
 		if full.NewItemID != "" {
 			remember(&f.memory.Items, m.Name, full.NewItemID)
 		}
@@ -202,10 +203,10 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 		return f.jobFailed(ctx, m, s, full)
 	case "Cancelled":
 		s.State, s.code = failed, "job.cancelled"
-		s.why = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.job, m.Name)
+		s.why = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.Job, m.Name)
 		s.remedy = "If the machine is still to come home, retry the case."
 		if f.cancelling != nil {
-			s.State, s.why, s.remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.job, m.Name), ""
+			s.State, s.why, s.remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.Job, m.Name), ""
 		}
 	case "Suspended":
 		f.runs(&s, full)
@@ -241,7 +242,7 @@ func (f *follower) runs(s *standing, job facts.Job) {
 	}
 	if f.late() {
 		s.State, s.code = failed, "job.timeout"
-		s.why = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.job, s.Machine, f.site.JobWait)
+		s.why = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.Job, s.Machine, f.site.JobWait)
 		s.remedy = "Look at the job in the portal. When it has ended, retry the case: a machine that is protected by then is found to be so."
 	}
 }

@@ -1,12 +1,15 @@
 package executor
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
 	"reprotect.example/services/waiting"
 )
 
@@ -68,7 +71,7 @@ func (f *follower) sayQuiet(pause time.Duration) []bus.Draft {
 func digest(standings []standing) string {
 	var b strings.Builder
 	for _, s := range standings {
-		fmt.Fprintf(&b, "%s %s %d %s;", s.Machine, s.State, s.Percent, s.Task)
+		fmt.Fprintf(&b, "%s %s %d %s %s;", s.Machine, s.State, s.Percent, s.Task, s.Job)
 	}
 	return b.String()
 }
@@ -76,20 +79,23 @@ func digest(standings []standing) string {
 // end is the outcome of a case whose machines have all come to rest. Violation is what the guard reported last.
 func (f *follower) end(standings []standing, violation string) bus.Draft {
 	c := f.e.Data.Case
+	c.Machines = slices.Clone(c.Machines)
 	var bad []standing
 	var states []events.MachineState
 	var good []events.ProtectedState
 	for i, s := range standings {
-		states = append(states, events.MachineState{Machine: s.Machine, State: s.State, Job: s.job, Code: s.code, Message: s.why})
+		c.Machines[i].Job = s.Job // a submission after a failure made another
+		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.code, Message: s.why}
 		switch s.State {
 		case protected:
+			state.Since, state.LagSeconds = f.memory.Since[s.Machine], s.lag
 			good = append(good, events.ProtectedState{
-				Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location, Since: f.memory.Since[s.Machine],
-				LagSeconds: s.lag, Violation: violation,
+				Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location, Since: state.Since, LagSeconds: s.lag, Violation: violation,
 			})
 		case failed:
 			bad = append(bad, s)
 		}
+		states = append(states, state)
 	}
 	switch {
 	case len(good) == len(standings):
@@ -102,6 +108,40 @@ func (f *follower) end(standings []standing, violation string) bus.Draft {
 		failed.Message = fmt.Sprintf("%d of %d machines are protected, %d failed. %s", len(good), len(standings), len(bad), bad[0].why)
 	}
 	return bus.Fact(events.TypeFailed, events.StepReplication, failed)
+}
+
+// lostAfter is for how many looks Site Recovery may not know a job before it counts as lost.
+const lostAfter = 10
+
+// jobUnread says where a machine stands whose job cannot be read. What passes is borne, and holds up the whole case;
+// any other refusal is about this job, and the machines beside it are judged all the same.
+func (f *follower) jobUnread(ctx context.Context, m events.Machine, s standing, err error) (standing, error) {
+	fault, ok := facts.FaultOf(err)
+	if !ok || passing(fault) {
+		return s, err
+	}
+	if f.memory.Unread[m.Name].IsZero() {
+		remember(&f.memory.Unread, m.Name, f.now.UTC())
+	}
+	since := f.memory.Unread[m.Name]
+	if gone(fault) && f.now.Sub(since) >= lostAfter*f.site.Look {
+		s.State, s.code, s.words = failed, "job.unknown", words(fault)
+		s.why = fmt.Sprintf("Site Recovery does not know job %s of %s any more, and the machine does not replicate back", s.Job, m.Name)
+		s.remedy = "Look in the vault where the machine stands. If it still runs in Azure, retry the case."
+		return s, nil
+	}
+	f.runs(&s, facts.Job{FriendlyName: "its job cannot be read"})
+	if s.State == failed {
+		return s, nil
+	}
+	s.waits = &events.Waiting{
+		For: waiting.ForAzure, Code: fault.Code, Machines: []string{m.Name}, Message: words(fault), Remedy: fault.Remedy,
+		Since: since, Until: f.e.Time.Add(f.site.JobWait),
+	}
+	if f.cancelling != nil {
+		return f.cancelJob(ctx, m, s)
+	}
+	return s, nil
 }
 
 func remember[T any](m *map[string]T, key string, value T) {

@@ -130,7 +130,7 @@ func (s *starter) keep(r bus.Result) bus.Result {
 }
 
 func (s *starter) surroundings(err error) (bus.Result, error) {
-	result, err := waiting.Surroundings(err, s.e.Header, s.c.Names(), bus.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
+	result, err := waiting.Surroundings(err, s.c.Names(), bus.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
 	if err != nil {
 		return result, err
 	}

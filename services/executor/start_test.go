@@ -20,6 +20,7 @@ type fake struct {
 	look      facts.Vault
 	stale     *facts.Vault // what looks show that may be old
 	jobs      map[string]facts.Job
+	unread    map[string]error // by job: why it cannot be read
 	submitted []facts.Reprotect
 	cancelled []string
 	refuse    func(machine string) error
@@ -43,7 +44,7 @@ func (f *fake) Cancel(_ context.Context, job string) error {
 
 func (f *fake) Job(_ context.Context, id string) (facts.Job, error) {
 	f.reads++
-	return f.jobs[id], nil
+	return f.jobs[id], f.unread[id]
 }
 
 func (f *fake) Reprotect(_ context.Context, r facts.Reprotect) (string, error) {

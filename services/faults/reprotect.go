@@ -16,6 +16,7 @@ var pipeline = []Row{
 	{Code: "job.failed", Class: facts.Operator, For: Reprotect},
 	{Code: "job.cancelled", Class: facts.Permanent, For: Reprotect},
 	{Code: "job.cancel-timeout", Class: facts.Permanent, For: Reprotect},
+	{Code: "job.unknown", Class: facts.Permanent, For: Reprotect},
 	{Code: "job.timeout", Class: facts.Permanent, For: Reprotect},
 	{Code: "job.warning", Class: facts.Temporary, Warning: true, For: Reprotect},
 	{Code: "replication.timeout", Class: facts.Permanent, For: Reprotect, Refs: []string{"S3", "S17"}},

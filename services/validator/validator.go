@@ -75,9 +75,7 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 	into := func(d bus.Draft) bus.Draft { return d.For(name, events.Token(e.ID), e.ID) }
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		header := e.Header
-		header.Time = e.Received
-		return waiting.Surroundings(err, header, machineNames(e.Data), e.Wait, v.now(), site.Look, into)
+		return waiting.Surroundings(err, machineNames(e.Data), e.Wait, v.now(), site.Look, into)
 	}
 	ids, cases, problems := Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
 	if problems != nil {
@@ -99,7 +97,7 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 	c := e.Data.Case
 	findings, taken, err := Check(ctx, site, c, v.now)
 	if err != nil {
-		return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, v.now(), site.Look)
+		return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
 	}
 	c.CheckedAt = taken.UTC()
 	blocking := checks.Blocking(findings)
@@ -127,7 +125,7 @@ func (v validator) awaitDrive(ctx context.Context, e bus.Event[events.Accepted],
 	c := e.Data.Case
 	if e.Wait.Looks == 0 {
 		if err := refresh(ctx, site, c); err != nil {
-			return waiting.Surroundings(err, e.Header, c.Names(), e.Wait, v.now(), site.Look)
+			return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
 		}
 	}
 	w := events.Waiting{

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,9 @@ const (
 // from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
 // the event unless into is given.
 func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration, into ...func(bus.Draft) bus.Draft) bus.Result {
-	note := w.For + "\n" + w.Message
-	if w.Place > 0 { // told again whenever half of the line is through
-		note += fmt.Sprintf("\n%d", bits.Len(uint(w.Place)))
+	note := strings.Join([]string{w.For, w.Since.UTC().Format(time.RFC3339Nano), w.Message}, "\n")
+	if w.Place > 0 {
+		note += fmt.Sprintf("\n%d", telling(w.Place))
 	}
 	w.NextLook = now.Add(pause)
 	result := bus.Result{After: pause, Note: note}
@@ -54,25 +55,45 @@ func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration,
 	return result
 }
 
+// telling changes when a place in the line is to be told again: near the front at every step, further back whenever
+// half of those before it are through.
+func telling(place int) int {
+	const near = 20
+	if place <= near {
+		return place
+	}
+	return near + bits.Len(uint(place))
+}
+
 // Surroundings turns an error of Azure or vCenter into a wait without an end: bad surroundings pass, or somebody
-// mends them. An error that is none of theirs comes back.
-func Surroundings(err error, e events.Header, machines []string, previous bus.Wait, now time.Time, look time.Duration, into ...func(bus.Draft) bus.Draft) (bus.Result, error) {
+// mends them. It counts from the first look that failed since the last that did not. An error that is none of theirs
+// comes back.
+func Surroundings(err error, machines []string, previous bus.Wait, now time.Time, look time.Duration, into ...func(bus.Draft) bus.Draft) (bus.Result, error) {
 	fault, ok := facts.FaultOf(err)
 	if !ok {
 		return bus.Result{}, err
 	}
-	since := e.Time
-	if since.IsZero() {
-		since = now
-	}
 	w := events.Waiting{
 		For: reason(fault.Code), Machines: machines, Code: fault.Code, Remedy: fault.Remedy,
-		Message: fault.What, Since: since,
+		Message: fault.What, Since: outage(previous.Note, now),
 	}
 	if fault.Words != "" {
 		w.Message = fmt.Sprintf("%s: %s", fault.What, fault.Words)
 	}
 	return On(w, previous, now, max(Pause(look, previous.Looks), fault.After), into...), nil
+}
+
+// outage is when the failures began of which the note, as On leaves it, tells; now when it tells of none.
+func outage(note string, now time.Time) time.Time {
+	parts := strings.SplitN(note, "\n", 3)
+	if len(parts) < 3 || !slices.Contains([]string{ForThrottle, ForVCenter, ForAzure}, parts[0]) {
+		return now.UTC()
+	}
+	since, err := time.Parse(time.RFC3339Nano, parts[1])
+	if err != nil {
+		return now.UTC()
+	}
+	return since
 }
 
 func reason(code string) string {

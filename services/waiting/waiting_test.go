@@ -27,7 +27,6 @@ func TestPauseGrowsToTenLooks(t *testing.T) {
 
 func TestSurroundings(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	header := events.Header{Time: now.Add(-time.Minute)}
 	for _, tt := range []struct {
 		fault facts.Fault
 		want  string
@@ -36,24 +35,28 @@ func TestSurroundings(t *testing.T) {
 		{facts.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
 		{facts.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: facts.Operator}, ForVCenter},
 	} {
-		r, err := Surroundings(&tt.fault, header, []string{"web01"}, bus.Wait{}, now, look)
+		r, err := Surroundings(&tt.fault, []string{"web01"}, bus.Wait{Note: "agent\n" + now.Add(-time.Hour).Format(time.RFC3339Nano) + "\nits agent"}, now, look)
 		if err != nil || len(r.Publish) != 1 {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		w := r.Publish[0].Data().(events.Waiting)
-		if w.For != tt.want || w.Code != tt.fault.Code || w.Remedy != tt.fault.Remedy || !w.Since.Equal(header.Time) || !w.Until.IsZero() || !w.NextLook.Equal(now.Add(r.After)) {
+		if w.For != tt.want || w.Code != tt.fault.Code || w.Remedy != tt.fault.Remedy || !w.Since.Equal(now) || !w.Until.IsZero() || !w.NextLook.Equal(now.Add(r.After)) {
 			t.Errorf("%+v", w)
 		}
 		if r.After < tt.fault.After || r.After == 0 {
 			t.Errorf("%s: again after %v", tt.fault.Code, r.After)
 		}
-		again, err := Surroundings(&tt.fault, header, nil, bus.Wait{Looks: 1, Note: r.Note}, now, look)
+		again, err := Surroundings(&tt.fault, nil, bus.Wait{Looks: 1, Note: r.Note}, now.Add(time.Minute), look)
 		if err != nil || len(again.Publish) != 0 || again.After == 0 {
 			t.Errorf("the same wait is told twice: %+v, %v", again, err)
 		}
+		other, err := Surroundings(&facts.Fault{Code: "azure.timeout", What: "too slow"}, nil, bus.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
+		if err != nil || len(other.Publish) != 1 || !other.Publish[0].Data().(events.Waiting).Since.Equal(now) {
+			t.Errorf("an outage that looks different counts anew: %+v, %v", other, err)
+		}
 	}
 	own := errors.New("a mistake of ours")
-	if _, err := Surroundings(own, header, nil, bus.Wait{}, now, look); !errors.Is(err, own) {
+	if _, err := Surroundings(own, nil, bus.Wait{}, now, look); !errors.Is(err, own) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -45,6 +45,7 @@ var publishers = map[string][]string{
 	"reprotect.event.tokyo.c.progress.progressed":     {"executor"},
 	"reprotect.event.tokyo.c.progress.waiting":        {"validator", "datastore", "agentwatcher", "executor"},
 	"reprotect.event.tokyo.c.guard.violated":          {"guard"},
+	"reprotect.event.tokyo.c.guard.returned":          {"guard"},
 	"reprotect.event.tokyo.c.validation.completed":    {},
 	"reprotect.notification.tokyo.critical":           {"notifier"},
 	"reprotect.dead.executor":                         {"executor"},

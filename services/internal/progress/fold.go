@@ -93,7 +93,7 @@ func (c *Case) decide(e Entry) {
 		c.carry(d.Case)
 		for _, p := range d.Machines {
 			m := c.machine(p.Machine)
-			m.State, m.Percent, m.Since = MachineProtected, 100, p.Since
+			m.State, m.Percent, m.Since, m.LagSeconds = MachineProtected, 100, p.Since, p.LagSeconds
 			m.Location = cmp.Or(p.Location, m.Location)
 		}
 	case events.Refused:
@@ -159,7 +159,7 @@ func (c *Case) rest(states []events.MachineState) {
 		m := c.machine(s.Machine)
 		m.State, m.Code, m.Message, m.Job = s.State, s.Code, s.Message, cmp.Or(s.Job, m.Job)
 		if s.State == MachineProtected {
-			m.Percent = 100
+			m.Percent, m.Since, m.LagSeconds = 100, s.Since, s.LagSeconds
 		}
 	}
 }
@@ -173,6 +173,8 @@ func (c *Case) report(entries []Entry, last Entry) {
 		switch d := e.Data.(type) {
 		case events.Violated:
 			c.Violations = append(c.Violations, d)
+		case events.Returned:
+			c.machine(d.Machine).Returned = e.Time
 		case events.Cancelling:
 			cancelling = true
 		case events.Progressed:
@@ -224,7 +226,7 @@ func (c *Case) progressed(p events.Progressed) {
 		m := c.machine(now.Machine)
 		m.Percent, m.Task, m.Replication, m.Bytes = max(m.Percent, now.Percent), now.Task, now.Replication, now.Bytes
 		if !c.End {
-			m.State, m.ETA = now.State, now.ETA
+			m.State, m.ETA, m.Job = now.State, now.ETA, cmp.Or(now.Job, m.Job)
 		}
 	}
 }

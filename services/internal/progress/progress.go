@@ -78,7 +78,9 @@ type Machine struct {
 	Bytes        int64     `json:"bytes,omitempty"`
 	ETA          time.Time `json:"eta,omitzero"`
 	Job          string    `json:"job,omitempty"`
-	Since        time.Time `json:"since,omitzero"` // protected since
+	Since        time.Time `json:"since,omitzero"`       // protected since
+	LagSeconds   *int      `json:"lagSeconds,omitempty"` // age of its last recovery point when the case ended
+	Returned     time.Time `json:"returned,omitzero"`    // its failback was seen then: it stands ready no more
 	Code         string    `json:"code,omitempty"`
 	Message      string    `json:"message,omitempty"`
 }
