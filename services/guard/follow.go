@@ -73,7 +73,10 @@ func (p *post) look(ctx context.Context, c *charge) error {
 	for i, t := range c.things {
 		if t.writer == "" {
 			item, found := itemOf(vault, t.machine)
-			c.known[i] = c.known[i].follow(stageOf(item, found), p.now()).learn(item, found)
+			if err := p.follow(ctx, c, i, item, found); err != nil {
+				c.mu.Unlock()
+				return err
+			}
 			refs[i] = facts.VMRef{Name: t.name, ID: item.VMID}
 		} else {
 			refs[i] = writerOf(vault, t)
@@ -98,6 +101,21 @@ func (p *post) look(ctx context.Context, c *charge) error {
 		c.mu.Unlock()
 	}
 	return p.lookAtAzure(ctx, c)
+}
+
+// follow takes in where a machine stands, and tells once when its failback is seen: it stands ready no more (S41).
+// The caller holds the charge.
+func (p *post) follow(ctx context.Context, c *charge, at int, item facts.Item, found bool) error {
+	s := stageOf(item, found)
+	k := c.known[at].follow(s, p.now()).learn(item, found)
+	if s == home && !c.known[at].Home {
+		draft := bus.Fact(events.TypeReturned, "", events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State})
+		if err := p.report(ctx, c, number(len(c.things), at, returned, 1), draft); err != nil {
+			return err
+		}
+	}
+	c.known[at] = k
+	return nil
 }
 
 func (p *post) lookAtAzure(ctx context.Context, c *charge) error {

@@ -200,10 +200,14 @@ func TestFailback(t *testing.T) {
 		s.shows("web01", "poweredOff")
 		s.change(func() { s.item.JobID, s.item.Scenario = "f", "PlannedFailover" })
 		s.shows("web01", "poweredOn")
-		if told := log(); len(told) != 0 {
+		<-time.After(10 * time.Minute)
+		told := log()
+		if len(told) != 1 {
+			t.Fatalf("told %+v", told)
+		}
+		if d, ok := told[0].Data.(events.Returned); !ok || d.Machine != "web01" || d.Item == "" {
 			t.Errorf("told %+v", told)
 		}
-		<-time.After(10 * time.Minute)
 		synctest.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()

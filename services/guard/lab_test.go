@@ -312,6 +312,12 @@ func TestViolations(t *testing.T) {
 	w.only("gone-m", "guard.storage-vmotion", "guard.azure-vm")
 	w.only("moved-c", "guard.snapshot", "guard.storage-vmotion", "guard.azure-vm")
 	w.only("calm-m", "guard.storage-vmotion")
+
+	w.do("fail-back", "calm-m") // S41
+	await(w, 1, events.TypeReturned, caseOf("calm-m"), func(d events.Returned) bool { return d.Machine == "calm-m" })
+	w.do("power-on", "calm-m")
+	w.raises(1, "guard.powered-on", "moved-c", "power-on", "moved-c")
+	w.only("calm-m", "guard.storage-vmotion")
 }
 
 // What happens while no guard runs is found by the next one, and what was told is not told again.

@@ -215,9 +215,13 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 			continue
 		}
 		k, told := t.judge(c.known[i], vm, p.now())
-		if len(told) > 0 && t.writer == "" && p.goesHome(ctx, c.known[i]) {
-			k, told = c.known[i], nil
-			k.Home = true
+		if len(told) > 0 && t.writer == "" {
+			if item, going := p.goesHome(ctx, c.known[i]); going {
+				if err := p.follow(ctx, c, i, item, true); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
@@ -235,26 +239,30 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 const homeLimit = time.Second
 
 // goesHome asks whether the failback of a machine has begun, since the last look.
-func (p *post) goesHome(ctx context.Context, k known) bool {
+func (p *post) goesHome(ctx context.Context, k known) (facts.Item, bool) {
 	if k.Item == "" {
-		return false
+		return facts.Item{}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, homeLimit)
 	defer cancel()
 	item, err := p.site.Vault.Item(ctx, k.Item)
-	return err == nil && stageOf(item, true) == home
+	return item, err == nil && stageOf(item, true) == home
 }
 
 // publish tells of the violations of a thing, and then remembers what is known of it. The caller holds the charge.
 func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []violation) error {
 	for _, v := range told {
 		n := number(len(c.things), at, v.way, k.Count[v.way])
-		if err := bus.Report(ctx, p.broker, name, c.event, n, bus.Fact(events.TypeViolated, "", v.fact), p.now()); err != nil {
+		if err := p.report(ctx, c, n, bus.Fact(events.TypeViolated, "", v.fact)); err != nil {
 			return err
 		}
 	}
 	c.known[at] = k
 	return nil
+}
+
+func (p *post) report(ctx context.Context, c *charge, number int, d bus.Draft) error {
+	return bus.Report(ctx, p.broker, name, c.event, number, d, p.now())
 }
 
 // sweep drops the cases of which the bus has not spoken for long: another process holds them now.

@@ -40,19 +40,20 @@ func things(s events.Started) []thing {
 	return append(machines, writers...)
 }
 
-// A thing may be violated in two ways.
+// Of a thing that many kinds of news are told: it may be violated in two ways, and a machine returns.
 const (
-	ways = 2
+	ways = 3
 
 	poweredOn = 0 // a machine
 	azureGone = 1
+	returned  = 2
 
 	relocated   = 0 // a writer
 	snapshotted = 1
 )
 
-// number numbers the violations of a case, without gaps for what has happened and alike for every guard that sees
-// them, in whatever order: count is how often this way of this thing was violated so far, itself included.
+// number numbers the news of a case, without gaps for what has happened and alike for every guard that sees
+// them, in whatever order: count is how often this way of this thing was told so far, itself included.
 func number(things, at, way, count int) int { return (count-1)*things*ways + at*ways + way + 1 }
 
 // known is what the guard knows of a thing. All of a case's travel with its wake-up, so it is kept short.

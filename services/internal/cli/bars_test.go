@@ -137,6 +137,7 @@ func TestReadyMachines(t *testing.T) {
 		protected("1", "web01", "protected"), protected("2", "WEB01", "not-started"), // rejected later: still protected
 		protected("3", "db01", "protected"), protected("4", "db01", "failed"), // acted on again: not any more
 		protected("5", "app01", "failed"), protected("6", "app01", "protected"),
+		{ID: "7", Site: "tokyo", Machines: []progress.Machine{{Name: "mail01", State: "protected", Returned: noon}}}, // it fails back
 	})
 	var ids []string
 	for _, r := range got {

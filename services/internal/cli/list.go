@@ -23,7 +23,7 @@ func (a *app) listCommand() *cobra.Command {
 		Long: `List every case of the event log and where it stands, the oldest first.
 
 With --ready, list instead the machines that are protected from Azure to on-premises, as far as the event log
-tells: these may be failed back.`,
+tells: these may be failed back. A machine leaves that list when the guard has seen its failback.`,
 		Example: example("reprotect list", "reprotect list --ready", "reprotect list -o json | jq '.[] | select(.end | not) | .id'"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -89,7 +89,11 @@ func note(c progress.Case, s speech) string {
 		v := c.Violations[len(c.Violations)-1]
 		return short(s.title(v.Code, v.What))
 	case c.Waiting != nil:
-		return s.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
+		text := s.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
+		if c.Waiting.Place > 0 {
+			text += fmt.Sprintf(", place %d", c.Waiting.Place)
+		}
+		return text
 	case c.End && !c.Good:
 		return short(s.title(c.Code, c.Why))
 	case c.DryRun:
@@ -113,21 +117,23 @@ type ready struct {
 	Site       string            `json:"site"`
 	Case       string            `json:"case"`
 	Since      time.Time         `json:"since,omitzero"`
+	LagSeconds *int              `json:"lagSeconds,omitempty"` // age of the last recovery point when the case ended
 	Location   string            `json:"location,omitempty"`
 	Violations []events.Violated `json:"violations,omitempty"`
 }
 
-// readyMachines lists the machines that the latest case to act on them left protected. Cases that ended before
+// readyMachines lists the machines that the latest case to act on them left protected, and that are not seen to fail
+// back. Cases that ended before
 // they changed anything say nothing about their machines. The cases come the oldest first.
 func readyMachines(cases []progress.Case) []ready {
 	latest := map[string]ready{}
 	for _, c := range cases {
 		for _, m := range c.Machines {
 			key := c.Site + "/" + strings.ToLower(m.Name)
-			switch m.State {
-			case progress.MachineNotStarted:
-			case progress.MachineProtected:
-				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.Location, about(m.Name, c.Violations)}
+			switch {
+			case m.State == progress.MachineNotStarted:
+			case m.State == progress.MachineProtected && m.Returned.IsZero():
+				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, about(m.Name, c.Violations)}
 			default:
 				delete(latest, key)
 			}
@@ -156,14 +162,14 @@ func (a *app) printReady(cases []progress.Case) error {
 		a.hint("No machine is ready for failback yet.")
 		return nil
 	}
-	t := newTable("MACHINE", "SITE", "CASE", "PROTECTED SINCE", "LOCATION", "ATTENTION")
+	t := newTable("MACHINE", "SITE", "CASE", "PROTECTED SINCE", "RECOVERY POINT LAG", "LOCATION", "ATTENTION")
 	p, speech := paint(a.color(a.stdout)), a.speech()
 	for _, m := range machines {
 		attention := ""
 		if n := len(m.Violations); n > 0 {
 			attention = short(speech.title(m.Violations[n-1].Code, m.Violations[n-1].What))
 		}
-		t.row(m.Machine, m.Site, m.Case, clock(m.Since), m.Location, p.level(progress.Warn, attention))
+		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(progress.Warn, attention))
 	}
 	t.write(a.stdout)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
 
 	"charm.land/lipgloss/v2"
 	"github.com/spf13/cobra"
@@ -78,6 +79,7 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	}
 	if c.Waiting != nil {
 		say("Waits for", "%s, since %s: %s", progress.For(c.Waiting.For), clock(c.Waiting.Since), c.Waiting.Message)
+		say("Place", "%s", place(c.Waiting))
 		say("Gives up", "%s", clock(c.Waiting.Until))
 		do(c.Waiting.Code, c.Waiting.Remedy)
 	}
@@ -95,7 +97,7 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	showProblems(w, c.Problems, s)
 	showFindings(w, c.Findings, p, s)
 	for _, v := range c.Violations {
-		fmt.Fprintf(w, "\n%s %s\n  This endangers %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
+		fmt.Fprintf(w, "\n%s %s\n  Why it matters: %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
 		for _, l := range s.about(v.Code, v.Do) {
 			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
 		}
@@ -114,13 +116,41 @@ func showMachines(w io.Writer, c progress.Case, p paint) {
 	t := newTable("MACHINE", "KIND", "DATASTORE", "LOCATION", "STATE", "DONE", "NOW", "JOB")
 	for _, m := range c.Machines {
 		doing := progress.Doing(m.State, m.Task, m.Replication)
-		if m.Message != "" {
+		switch {
+		case m.Message != "":
 			doing = short(m.Message)
+		case !m.Returned.IsZero():
+			doing = "its failback was seen " + clock(m.Returned)
+		case m.State == progress.MachineProtected && !m.Since.IsZero():
+			doing = "since " + clock(m.Since) + lagged(m)
 		}
 		level := map[string]string{progress.MachineProtected: progress.Good, "failed": progress.Bad, "cancelled": progress.Bad}[m.State]
 		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, m.State), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
+}
+
+// lagged says how old the last recovery point was, where Site Recovery told.
+func lagged(m progress.Machine) string {
+	if m.LagSeconds == nil {
+		return ""
+	}
+	return ", recovery point lag " + lag(m.LagSeconds)
+}
+
+func lag(seconds *int) string {
+	if seconds == nil {
+		return ""
+	}
+	return progress.Duration(time.Duration(*seconds) * time.Second)
+}
+
+// place words where a case stands in the line. It is told at each step near the front, further back now and then.
+func place(w *events.Waiting) string {
+	if w.Place == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d in the line when it was told last, told again as it moves up", w.Place)
 }
 
 func kind(m progress.Machine) string {

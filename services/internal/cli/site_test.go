@@ -177,7 +177,8 @@ func (s *site) furnish(t testing.TB) {
 	}
 	put(t, s, events.TypeAccepted, "", "r-1-web01", 1, 1, events.Accepted{Case: web})
 	put(t, s, events.TypeValidated, "", "r-1-web01", 2, 2, events.Validated{Case: web, Findings: []events.Finding{}})
-	put(t, s, events.TypeCompleted, "", "r-1-web01", 40, 3, events.Completed{Case: web, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i", Since: now, Location: "original"}}})
+	lag := 42
+	put(t, s, events.TypeCompleted, "", "r-1-web01", 40, 3, events.Completed{Case: web, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i", Since: now, Location: "original", LagSeconds: &lag}}})
 
 	put(t, s, events.TypeAccepted, "", "r-1-db01", 3, 1, events.Accepted{Case: db})
 	put(t, s, events.TypeValidated, "", "r-1-db01", 4, 2, events.Validated{Case: db, Findings: findings})

@@ -91,7 +91,9 @@ func sentence(e Entry) (level, text string) {
 	case events.Progressed:
 		return Info, fmt.Sprintf("%d %%: %s.", d.Percent, list(d.Machines, machineProgress))
 	case events.Violated:
-		return Bad, fmt.Sprintf("Attention%s: %s This endangers %s What to do: %s", prefixed(", ", d.Machine), stop(d.What), stop(d.Endangers), d.Do)
+		return Bad, fmt.Sprintf("Attention%s: %s Why it matters: %s What to do: %s", prefixed(", ", d.Machine), stop(d.What), stop(d.Endangers), d.Do)
+	case events.Returned:
+		return Info, d.Machine + " fails back, or has done so: it stands ready for failback no more."
 	case events.Note:
 		return noteLevels[d.Level], "Notified: " + d.Title
 	}
@@ -184,12 +186,17 @@ func waiting(w events.Waiting, now time.Time) string {
 	if !w.Until.IsZero() {
 		text += " Gives up in " + Duration(w.Until.Sub(now)) + "."
 	}
+	if w.Place > 0 {
+		text += fmt.Sprintf(" Place %d in the line.", w.Place)
+	}
 	return text + prefixed(" What to do: ", w.Remedy)
 }
 
 var waitingFor = map[string]string{
 	"agent": "the agent", "retention-drive": "the retention drive", "disk-slot": "a free disk slot",
 	"throttle": "Azure, which asks for slower calls", "azure": "Azure", "vcenter": "vCenter",
+	"turn": "its turn", "job": "another job to end", "operator": "somebody to mend the cause", "cancel": "its job to end",
+	"replication": "its replication to move",
 }
 
 // For words what a case waits for.

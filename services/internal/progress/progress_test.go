@@ -242,6 +242,34 @@ func TestUnreadableFactStillEndsItsCase(t *testing.T) {
 	}
 }
 
+// What stands ready for failback (S41): since when, with which lag, by which job, and until its failback is seen.
+func TestWhatStandsReady(t *testing.T) {
+	t.Parallel()
+	since, lag := begun.Add(time.Hour), 42
+	again := events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", Job: "j2"}, {Machine: "db01", State: "protected"}}}
+	s := tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, again)
+	if m := one(t, s.entries).Machines[0]; m.Job != "j2" {
+		t.Errorf("after a submission again: %+v", m)
+	}
+	ended := map[string]*story{
+		"failed": tell(upTo(events.StepSubmission), events.TypeFailed, events.StepReplication, 7, events.Failed{
+			Code: "x", Message: "m", Remedy: "r", Machines: []events.MachineState{{Machine: "web01", State: "protected", Since: since, LagSeconds: &lag}, {Machine: "db01", State: "failed"}},
+		}),
+		"completed": tell(upTo(events.StepSubmission), events.TypeCompleted, "", 7, events.Completed{
+			Case: two, Machines: []events.ProtectedState{{Machine: "web01", Since: since, LagSeconds: &lag}, {Machine: "db01"}},
+		}),
+	}
+	for name, s := range ended {
+		if m := one(t, s.entries).Machines[0]; !m.Since.Equal(since) || m.LagSeconds == nil || *m.LagSeconds != lag || !m.Returned.IsZero() {
+			t.Errorf("%s: %+v", name, m)
+		}
+		tell(s, events.TypeReturned, "", 9, events.Returned{Machine: "web01", Item: "/i", State: "UnplannedFailoverCompleted"})
+		if m := one(t, s.entries).Machines[0]; m.State != "protected" || m.Returned.IsZero() {
+			t.Errorf("%s, then home: %+v", name, m)
+		}
+	}
+}
+
 func TestDescribe(t *testing.T) {
 	t.Parallel()
 	line := func(s *story) progress.Line { return progress.Describe(s.entries[len(s.entries)-1]) }
@@ -249,17 +277,19 @@ func TestDescribe(t *testing.T) {
 		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":      upTo(events.StepRequest),
 		"info Reprotect started: web01 (job j1), db01 (protected already).":                          upTo(events.StepSubmission),
 		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
+		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the line.":         tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
+		"info web01 fails back, or has done so: it stands ready for failback no more.":               tell(&story{}, events.TypeReturned, "", 9, events.Returned{Machine: "web01"}),
 		"info 42 %: web01 60 % (initial replication 50 %).":                                          tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 42, Machines: []events.MachineProgress{{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}}}),
-		"good Protected: web01.":                                                                             tell(&story{}, events.TypeCompleted, "", 6, events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}),
-		"warning Checked, nothing blocks: 1 pass, 1 warn.":                                                   tell(&story{}, events.TypeValidated, "", 2, events.Validated{Findings: []events.Finding{{Status: "warn"}, {Status: "pass"}}}),
-		"bad Failed (95226): No agent. Azure or vCenter says: gone What to do: Install it.":                  tell(&story{}, events.TypeFailed, "registration", 4, events.Failed{Code: "95226", Message: "No agent.", Words: "gone", Remedy: "Install it."}),
-		"bad Attention, web01: it was switched on. This endangers the reprotect. What to do: Switch it off.": tell(&story{}, events.TypeViolated, "", 7, events.Violated{Machine: "web01", What: "it was switched on", Endangers: "the reprotect", Do: "Switch it off."}),
-		"info Datastore chosen: web01 on VMFS-01, original location, db01: none fits.":                       tell(&story{}, events.TypePlaced, "", 3, events.Placed{Placements: []events.Placement{{Machine: "web01", Datastore: "VMFS-01", Location: "original"}, {Machine: "db01"}}}),
-		"bad Refused, nothing was begun: two [31mlines: no.":                                                 tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "two\x1b[31mlines", Message: "no."}}}),
-		"warning Cancelled: CHG.":                                                                            tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{Reason: "CHG"}),
-		"good Rehearsed, nothing was changed. A real run would reprotect web01 to VMFS-01.":                  tell(&story{}, events.TypeRehearsed, "", 5, events.Rehearsed{Would: []events.Machine{{Name: "web01", Choice: events.Choice{Datastore: "VMFS-01"}}}}),
-		"bad Rejected, nothing was changed: m: a, m: b.":                                                     tell(&story{}, events.TypeRejected, "validation", 2, events.Rejected{Problems: []events.Problem{{Place: "m", Message: "a."}, {Place: "m", Message: "b"}}}),
-		"info Agents are back: web01 (9.63).":                                                                tell(&story{}, events.TypeRegistered, "", 4, events.Registered{Agents: []events.Agent{{Machine: "web01", Version: "9.63"}}}),
+		"good Protected: web01.":                                                                              tell(&story{}, events.TypeCompleted, "", 6, events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}),
+		"warning Checked, nothing blocks: 1 pass, 1 warn.":                                                    tell(&story{}, events.TypeValidated, "", 2, events.Validated{Findings: []events.Finding{{Status: "warn"}, {Status: "pass"}}}),
+		"bad Failed (95226): No agent. Azure or vCenter says: gone What to do: Install it.":                   tell(&story{}, events.TypeFailed, "registration", 4, events.Failed{Code: "95226", Message: "No agent.", Words: "gone", Remedy: "Install it."}),
+		"bad Attention, web01: it was switched on. Why it matters: the reprotect. What to do: Switch it off.": tell(&story{}, events.TypeViolated, "", 7, events.Violated{Machine: "web01", What: "it was switched on", Endangers: "the reprotect", Do: "Switch it off."}),
+		"info Datastore chosen: web01 on VMFS-01, original location, db01: none fits.":                        tell(&story{}, events.TypePlaced, "", 3, events.Placed{Placements: []events.Placement{{Machine: "web01", Datastore: "VMFS-01", Location: "original"}, {Machine: "db01"}}}),
+		"bad Refused, nothing was begun: two [31mlines: no.":                                                  tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "two\x1b[31mlines", Message: "no."}}}),
+		"warning Cancelled: CHG.":                                                                             tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{Reason: "CHG"}),
+		"good Rehearsed, nothing was changed. A real run would reprotect web01 to VMFS-01.":                   tell(&story{}, events.TypeRehearsed, "", 5, events.Rehearsed{Would: []events.Machine{{Name: "web01", Choice: events.Choice{Datastore: "VMFS-01"}}}}),
+		"bad Rejected, nothing was changed: m: a, m: b.":                                                      tell(&story{}, events.TypeRejected, "validation", 2, events.Rejected{Problems: []events.Problem{{Place: "m", Message: "a."}, {Place: "m", Message: "b"}}}),
+		"info Agents are back: web01 (9.63).":                                                                 tell(&story{}, events.TypeRegistered, "", 4, events.Registered{Agents: []events.Agent{{Machine: "web01", Version: "9.63"}}}),
 		"info Reprotect started: a (protected already), b (protected already), c (protected already), d (protected already), e (protected already), f (protected already), g (protected already), h (protected already), and 2 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghij")}),
 	} {
 		l := line(s)
