@@ -106,6 +106,7 @@ type DatastoreVerdict struct {
 	Type      string `json:"type,omitempty"`
 	Accepted  bool   `json:"accepted"`
 	FreeBytes int64  `json:"freeBytes,omitempty"`
+	Code      string `json:"code,omitempty"` // of the reason, or of the warning
 	Warning   string `json:"warning,omitempty"`
 	Reason    string `json:"reason,omitempty"` // why refused
 	Remedy    string `json:"remedy,omitempty"`

@@ -22,41 +22,50 @@ func Verdicts(m events.Machine, fabric facts.Fabric, inv facts.Inventory) []even
 	var verdicts []events.DatastoreVerdict
 	for _, d := range inv.Datastores {
 		v := events.DatastoreVerdict{Name: d.Name, Type: d.Type, FreeBytes: d.FreeBytes}
-		v.Reason, v.Remedy, v.Warning = judge(m, d, host, why, fabric)
-		v.Accepted = v.Reason == ""
+		v.Code, v.Reason, v.Remedy = judge(m, d, host, why, fabric)
+		if v.Code == codeVSAN {
+			v.Accepted, v.Warning, v.Reason = true, v.Reason, ""
+		}
+		v.Accepted = v.Accepted || v.Code == ""
 		verdicts = append(verdicts, v)
 	}
 	slices.SortStableFunc(verdicts, byName)
 	return verdicts
 }
 
-func judge(m events.Machine, d facts.Datastore, host facts.Host, noHost string, fabric facts.Fabric) (reason, remedy, warning string) {
+// Codes of the catalogue that services decide by, or give in more than one place.
+const (
+	codeVSAN         = "datastore.vsan" // accepted with a warning
+	codeUndiscovered = "datastore.undiscovered"
+)
+
+func judge(m events.Machine, d facts.Datastore, host facts.Host, noHost string, fabric facts.Fabric) (code, reason, remedy string) {
 	mount, mounted := d.Mounts[host.Ref]
 	switch {
 	case d.Type == "":
-		return "its type could not be read" + because(d.Unread), "Give the vCenter account the right to read it.", ""
+		return "datastore.unread", "its type could not be read" + because(d.Unread), "Give the vCenter account the right to read it."
 	case d.Type != "vmfs" && d.Type != "vsan":
-		return fmt.Sprintf("type %s is not supported: only VMFS and vSAN (S20)", strings.ToUpper(d.Type)), "Choose a VMFS datastore.", ""
+		return "datastore.unsupported", fmt.Sprintf("type %s is not supported: only VMFS and vSAN (S20)", strings.ToUpper(d.Type)), "Choose a VMFS datastore."
 	case noHost != "":
-		return noHost, "Check the name of the master target or appliance, and that the vCenter account can see its VM.", ""
+		return "datastore.no-writer", noHost, "Check the name of the master target or appliance, and that the vCenter account can see its VM."
 	case !d.Accessible:
-		return "vCenter says it is not accessible", "Bring the datastore back, or choose another.", ""
+		return "datastore.inaccessible", "vCenter says it is not accessible", "Bring the datastore back, or choose another."
 	case d.Maintenance != "" && d.Maintenance != "normal":
-		return "it is in maintenance mode (" + d.Maintenance + ")", "End the maintenance, or choose another datastore.", ""
+		return "datastore.maintenance", "it is in maintenance mode (" + d.Maintenance + ")", "End the maintenance, or choose another datastore."
 	case !mounted || !mount.Mounted:
-		return fmt.Sprintf("it is not mounted on %s, the host of the master target or appliance (S21)", host.Name), "Mount it read-write on " + host.Name + ".", ""
+		return "datastore.unmounted", fmt.Sprintf("it is not mounted on %s, the host of the master target or appliance (S21)", host.Name), "Mount it read-write on " + host.Name + "."
 	case !mount.Accessible:
-		return fmt.Sprintf("host %s cannot reach it", host.Name), "Check the storage paths of " + host.Name + ".", ""
+		return "datastore.unreachable", fmt.Sprintf("host %s cannot reach it", host.Name), "Check the storage paths of " + host.Name + "."
 	case mount.Mode != "readWrite":
-		return fmt.Sprintf("it is mounted read-only on %s (S21)", host.Name), "Mount it read-write on " + host.Name + ".", ""
+		return "datastore.read-only", fmt.Sprintf("it is mounted read-only on %s (S21)", host.Name), "Mount it read-write on " + host.Name + "."
 	}
 	if reason, remedy = undiscovered(m, d, fabric); reason != "" {
-		return reason, remedy, ""
+		return codeUndiscovered, reason, remedy
 	}
 	if d.Type == "vsan" {
-		warning = "vSAN can be offered and still fail in the job; prefer VMFS (S20)"
+		return codeVSAN, "vSAN can be offered and still fail in the job; prefer VMFS (S20)", ""
 	}
-	return "", "", warning
+	return "", "", ""
 }
 
 // undiscovered says why Site Recovery cannot use a datastore that vCenter shows: it has not found it yet.
@@ -218,7 +227,7 @@ func refuseFull(v *events.DatastoreVerdict, need, free int64) {
 		return
 	}
 	free = max(free, 0)
-	v.Accepted = false
+	v.Accepted, v.Code, v.Warning = false, "datastore.full", ""
 	v.Reason = fmt.Sprintf("too little room: %.0f GB are needed, %.0f GB are free (S34)", gb(need), gb(free))
 	v.Remedy = fmt.Sprintf("Free %.0f GB on it, or choose another for a machine that is made anew.", math.Ceil(gb(need-free)))
 }

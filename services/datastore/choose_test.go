@@ -7,6 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 )
 
 const gib = 1 << 30
@@ -166,6 +167,9 @@ func TestVerdicts(t *testing.T) {
 		}
 		if v.Accepted == (v.Reason != "") || !v.Accepted && v.Remedy == "" {
 			t.Errorf("%+v", v)
+		}
+		if _, known := faults.Lookup(v.Code); v.Code != "" && !known || v.Code == "" && v.Reason+v.Warning != "" {
+			t.Errorf("the catalogue does not know code %q of %s", v.Code, v.Name)
 		}
 	}
 	want := map[string]string{"VMFS-01": "accepted", "VMFS-02": "accepted", "VSAN-01": "accepted with a warning", "NFS-01": "refused"}

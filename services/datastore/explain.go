@@ -29,7 +29,7 @@ func hidden(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.In
 			return
 		}
 		verdicts = append(verdicts, events.DatastoreVerdict{
-			Name: name, Type: strings.ToLower(kind),
+			Name: name, Type: strings.ToLower(kind), Code: "datastore.hidden",
 			Reason: fmt.Sprintf("vCenter does not show it to account %s, and %s", inv.User, who),
 			Remedy: "Give the account the right to see it. If it is gone, refresh the configuration server or wait for the next discovery of the appliance.",
 		})

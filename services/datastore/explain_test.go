@@ -7,6 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 )
 
 // Explain judges each datastore as the placement would, and those that only others see.
@@ -72,6 +73,9 @@ func TestExplain(t *testing.T) {
 			v := p.Considered[i]
 			if v.Accepted != (tt.reason == "") || !strings.Contains(v.Reason, tt.reason) || !strings.Contains(v.Remedy, tt.remedy) {
 				t.Errorf("%+v", v)
+			}
+			if _, known := faults.Lookup(v.Code); !v.Accepted && !known {
+				t.Errorf("the catalogue does not know code %q", v.Code)
 			}
 			if !slices.IsSortedFunc(p.Considered, byName) {
 				t.Error("not in the order of their names")

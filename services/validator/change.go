@@ -100,6 +100,10 @@ func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, cas
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
 	case !s.begun && s.end.Name == "" && wait.Looks == 0:
 		return s, bus.Result{After: secondLook}, true
+	case !s.begun && s.end == events.TypeRefused.Kind:
+		return s, v.refuseChange(e, s, "request.refused", fmt.Sprintf("There is no case %s: the request of that name was refused, and nothing was begun", caseID), "Send the request again, mended: 'reprotect show "+caseID+"' says how."), true
+	case !s.begun && s.waits != "":
+		return s, v.refuseChange(e, s, "request.waiting", fmt.Sprintf("There is no case %s yet: the request of that name waits for %s", caseID, s.waits), "Nothing has begun. Once it has, 'reprotect list' shows its cases: cancel those."), true
 	case !s.begun:
 		return s, v.refuseChange(e, s, "case.unknown", fmt.Sprintf("There is no case %s", caseID), "See 'reprotect list' for the ids of all cases."), true
 	}

@@ -65,6 +65,8 @@ func stories(t *testing.T) told {
 	for _, id := range []string{"failed", "taken", "twice--2"} {
 		tell(t, l, id, events.StepReplication, "", events.TypeFailed, events.Failed{Case: &pair, Code: "8061", Message: "no", Remedy: "mount", Machines: half})
 	}
+	tell(t, l, "r8", "", "", events.TypeRefused, events.Refused{Problems: []events.Problem{{Code: "x", Message: "y"}}})
+	tell(t, l, "r9", "", "", events.TypeWaiting, events.Waiting{For: "azure", Message: "away"})
 	tell(t, l, "rejected", events.StepValidation, "", events.TypeRejected, events.Rejected{Case: pair, Problems: []events.Problem{{Code: "x", Message: "y"}}})
 	tell(t, l, "taken--2", "", "an-older-retry", events.TypeAccepted, events.Accepted{Case: pair})
 	return l
@@ -83,6 +85,8 @@ func TestCancel(t *testing.T) {
 		{"one that failed", "failed", 0, "case.ended", false},
 		{"nobody knows it, yet", "nowhere", 0, "", true},
 		{"nobody knows it", "nowhere", 1, "case.unknown", false},
+		{"a request that was refused", "r8", 0, "request.refused", false},
+		{"a request that waits", "r9", 1, "request.waiting", false},
 		{"the log is away", "away", 3, "", true},
 		{"the log stays away", "away", mostLooks, "log.unread", false},
 	} {

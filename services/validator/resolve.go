@@ -175,14 +175,14 @@ func alike(name string, vault facts.Vault) []string {
 // choose lists the names that there are, or says on which page of the vault to look.
 func choose(lead string, names []string, page string) string {
 	if len(names) == 0 {
-		return "Look the name up under " + page + " in the vault. "
+		return "Look the name up under " + page + " in the vault."
 	}
-	return lead + strings.Join(names, ", ") + ". "
+	return lead + strings.Join(names, ", ") + "."
 }
 
 func unread(vault facts.Vault, part string) string {
 	if why := vault.Unread[part]; why != "" {
-		return "They could not be read: " + why + "."
+		return " They could not be read: " + why + "."
 	}
 	return ""
 }

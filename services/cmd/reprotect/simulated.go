@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -23,7 +24,11 @@ func simulated(d *cli.Deps) {
 	d.StartLab = startLab
 	d.StartDemo = startDemo
 	d.LabDo = func(ctx context.Context, dir, action string, args []string) error {
-		return lab.Do(ctx, dir, action, args...)
+		err := lab.Do(ctx, dir, action, args...)
+		if _, refused := errors.AsType[lab.Refusal](err); refused {
+			return cli.Usage(err)
+		}
+		return err
 	}
 	d.LabCheck = func(ctx context.Context, dir string) ([]cli.Standing, error) {
 		all, err := lab.Machines(ctx, dir)
@@ -54,7 +59,7 @@ func startLab(ctx context.Context, o cli.LabOptions) (any, func(), error) {
 	}
 	l, err := lab.Start(ctx, lab.Options{Scenario: s, Dir: o.Dir, Listen: o.Listen, Bus: o.Bus, ServiceBus: app.AzureTopology()})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, cli.Usage(err) // an address that is taken or not on loopback, a folder that is in use
 	}
 	if l.Ready().NATS != nil {
 		if err := setUp(ctx, l); err != nil {

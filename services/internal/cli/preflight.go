@@ -104,7 +104,7 @@ reach of its master target or appliance. Then the status is 1 when it finds no p
 			if a.json() {
 				err = a.printJSON(slices.Concat([]events.DatastoreVerdict{}, placement.Considered))
 			} else {
-				showPlacement(a.stdout, placement, paint(a.color(a.stdout)))
+				showPlacement(a.stdout, placement, a.lang, paint(a.color(a.stdout)))
 			}
 			if err == nil && machine != "" && placement.Datastore == "" {
 				return errNo
@@ -117,8 +117,8 @@ reach of its master target or appliance. Then the status is 1 when it finds no p
 	return c
 }
 
-func showPlacement(w io.Writer, placement events.Placement, p paint) {
-	verdicts(placement.Considered, p).write(w)
+func showPlacement(w io.Writer, placement events.Placement, lang string, p paint) {
+	verdicts(placement.Considered, lang, p).write(w)
 	switch {
 	case placement.Machine == "":
 	case placement.Datastore == "":
@@ -128,17 +128,23 @@ func showPlacement(w io.Writer, placement events.Placement, p paint) {
 	}
 }
 
-func verdicts(all []events.DatastoreVerdict, p paint) *table {
-	t := newTable("DATASTORE", "TYPE", "FREE", "ANSWER", "WHY", "WHAT TO DO")
+func verdicts(all []events.DatastoreVerdict, lang string, p paint) *table {
+	say := func(key string) string { return strings.ToUpper(report.Say(lang, key)) }
+	t := newTable(say("datastore"), say("type"), say("free"), say("answer"), say("reason"), say("remedy"))
 	for _, v := range all {
-		answer, why := p.level(progress.Good, "accepted"), v.Warning
+		accepted := report.Say(lang, "accepted")
+		answer, why := p.level(progress.Good, accepted), v.Warning
 		switch {
 		case !v.Accepted:
-			answer, why = p.level(progress.Bad, "refused"), v.Reason
+			answer, why = p.level(progress.Bad, report.Say(lang, "refused-datastore")), v.Reason
 		case v.Warning != "":
-			answer = p.level(progress.Warn, "accepted")
+			answer = p.level(progress.Warn, accepted)
 		}
-		t.row(v.Name, v.Type, report.Size(v.FreeBytes), answer, why, v.Remedy)
+		remedy := v.Remedy
+		if known, do := report.Known(lang, v); known != "" {
+			why, remedy = fmt.Sprintf("%s (%s)", strings.TrimSuffix(known, "。"), why), do
+		}
+		t.row(v.Name, v.Type, report.Size(v.FreeBytes), answer, why, remedy)
 	}
 	return t
 }

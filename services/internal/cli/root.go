@@ -120,7 +120,7 @@ protected. Nothing is changed before every check has passed.`,
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
 	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json; preflight has html, too")
-	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight, checks, errors, show, list and watch")
+	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight, datastores, checks, errors, show, list and watch")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Reprotect machines:"},
@@ -147,7 +147,7 @@ protected. Nothing is changed before every check has passed.`,
 // bilingual are the commands whose texts come from the catalogues, in English or Japanese.
 var bilingual = map[string]bool{
 	"reprotect preflight": true, "reprotect checks": true, "reprotect errors": true,
-	"reprotect show": true, "reprotect list": true, "reprotect watch": true,
+	"reprotect show": true, "reprotect list": true, "reprotect watch": true, "reprotect datastores": true,
 }
 
 // begin holds the common flags against what the command can do.
@@ -156,7 +156,7 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	switch {
 	case a.lang == "en" || a.lang == "ja" && bilingual[cmd.CommandPath()]:
 	case a.lang == "ja":
-		return usage("Leave --lang out. preflight, checks, errors, show, list and watch speak Japanese.", "--lang ja: '%s' speaks English only", cmd.CommandPath())
+		a.hint("'%s' speaks English only. preflight, datastores, checks, errors, show, list and watch speak Japanese.", cmd.CommandPath())
 	default:
 		return usage("Languages: en, ja.", "--lang %s: there is no such language", a.lang)
 	}

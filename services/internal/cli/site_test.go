@@ -286,7 +286,7 @@ func testDeps() cli.Deps {
 		Datastores: func(_ context.Context, _, _, machine string) (events.Placement, error) {
 			p := events.Placement{Machine: machine, Considered: []events.DatastoreVerdict{
 				{Name: "VMFS-01", Type: "vmfs", Accepted: true, FreeBytes: 90 << 30},
-				{Name: "NFS-01", Type: "nfs", FreeBytes: 20 << 40, Reason: "NFS cannot be used", Remedy: "Choose VMFS."},
+				{Name: "NFS-01", Type: "nfs", FreeBytes: 20 << 40, Code: "datastore.unsupported", Reason: "NFS cannot be used", Remedy: "Choose VMFS."},
 			}}
 			switch machine {
 			case "web01":

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Do lets the lab that runs in a folder do one of its Actions. The lab's own refusal is the error.
+// Do lets the lab that runs in a folder do one of its Actions. The lab's own refusal is an error that is a Refusal.
 func Do(ctx context.Context, dir, action string, args ...string) error {
 	return ask(ctx, dir, http.MethodPost, "/do", doing{action, args}, &struct{}{})
 }
@@ -114,5 +114,10 @@ func ask(ctx context.Context, dir, method, path string, body, answer any) error 
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<16)).Decode(&r); err != nil || r.Error == "" {
 		return fmt.Errorf("lab: %s answers %s", h.Control, response.Status)
 	}
-	return errors.New("lab: " + r.Error)
+	return Refusal("lab: " + r.Error)
 }
+
+// Refusal is the lab's answer that it was asked for something that it does not do, or not so.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }

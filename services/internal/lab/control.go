@@ -92,7 +92,7 @@ func (l *Lab) control(token string) http.Handler {
 func (l *Lab) do(d doing) error {
 	i := slices.IndexFunc(l.actions, func(a action) bool { return a.Name == d.Action })
 	if i < 0 {
-		return fmt.Errorf("%q is not an action of the lab", d.Action)
+		return fmt.Errorf("%q is not an action of the lab: 'reprotect lab do' lists them", d.Action)
 	}
 	l.acting.Lock()
 	defer l.acting.Unlock()

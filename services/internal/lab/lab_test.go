@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -350,6 +351,9 @@ func TestRefusals(t *testing.T) {
 		if err := call(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+	if _, refused := errors.AsType[lab.Refusal](lab.Do(t.Context(), dir, "power-on", "nobody")); !refused {
+		t.Error("what the lab refuses is not told from a lab that does not answer")
 	}
 	if err := lab.Do(t.Context(), dir, "power-on", "web01"); err != nil {
 		t.Errorf("the lab was harmed: %v", err)

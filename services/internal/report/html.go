@@ -6,6 +6,8 @@ import (
 	"html/template"
 	"strings"
 	"time"
+
+	"reprotect.example/events"
 )
 
 // HTML is one page that needs no other file, no network and no script: it can be sent, stored as evidence and
@@ -41,6 +43,13 @@ func (s sheet) Standing(of Standing) string { return say(s.Lang, string(of)) }
 
 // Location words where a machine comes home.
 func (s sheet) Location(location string) string { return say(s.Lang, "location-"+location) }
+
+// Known words why a datastore is refused or warned of, and what to do, in the page's language; "" in English, which the
+// verdict speaks already.
+func (s sheet) Known(v events.DatastoreVerdict) string {
+	why, remedy := Known(s.Lang, v)
+	return why + remedy
+}
 
 // IsShared says whether a finding belongs to all machines of a case.
 func (s sheet) IsShared(f shown) bool { return f.finding.Machine == "" }

@@ -35,7 +35,7 @@ func sample() Report {
 	}
 	placed := func(name string) []events.Placement {
 		return []events.Placement{{Machine: name, Datastore: "VMFS-01", Location: "original", Why: "its disks lie there", Considered: []events.DatastoreVerdict{
-			{Name: "NFS-01", Type: "nfs", FreeBytes: 20 << 40, Reason: "type NFS is not supported", Remedy: "Choose VMFS."},
+			{Name: "NFS-01", Type: "nfs", FreeBytes: 20 << 40, Code: "datastore.unsupported", Reason: "type NFS is not supported", Remedy: "Choose VMFS."},
 			{Name: "VMFS-01", Type: "vmfs", FreeBytes: 90 << 30, Accepted: true},
 		}}}
 	}

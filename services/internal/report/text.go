@@ -131,7 +131,8 @@ func (t *text) section(head string, s section) {
 		t.line("  %s: %s", t.paint(progress.Bad, t.say("datastore-none")), sentence(s.Placed.Why))
 		for _, v := range s.Placed.Considered {
 			if !v.Accepted {
-				t.line("    %s: %s %s", v.Name, sentence(v.Reason), v.Remedy)
+				why, remedy := Known(t.Lang, v)
+				t.line("    %s: %s", v.Name, strings.TrimSpace(why+remedy+" "+sentence(v.Reason)+" "+v.Remedy))
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/faults"
 )
 
 // view is a report in the order and the language in which people read it.
@@ -239,6 +240,17 @@ func show(f events.Finding, lang, id string) shown {
 		s.Status = "status-unknown-blocks"
 	}
 	return s
+}
+
+// Known words why a datastore is refused or warned of, where the language is not that of the verdict itself; what the
+// verdict says, with its names and numbers, stands beside it.
+func Known(lang string, v events.DatastoreVerdict) (why, remedy string) {
+	row, ok := faults.Lookup(v.Code)
+	if !ok || lang == faults.English {
+		return "", ""
+	}
+	text := row.In(lang)
+	return text.Cause, text.Remedy
 }
 
 // sentence makes one of the fragments in which datastores are judged.
