@@ -214,13 +214,20 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 	if s.now.Sub(s.c.CheckedAt) <= staleAfter {
 		return result, false, nil
 	}
-	inventory, err := s.site.Inventory.Inventory(ctx, checks.Query(s.c, s.vault))
+	vault, err := s.vault, error(nil)
+	if s.now.Sub(vault.AsOf()) > staleAfter {
+		vault, err = s.site.look(ctx, 0)
+	}
+	var inventory facts.Inventory
+	if err == nil {
+		inventory, err = s.site.Inventory.Inventory(ctx, checks.Query(s.c, vault))
+	}
 	if err != nil {
 		result, err = s.surroundings(err)
 		return result, true, err
 	}
-	s.c.CheckedAt = s.now.UTC()
-	findings := checks.Run(checks.Input{Now: s.now, Case: s.c, Vault: s.vault, Inventory: inventory, Site: s.site.Checks})
+	s.c.CheckedAt = vault.AsOf().UTC()
+	findings := checks.Run(checks.Input{Now: s.now, Case: s.c, Vault: vault, Inventory: inventory, Site: s.site.Checks})
 	blocking := slices.DeleteFunc(checks.Blocking(findings), func(f events.Finding) bool {
 		return f.Machine != "" && !slices.ContainsFunc(starting, func(m events.Machine) bool { return m.Name == f.Machine })
 	})

@@ -338,6 +338,21 @@ func TestOldChecksAreMadeAgain(t *testing.T) {
 	}
 }
 
+// What looks hand on to each other may be older than the checks may be.
+func TestOldFactsAreReadAnewBeforeAStart(t *testing.T) {
+	fresh := vaultOf(failedOver("web01"))
+	old := fresh
+	fresh.Taken, fresh.Oldest = cleared, cleared
+	old.Taken, old.Oldest = cleared, cleared.Add(-time.Hour)
+	f := &fake{look: fresh, stale: &old}
+	l := newLine(Limits{}, func() time.Time { return cleared.Add(time.Minute) })
+	l.begun = cleared.Add(-time.Hour) // looks may be shared
+	r := askIn(t, l, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-time.Hour) })
+	if d := r.Publish[0].Data().(events.Rejected); f.freshest != 0 || !d.Case.CheckedAt.Equal(cleared) {
+		t.Errorf("a look %s old, checked %s", f.freshest, d.Case.CheckedAt)
+	}
+}
+
 // A case of which some machines are under way is not rejected: that would say that nothing was changed.
 func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
 	under := failedOver("web01")

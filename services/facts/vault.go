@@ -32,6 +32,7 @@ const (
 type Vault struct {
 	Began    time.Time // what happened later may be missing
 	Taken    time.Time // when the look was complete
+	Oldest   time.Time // when the oldest part was read: looks hand on what changes rarely; zero: nothing is older than the look
 	ID       string    // ARM id
 	Name     string
 	Items    []Item
@@ -116,6 +117,14 @@ type Replication struct {
 	ProcessedBytes   int64
 	TransferredBytes int64
 	Health           string
+}
+
+// AsOf is the time since when all of the look holds: it may not know of what changed later.
+func (v Vault) AsOf() time.Time {
+	if v.Oldest.IsZero() {
+		return v.Taken
+	}
+	return v.Oldest
 }
 
 // FailedOver says whether the machine runs in Azure after a failover that finished (S1).

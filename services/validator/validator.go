@@ -95,11 +95,11 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
-	findings, taken, err := Check(ctx, site, c, v.now)
+	findings, asOf, err := Check(ctx, site, c, v.now)
 	if err != nil {
 		return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
 	}
-	c.CheckedAt = taken.UTC()
+	c.CheckedAt = asOf.UTC()
 	blocking := checks.Blocking(findings)
 	if until := e.Time.Add(site.RetentionWait); onlyRetention(blocking) && v.now().Before(until) {
 		return v.awaitDrive(ctx, e, site, blocking, until)
@@ -159,17 +159,17 @@ func refresh(ctx context.Context, site Site, c events.Case) error {
 	return nil
 }
 
-// Check reads the facts behind a case and judges them; nothing is changed. Taken is when the vault was read.
-func Check(ctx context.Context, site Site, c events.Case, now func() time.Time) (findings []events.Finding, taken time.Time, err error) {
+// Check reads the facts behind a case and judges them; nothing is changed. AsOf is when the oldest of them was read.
+func Check(ctx context.Context, site Site, c events.Case, now func() time.Time) (findings []events.Finding, asOf time.Time, err error) {
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return nil, taken, err
+		return nil, asOf, err
 	}
 	inventory, err := site.Inventory.Inventory(ctx, checks.Query(c, vault))
 	if err != nil {
-		return nil, taken, err
+		return nil, asOf, err
 	}
-	return checks.Run(checks.Input{Now: now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks}), vault.Taken, nil
+	return checks.Run(checks.Input{Now: now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks}), vault.AsOf(), nil
 }
 
 // site finds the site that a request is for: the named one, or the only one.

@@ -57,7 +57,7 @@ func (c *Client) look(ctx context.Context, whole bool) (facts.Vault, error) {
 		return v, c.fault("cannot read its replicated items", err)
 	}
 
-	l := &looking{client: c, ctx: ctx, unread: v.Unread, now: began, whole: whole}
+	l := &looking{client: c, ctx: ctx, unread: v.Unread, now: began, oldest: began, whole: whole}
 	v.Jobs = part(l, "jobs", nil, c.read.NewReplicationJobsClient().NewListPager(group, vault, nil),
 		func(p sr.ReplicationJobsClientListResponse) []*sr.Job { return p.Value }, job)
 	v.Fabrics = part(l, "fabrics", &c.kept.fabrics, c.read.NewReplicationFabricsClient().NewListPager(group, vault, nil),
@@ -75,7 +75,7 @@ func (c *Client) look(ctx context.Context, whole bool) (facts.Vault, error) {
 	if l.failed != nil {
 		return v, l.failed
 	}
-	v.Taken = c.options.Now()
+	v.Taken, v.Oldest = c.options.Now(), l.oldest
 	c.options.Log.Debug("looked at the vault", zap.String("vault", vault), zap.Int("items", len(v.Items)), zap.Int("jobs", len(v.Jobs)),
 		zap.Strings("unread", v.UnreadParts()), zap.Duration("took", v.Taken.Sub(began)))
 	return v.Indexed(), nil
@@ -87,6 +87,7 @@ type looking struct {
 	ctx    context.Context
 	unread map[string]string
 	now    time.Time
+	oldest time.Time // of what the looks before handed on
 	whole  bool
 	failed error
 }
@@ -97,6 +98,9 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 		return nil
 	}
 	if k != nil && !l.whole && !k.at.IsZero() && l.now.Sub(k.at) < seldom*l.client.options.Look {
+		if k.at.Before(l.oldest) {
+			l.oldest = k.at
+		}
 		return k.values
 	}
 	read, err := list(l.ctx, pager, values, convert)

@@ -79,20 +79,25 @@ func TestSnapshotIsSharedUntilItIsTooOld(t *testing.T) {
 	c := s.client(t, with(clock), func(o *Options) { o.Look = 30 * time.Second })
 	steps := []struct {
 		move, maxAge   time.Duration
-		items, fabrics int // requests so far
+		items, fabrics int           // requests so far
+		oldest         time.Duration // age of the oldest part
 	}{
-		{0, 30 * time.Second, 1, 1},
-		{30 * time.Second, 30 * time.Second, 1, 1}, // just young enough
-		{time.Second, 30 * time.Second, 2, 1},      // too old; the fabrics are kept
-		{0, time.Hour, 2, 1},
-		{5 * time.Minute, 30 * time.Second, 3, 2}, // ten looks later
-		{0, 0, 4, 3}, // fresh means all of it
-		{0, 30 * time.Second, 4, 3},
+		{0, 30 * time.Second, 1, 1, 0},
+		{30 * time.Second, 30 * time.Second, 1, 1, 30 * time.Second}, // just young enough
+		{time.Second, 30 * time.Second, 2, 1, 31 * time.Second},      // too old; the fabrics are kept
+		{0, time.Hour, 2, 1, 31 * time.Second},
+		{5 * time.Minute, 30 * time.Second, 3, 2, 0}, // ten looks later
+		{0, 0, 4, 3, 0}, // fresh means all of it
+		{0, 30 * time.Second, 4, 3, 0},
 	}
 	for i, step := range steps {
 		clock.move(step.move)
-		if _, err := c.Vault(t.Context(), step.maxAge); err != nil {
+		vault, err := c.Vault(t.Context(), step.maxAge)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if age := clock.now().Sub(vault.AsOf()); age != step.oldest {
+			t.Errorf("step %d: its oldest part is %s old, want %s", i, age, step.oldest)
 		}
 		items, fabrics := s.count("GET replicationprotecteditems"), s.count("GET replicationfabrics")
 		if items != step.items || fabrics != step.fabrics {
