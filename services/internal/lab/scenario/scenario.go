@@ -188,6 +188,13 @@ func (s Scenario) check() error {
 			seen[name] = true
 		}
 	}
+	for _, p := range s.Plans {
+		for _, name := range p.Machines {
+			if !seen[strings.ToLower(name)] {
+				return fmt.Errorf("plan %s: there is no machine %s", p.Name, name)
+			}
+		}
+	}
 	return nil
 }
 

@@ -36,6 +36,7 @@ func TestLoad(t *testing.T) {
 		"machines: [{architecture: classic, os: linux}]":                                                       "no name",
 		"machines: [{name: a, architecture: classic, os: linux}, {name: A, architecture: classic, os: linux}]": "two of that name",
 		"machines: [{name: a, architecture: classic, os: linux, expect: lost}]":                                "expect",
+		"machines: [{name: a, architecture: classic, os: linux}]\nplans: [{name: ERP, machines: [a, b]}]":      "there is no machine b",
 		"machinery: []": "machinery",
 	} {
 		if _, err := load(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
