@@ -20,16 +20,17 @@ type Event[T any] struct {
 	Wait     Wait
 	Attempt  int       // 1 at the first delivery
 	Received time.Time // when the broker stored it, or the event's own time
-	// Stands looks a mark of the event's case up; nil in the tests of handlers that need none.
-	Stands func(ctx context.Context, mark events.Kind) (m Received, found bool, err error)
+	// Stands looks up what Mark needs (Broker.Stands); nil in the tests of handlers that look for no marks.
+	Stands func(ctx context.Context, subject string) (m Received, found bool, err error)
 }
 
-// Mark returns the newest mark of that type in the case of an event.
+// Mark returns the newest mark of that type in the case of an event. For the mark of another case, give that to the
+// event first.
 func Mark[M, T any](ctx context.Context, e Event[T], t events.Type[M]) (mark events.Event[M], found bool, err error) {
 	if e.Stands == nil {
 		return mark, false, nil
 	}
-	m, found, err := e.Stands(ctx, t.Kind)
+	m, found, err := e.Stands(ctx, events.FactSubject(e.Site, e.Case, t.Step, t.Name))
 	if !found || err != nil {
 		return mark, false, err
 	}
@@ -187,10 +188,7 @@ func on[T any](t events.Type[T], step string, h func(context.Context, Event[T], 
 			if err != nil {
 				return e.Header, Result{}, &malformed{err}
 			}
-			stands := func(ctx context.Context, mark events.Kind) (Received, bool, error) {
-				return l.broker.Stands(ctx, events.FactSubject(e.Site, e.Case, mark.Step, mark.Name))
-			}
-			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), stands}, in)
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), l.broker.Stands}, in)
 			return e.Header, result, err
 		},
 		giveUp: func(h events.Header, in incoming, cause error) []Draft {
@@ -207,12 +205,12 @@ func OnCommand[T any](t events.Type[T], h Handler[T], refuse func(e events.Heade
 	return Route{
 		kind: t.Kind, step: events.StepRequest,
 		filters: func([]string) []string { return []string{events.CommandSubject(t.Kind)} },
-		handle: func(ctx context.Context, in incoming, _ *loop) (events.Header, Result, error) {
+		handle: func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error) {
 			e, err := events.ParseCommand(t, in.Data, in.Headers, CommandID(in.Received))
 			if err != nil {
 				return e.Header, Result{Publish: []Draft{refuse(e.Header, in.Data, err)}}, nil
 			}
-			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), nil})
+			result, err := h(ctx, Event[T]{e, in.wait, in.Attempt, at(e.Header, in), l.broker.Stands})
 			return e.Header, result, err
 		},
 		giveUp: func(h events.Header, in incoming, cause error) []Draft { return []Draft{refuse(h, in.Data, cause)} },

@@ -25,8 +25,8 @@ type watched struct {
 func watch(t *testing.T, f *fake, jobs ...events.Job) *watched {
 	w := &watched{t: t, vault: f, now: cleared, marks: map[string]events.Event[any]{}}
 	w.line = newLine(Limits{}, func() time.Time { return w.now })
-	w.event.Stands = func(_ context.Context, k events.Kind) (bus.Received, bool, error) {
-		e, found := w.marks[k.Name]
+	w.event.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
+		e, found := w.marks[subject[strings.LastIndex(subject, ".")+1:]]
 		if !found {
 			return bus.Received{}, false, nil
 		}

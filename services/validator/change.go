@@ -23,7 +23,7 @@ type Log interface {
 type story struct {
 	site, request string
 	accepted      events.Accepted
-	begun         bool            // it was accepted
+	begun         bool            // it was accepted; else it is a request that waits, when it waits
 	end           events.Kind     // of its last outcome, when that is an end; the zero value otherwise
 	endedAt       time.Time       // of that
 	left          map[string]bool // machines that were not protected when it ended
@@ -58,6 +58,7 @@ func read(log []bus.Received) (s story, err error) {
 			s.retries++
 		case events.Waiting:
 			s.waits = d.For
+			s.site, s.request = e.Site, e.Request
 		case events.Progressed:
 			s.waits = ""
 		case events.Failed:
@@ -98,13 +99,11 @@ func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, cas
 	case err != nil:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log of case %s cannot be read: %v", caseID, err),
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
-	case !s.begun && s.end.Name == "" && wait.Looks == 0:
+	case !s.begun && s.end.Name == "" && s.waits == "" && wait.Looks == 0:
 		return s, bus.Result{After: secondLook}, true
 	case !s.begun && s.end == events.TypeRefused.Kind:
 		return s, v.refuseChange(e, s, "request.refused", fmt.Sprintf("There is no case %s: the request of that name was refused, and nothing was begun", caseID), "Send the request again, mended: 'reprotect show "+caseID+"' says how."), true
-	case !s.begun && s.waits != "":
-		return s, v.refuseChange(e, s, "request.waiting", fmt.Sprintf("There is no case %s yet: the request of that name waits for %s", caseID, s.waits), "Nothing has begun. Once it has, 'reprotect list' shows its cases: cancel those."), true
-	case !s.begun:
+	case !s.begun && s.waits == "":
 		return s, v.refuseChange(e, s, "case.unknown", fmt.Sprintf("There is no case %s", caseID), "See 'reprotect list' for the ids of all cases."), true
 	}
 	if site, known := v.sites[s.site]; !known || site.Elsewhere {
@@ -140,6 +139,10 @@ func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Re
 	}
 	switch s.end {
 	case events.Kind{}:
+		if !s.begun {
+			return v.refuseChange(e.Header, s, "request.waiting", fmt.Sprintf("There is no case %s yet: the request of that name waits for %s, and goes on by itself", id, s.waits),
+				"Wait until it has become cases, or cancel it."), nil
+		}
 		if s.waits != waiting.ForOperator {
 			return v.refuseChange(e.Header, s, "case.running", fmt.Sprintf("Case %s is under way: its last step was %s", id, s.step),
 				"Follow it with 'reprotect watch "+id+"', or cancel it first."), nil

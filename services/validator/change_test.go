@@ -10,6 +10,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/facts"
 	"reprotect.example/services/waiting"
 )
 
@@ -86,7 +87,7 @@ func TestCancel(t *testing.T) {
 		{"nobody knows it, yet", "nowhere", 0, "", true},
 		{"nobody knows it", "nowhere", 1, "case.unknown", false},
 		{"a request that was refused", "r8", 0, "request.refused", false},
-		{"a request that waits", "r9", 1, "request.waiting", false},
+		{"a request that waits", "r9", 1, "cancelling", false},
 		{"the log is away", "away", 3, "", true},
 		{"the log stays away", "away", mostLooks, "log.unread", false},
 	} {
@@ -111,6 +112,7 @@ func TestRetry(t *testing.T) {
 		{"one that is under way", "runs", "case.running", "", nil},
 		{"one that has completed", "completed", "case.completed", "", nil},
 		{"a dry run", "rehearsed", "case.rehearsed", "", nil},
+		{"a request that waits", "r9", "request.waiting", "", nil},
 		{"one that was taken up before", "taken", "case.retried", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,6 +142,53 @@ func TestRetryIsDeliveredTwice(t *testing.T) {
 	r, err := v.retry(t.Context(), e)
 	judge(t, r, err, "accepted", false)
 }
+
+// A request that waits for Azure can be cancelled; the command may come in the moment in which it becomes cases.
+func TestCancelOfARequestThatWaits(t *testing.T) {
+	marks := told{}
+	tell(t, marks, "r8", "", "", events.TypeCancelling, events.Cancelling{Reason: "wrong window"})
+	stands := func(_ context.Context, subject string) (bus.Received, bool, error) {
+		r := marks["r8"][0]
+		return r, r.Subject == subject, nil
+	}
+	v := changer(t)
+	site := v.sites["tokyo"]
+	site.Inventory = bare{}
+	v.sites["tokyo"] = site
+	for _, tt := range []struct {
+		id    string
+		looks int
+		want  string // code of the refusal; "": it becomes cases
+	}{
+		{"r8", 1, "request.cancelled"},
+		{"r8", 0, ""}, // it did not wait
+		{"r9", 1, ""},
+	} {
+		e := commandOf(events.Request{Machines: []events.RequestMachine{{Name: "web01"}}}, tt.looks)
+		e.ID, e.Stands = tt.id, stands
+		r, err := v.requested(t.Context(), e)
+		if err != nil || len(r.Publish) != 1 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if d, ok := r.Publish[0].Data().(events.Refused); ok != (tt.want != "") || ok && d.Problems[0].Code != tt.want {
+			t.Errorf("%s after %d looks: %+v", tt.id, tt.looks, r.Publish[0].Data())
+		}
+	}
+	for request, want := range map[string]string{"r8": "cancelled", "r9": ""} {
+		var e bus.Event[events.Accepted]
+		e.Site, e.Case, e.Request, e.Time, e.Stands = "tokyo", request+"-web01", request, acceptedAt, stands
+		e.Data.Case = events.Case{RequestedAt: acceptedAt.Add(-time.Hour), Machines: []events.Machine{{Name: "web01", Item: "/1"}}}
+		r, err := v.accepted(t.Context(), e)
+		if err != nil || len(r.Publish) != 1 || (r.Publish[0].Kind().Name == "cancelled") != (want != "") {
+			t.Errorf("%s: %+v, %v", request, r, err)
+		}
+	}
+}
+
+// bare is a vCenter that shows nothing.
+type bare struct{}
+
+func (bare) Inventory(context.Context, facts.Query) (facts.Inventory, error) { return facts.Inventory{}, nil }
 
 func changer(t *testing.T) validator {
 	return validator{map[string]Site{"tokyo": {Vault: &refreshed{facts: theVault()}}}, stories(t), func() time.Time { return acceptedAt }}

@@ -73,6 +73,18 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 		return bus.Result{}, nil
 	}
 	into := func(d bus.Draft) bus.Draft { return d.For(name, events.Token(e.ID), e.ID) }
+	if e.Wait.Looks > 0 { // it waited, so somebody may have cancelled it
+		reason, cancelled, err := cancelledRequest(ctx, e, name, e.ID)
+		switch {
+		case err != nil:
+			return bus.Result{}, err
+		case cancelled:
+			return refused(name, e.ID, nil, events.Problem{
+				Code: "request.cancelled", Message: strings.TrimSuffix("The request was cancelled before it became cases: "+reason, ": "),
+				Remedy: "Nothing was begun. If the machines are to come home after all, send the request again.",
+			}), nil
+		}
+	}
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
 		return waiting.Surroundings(err, machineNames(e.Data), e.Wait, v.now(), site.Look, into)
@@ -88,6 +100,13 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 	return result, nil
 }
 
+// cancelledRequest says whether somebody asked for the end of a request that waited, before it became cases.
+func cancelledRequest[T any](ctx context.Context, e bus.Event[T], site, request string) (reason string, cancelled bool, err error) {
+	e.Site, e.Case = site, events.Token(request)
+	mark, cancelled, err := bus.Mark(ctx, e, events.TypeCancelling)
+	return mark.Data.Reason, cancelled, err
+}
+
 // accepted judges a case.
 func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
 	site, ok := v.sites[e.Site]
@@ -95,6 +114,15 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
+	if e.Time.Sub(c.RequestedAt) > site.Look/2 { // the request waited, and may have been cancelled in its last moment
+		reason, cancelled, err := cancelledRequest(ctx, e, e.Site, e.Request)
+		switch {
+		case err != nil:
+			return bus.Result{}, err
+		case cancelled:
+			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
+		}
+	}
 	findings, asOf, err := Check(ctx, site, c, v.now)
 	if err != nil {
 		return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)

@@ -46,7 +46,7 @@ cancelled, 1 when it ended otherwise before.`,
 				return a.printCase(cmd.Context(), b, args[0])
 			}
 			cases, err := a.watchOut(cmd.Context(), b, args[0])
-			if err == nil && cases[0].State != events.TypeCancelled.Name {
+			if err == nil && cases[0].State != events.TypeCancelled.Name && cases[0].Code != "request.cancelled" {
 				err = errNo
 			}
 			return err
