@@ -92,3 +92,18 @@ func TestOperatorMendsAndRetries(t *testing.T) {
 		w.submissions(m, 2)
 	}
 }
+
+// A request that waits for Azure has no case yet; it is cancelled by its own id.
+func TestCancelWhileAzureIsDown(t *testing.T) {
+	w := start(t, modernized("down-m"))
+	w.serve(w.config)
+	w.do("azure-down", "on")
+	w.request("down", "", "down-m")
+	w.waits("down-m", "azure.unavailable", "azure")
+	w.change("cancel", "cancel-down", "down", "wrong window")
+	if d := await(w, events.TypeRefused, "down").Data; d.Problems[0].Code != "request.cancelled" || !strings.Contains(d.Problems[0].Message, "wrong window") {
+		t.Errorf("%+v", d)
+	}
+	w.do("azure-down", "off")
+	w.submissions("down-m", 0)
+}
