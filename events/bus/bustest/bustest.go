@@ -37,6 +37,9 @@ type Bus struct {
 	Connect func(t *testing.T) (b bus.Broker, cut func())
 	// Log reads everything that stands in the event log and among the dead letters.
 	Log func(t *testing.T) []bus.Received
+	// Sever cuts the network under a connection, of which the process hears nothing; it connects anew by itself once mend
+	// is called. An adapter without a network leaves it out and declares what it cannot do.
+	Sever func(t *testing.T, b bus.Broker) (mend func())
 }
 
 type test struct {
@@ -93,6 +96,7 @@ var brokerTests = []test{
 	{"shows the newest mark of a subject", stands},
 	{"lets one process hold a service, and the next after its release", holds},
 	{"gives a service to the next when its holder dies", holdOutlived},
+	{"never lets two processes hold a service when the holder's network is cut", holdSevered},
 }
 
 func consumer(h Harness, service string, filters ...string) bus.Consumer {

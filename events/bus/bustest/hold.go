@@ -107,3 +107,31 @@ func holdOutlived(t *testing.T, h Harness) {
 		t.Error("two hold the service")
 	}
 }
+
+func holdSevered(t *testing.T, h Harness) {
+	b, ctx := h.New(t, consumer(h, "executor")), patience(t, h)
+	first, _ := b.Connect(t)
+	second, _ := b.Connect(t)
+	held, _ := hold(t, ctx, first)
+	mend := b.Sever(t, first)
+	heldNext, _ := hold(t, ctx, second)
+	if held.Err() == nil {
+		t.Error("two hold the service: the first one counts itself the holder still")
+	}
+	mend()
+	heldElsewhere(t, ctx, first, h.AckWait)
+
+	b.Sever(t, second)() // for a moment: either may hold it then
+	again, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	_, release, err := first.Hold(again, "executor")
+	switch {
+	case err == nil && heldNext.Err() == nil:
+		t.Error("two hold the service after its holder was cut off for a moment")
+	case err != nil && heldNext.Err() != nil:
+		t.Errorf("nobody holds the service: %v", err)
+	}
+	if err == nil {
+		release()
+	}
+}

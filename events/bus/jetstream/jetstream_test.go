@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -60,10 +61,21 @@ func TestContract(t *testing.T) {
 			if err := admin.SetUp(t.Context(), jetstream.Topology(1, consumers...)); err != nil {
 				t.Fatal(err)
 			}
+			var relays sync.Map
 			return bustest.Bus{
 				Connect: func(t *testing.T) (bus.Broker, func()) {
-					c := connect(t, s)
+					r := relayTo(t, s)
+					c, err := jetstream.Connect(jetstream.Options{URL: r.url(), Name: t.Name()})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(c.Close)
+					relays.Store(c, r)
 					return c, c.Close
+				},
+				Sever: func(_ *testing.T, b bus.Broker) func() {
+					r, _ := relays.Load(b)
+					return r.(*relay).sever()
 				},
 				Log: func(t *testing.T) []bus.Received { return readAll(t, admin, jetstream.StreamLog, jetstream.StreamDead) },
 			}

@@ -15,23 +15,32 @@ import (
 )
 
 // Who holds a service has the session of its name in the queue for holds. Azure gives a session to one at a time, and
-// takes it away when its lock is not renewed.
+// takes it away when its lock is not renewed, but also as soon as the holder's connection breaks, of which the holder may
+// not know yet. So a holder leaves a mark in the session's state, and takes it away when it goes. Who gets a session that
+// is marked waits until whoever left the mark counts itself the holder no longer.
 const (
 	renewEvery = 3 * time.Second
 	// sure is how long after the last renewal began a holder still counts as one: before the lock of 10 s runs out.
 	sure      = 7 * time.Second
 	askEvery  = time.Second
 	renewCall = 3 * time.Second
+	mark      = "held"
 )
 
-// Hold implements bus.Broker. A holder that cannot reach the namespace for 7 seconds counts as one no longer; 3 seconds
-// after that somebody else can have the session.
+// Hold implements bus.Broker. A holder that cannot reach the namespace for 7 seconds counts as one no longer. Where the
+// namespace sees its connection break, somebody else holds the service 7 seconds after that; where its machine is gone
+// without a word, the session's lock of 10 seconds must run out before.
 func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
 	for {
 		began := time.Now()
 		asking, cancel := c.bounded(ctx)
 		session, err := c.client.AcceptSessionForQueue(asking, queueHold, short(service, 100), nil)
 		cancel()
+		if err == nil {
+			if began, err = c.own(ctx, session, began); err != nil {
+				c.leave(session, time.Time{})
+			}
+		}
 		switch {
 		case err == nil:
 			held, release := c.keep(ctx, service, session, began)
@@ -55,6 +64,43 @@ func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(
 	}
 }
 
+// own makes this process the holder of the session that it asked for at a time. It returns from when on the lock runs.
+func (c *Conn) own(ctx context.Context, session *azservicebus.SessionReceiver, began time.Time) (time.Time, error) {
+	until := session.LockedUntil()
+	call := func(do func(context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, renewCall)
+		defer cancel()
+		return do(ctx)
+	}
+	var state []byte
+	err := call(func(ctx context.Context) (err error) {
+		state, err = session.GetSessionState(ctx, nil)
+		return err
+	})
+	if err != nil {
+		return began, err
+	}
+	marked := string(state) == mark // the SDK clears a state by an empty one
+	if marked {
+		select {
+		case <-time.After(sure):
+		case <-ctx.Done():
+			return began, ctx.Err()
+		case <-c.open.Done():
+			return began, bus.ErrClosed
+		}
+	}
+	err = call(func(ctx context.Context) error { return session.SetSessionState(ctx, []byte(mark), nil) })
+	if err == nil && !session.LockedUntil().Equal(until) { // the SDK took it anew; others may have had it in between
+		err = errors.New("the session was lost for a moment")
+	}
+	if err == nil && marked {
+		began = time.Now()
+		err = call(func(ctx context.Context) error { return session.RenewSessionLock(ctx, nil) })
+	}
+	return began, err
+}
+
 // keep renews the session until ctx ends, it is released, or it is lost.
 func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.SessionReceiver, began time.Time) (context.Context, func()) {
 	held, end := context.WithCancel(ctx)
@@ -71,7 +117,7 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 			select {
 			case <-held.Done():
 				lapse.Stop()
-				c.leave(session)
+				c.leave(session, began.Add(sure))
 				return
 			case <-ticker.C:
 			}
@@ -98,8 +144,14 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 	})
 }
 
-// leave gives the session back; when that fails, its lock runs out.
-func (c *Conn) leave(session *azservicebus.SessionReceiver) {
+// leave gives the session back; when that fails, its lock runs out. Until a time nobody else can be the holder: the mark
+// is this process's own, and goes first.
+func (c *Conn) leave(session *azservicebus.SessionReceiver, until time.Time) {
+	if left := min(time.Until(until), time.Second); left > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), left)
+		_ = session.SetSessionState(ctx, nil, nil) // else the next one waits
+		cancel()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = session.Close(ctx)

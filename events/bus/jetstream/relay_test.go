@@ -1,0 +1,102 @@
+package jetstream_test
+
+import (
+	"io"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+
+	"reprotect.example/events/bus/jetstream/embedded"
+)
+
+// relay is the network between one connection and a server, which can be cut.
+type relay struct {
+	listener net.Listener
+	server   string
+
+	mu      sync.Mutex
+	away    bool
+	open    map[net.Conn]struct{}
+	running sync.WaitGroup
+}
+
+func relayTo(t *testing.T, s *embedded.Server) *relay {
+	t.Helper()
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{listener: l, server: u.Host, open: map[net.Conn]struct{}{}}
+	r.running.Go(r.accept)
+	t.Cleanup(func() {
+		l.Close()
+		r.sever()
+		r.running.Wait()
+	})
+	return r
+}
+
+func (r *relay) url() string { return "nats://" + r.listener.Addr().String() }
+
+// sever cuts everything and lets nothing through until mend is called.
+func (r *relay) sever() (mend func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = true
+	for c := range r.open {
+		c.Close()
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.away = false
+	}
+}
+
+func (r *relay) accept() {
+	for {
+		client, err := r.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		server, err := net.Dial("tcp", r.server)
+		if err != nil || !r.keep(client, server) {
+			client.Close()
+			if err == nil {
+				server.Close()
+			}
+			continue
+		}
+		for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
+			r.running.Go(func() {
+				_, _ = io.Copy(way[0], way[1]) // ends when either end is closed
+				r.drop(client, server)
+			})
+		}
+	}
+}
+
+func (r *relay) keep(conns ...net.Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range conns {
+		if !r.away {
+			r.open[c] = struct{}{}
+		}
+	}
+	return !r.away
+}
+
+func (r *relay) drop(conns ...net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+		delete(r.open, c)
+	}
+}
