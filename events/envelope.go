@@ -46,8 +46,8 @@ type wire struct {
 	DataBase64 []byte          `json:"data_base64,omitempty"`
 }
 
-// Encode writes an event as structured CloudEvents JSON. It fails on an event that Decode would refuse for its
-// size.
+// Encode writes an event as structured CloudEvents JSON. It fails, with *Invalid, on an event that Decode would refuse
+// for its size.
 func Encode[T any](e Event[T]) ([]byte, error) {
 	raw, err := json.Marshal(struct {
 		SpecVersion     string `json:"specversion"`
@@ -59,7 +59,7 @@ func Encode[T any](e Event[T]) ([]byte, error) {
 		return nil, fmt.Errorf("event %s: %w", e.ID, err)
 	}
 	if len(raw) > MaxSize {
-		return nil, fmt.Errorf("event %s: %d bytes are over the limit of %d", e.ID, len(raw), MaxSize)
+		return nil, fmt.Errorf("event %s: %w", e.ID, invalid("event.too-large", "", "%d bytes are over the limit of %d", len(raw), MaxSize))
 	}
 	return raw, nil
 }

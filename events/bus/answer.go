@@ -28,7 +28,7 @@ func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts
 // that belongs to an event which was answered long ago. Number tells the reports that follow from that event apart,
 // from 1 on: the same number is the same event again, which the bus drops as far back as it remembers.
 //
-// An error means that it may not have been published.
+// An error means that it may not have been published; a *Rejection that it never can be.
 func Report(ctx context.Context, b Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
 	return publish(ctx, b, service, answered, answered.Position+number, d, now)
 }
@@ -36,12 +36,26 @@ func Report(ctx context.Context, b Broker, service string, answered events.Heade
 func publish(ctx context.Context, b Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
 	m, err := message(service, d, answered, position, now)
 	if err != nil {
-		return err
+		return unpublishable(err)
 	}
-	if err := b.Publish(ctx, m); err != nil && !errors.Is(err, ErrDecided) {
-		return fmt.Errorf("publish %s: %w", m.ID, err)
+	err = b.Publish(ctx, m)
+	switch {
+	case err == nil, errors.Is(err, ErrDecided):
+		return nil
+	case errors.Is(err, ErrTooLarge):
+		return unpublishable(err)
 	}
-	return nil
+	return fmt.Errorf("publish %s: %w", m.ID, err)
+}
+
+// unpublishable rejects the message whose answer cannot be published, however often it is tried.
+func unpublishable(err error) error {
+	r := &Rejection{Code: "internal", Message: "the answer cannot be published: " + err.Error()}
+	var invalid *events.Invalid
+	if errors.Is(err, ErrTooLarge) || errors.As(err, &invalid) {
+		r.Code, r.Remedy = "event.too-large", "Ask for fewer machines at once."
+	}
+	return r
 }
 
 // message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.

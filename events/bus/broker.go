@@ -38,7 +38,7 @@ type Received struct {
 // All methods may be called at once from many goroutines. They return when the broker has stored what they ask
 // for. While the broker cannot be reached they fail; the caller tries again.
 type Broker interface {
-	// Publish stores a message in the event log.
+	// Publish stores a message in the event log. One of events.MaxSize bytes is not too large (ErrTooLarge).
 	Publish(ctx context.Context, m Message) error
 	// Wake delivers m to the service once, not before at. A later call with the same key replaces it; where both have
 	// the same id, either may stand. It survives a restart of everything.
@@ -91,6 +91,8 @@ var (
 	ErrClosed = errors.New("bus is closed")
 	// ErrMissing: the subscription was never set up on the broker.
 	ErrMissing = errors.New("not set up on the bus")
+	// ErrTooLarge: the broker takes no message of that size, however often it is tried.
+	ErrTooLarge = errors.New("too large for the bus")
 	// ErrNotPermitted: the broker refuses this account the operation.
 	ErrNotPermitted = errors.New("not permitted by the bus")
 )

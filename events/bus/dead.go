@@ -14,20 +14,28 @@ func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string,
 		Service: l.service.durable(), Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
 		Subject: in.Subject, Headers: in.Headers, Original: in.Data, ID: in.ID, Sequence: in.Sequence,
 	}
-	if over := len(data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
-		data.Original = data.Original[:events.MaxSize/2]
-		data.Error += fmt.Sprintf(" (the last %d "+cutMark+")", over)
-	}
 	id := fmt.Sprintf("%s/%d/%d", l.service.durable(), in.Sequence, in.Attempt)
 	h := events.Header{
 		ID: id, Source: "/reprotect/" + l.service.Name,
 		Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: l.o.Now().UTC(),
 	}
-	raw, err := events.Encode(events.Event[events.Dead]{Header: h, Data: data})
+	raw, err := EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
 	if err != nil {
 		return err
 	}
 	return d.Bury(ctx, Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
+}
+
+// EncodeDead writes a dead letter. Of an original that is too large to be kept whole it keeps the beginning, and its
+// error says so.
+func EncodeDead(e events.Event[events.Dead]) ([]byte, error) {
+	if over := len(e.Data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
+		e.Data.Original = e.Data.Original[:events.MaxSize/2]
+		if !strings.Contains(e.Data.Error, cutMark) {
+			e.Data.Error += fmt.Sprintf(" (the last %d "+cutMark+")", over)
+		}
+	}
+	return events.Encode(e)
 }
 
 // Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.

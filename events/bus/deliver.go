@@ -224,16 +224,19 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	if header.ID == "" {
 		header.ID = CommandID(in.Received)
 	}
+	var rejection *Rejection
 	if failure == nil {
 		how, err = l.finish(ctx, d, in, route, header, result)
-		return kind, how, err
+		if !errors.As(err, &rejection) {
+			return kind, how, err
+		}
+		failure = err
 	}
 	if ctx.Err() != nil {
 		return kind, "retried", nil // drained: whoever comes next takes it up
 	}
 
 	var broken *malformed
-	var rejection *Rejection
 	var reason string
 	switch {
 	case errors.As(failure, &broken):
@@ -250,11 +253,26 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	}
 	log.Error("message given up", zap.String("reason", reason), zap.Int("attempt", in.Attempt), zap.Error(failure))
 	if reason != "malformed" {
-		if err := l.publish(ctx, in, header, route.giveUp(header, in, failure)); err != nil {
+		if err := l.tell(ctx, in, header, route, failure, log); err != nil {
 			return kind, "retried", err
 		}
 	}
 	return kind, "buried", l.bury(ctx, d, in, reason, failure)
+}
+
+// tell publishes that a message is given up; without its case, where that leaves no room.
+func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Route, failure error, log *zap.Logger) error {
+	var rejection *Rejection
+	err := l.publish(ctx, in, h, route.giveUp(h, in, failure))
+	if errors.As(err, &rejection) {
+		in.Data = nil
+		err = l.publish(ctx, in, h, route.giveUp(h, in, failure))
+	}
+	if errors.As(err, &rejection) {
+		log.Error("only the dead letter tells that the message is given up", zap.Error(err))
+		return nil
+	}
+	return err
 }
 
 // call runs the handler; a panic in it is an error like any other.
@@ -270,9 +288,15 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, log *zap.Logg
 	return route.handle(ctx, in, l)
 }
 
-// finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles.
+// finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles. A *Rejection
+// says that this can never be done; the message is under way still.
 func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route, h events.Header, r Result) (string, error) {
-	if err := l.publish(ctx, in, h, r.Publish); err != nil {
+	err := l.publish(ctx, in, h, r.Publish)
+	var rejection *Rejection
+	switch {
+	case errors.As(err, &rejection):
+		return "", err
+	case err != nil:
 		return "retried", errors.Join(err, d.Retry(ctx, Backoff(in.Attempt, l.o.Jitter())))
 	}
 	if r.After <= 0 {
@@ -283,7 +307,11 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish), Chain: in.wait.Chain}
 	woken := wrap(in, wait)
 	woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)
-	if err := l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken); err != nil {
+	err = l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken)
+	switch {
+	case errors.Is(err, ErrTooLarge):
+		return "", unpublishable(err)
+	case err != nil:
 		return "retried", fmt.Errorf("schedule wake-up: %w", err)
 	}
 	return "waiting", d.Settle(ctx)

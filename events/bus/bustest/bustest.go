@@ -86,6 +86,7 @@ var brokerTests = []test{
 	{"waits for a delivery that is extended", extends},
 	{"delivers again after a retry, not before the pause", retries},
 	{"drops a second message of one id", dedupes},
+	{"refuses a message that is too large for it", tooLarge},
 	{"lets one outcome of many racers win", oneOutcome},
 	{"fences steps and cases apart", fencesApart},
 	{"wakes a service, not before the time", wakes},

@@ -18,6 +18,8 @@ var loopTests = []test{
 	{"loop: publishes the answer, then settles", loopAnswers},
 	{"loop: a handler that fails is tried again, then given up with a dead letter and a failed fact", loopGivesUp},
 	{"loop: a rejection is given up at once", loopRejects},
+	{"loop: a message whose answer cannot be published is given up at once, with the reason", loopUnpublishable},
+	{"loop: a message that leaves no room for its failed fact is given up all the same", loopNoRoom},
 	{"loop: a panic is an error like any other", loopPanics},
 	{"loop: a message that kills its process each time is given up", loopEndless},
 	{"loop: an event that cannot be read becomes a dead letter and the next passes", loopMalformed},

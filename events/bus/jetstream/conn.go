@@ -140,8 +140,12 @@ func (c *Conn) noteDenial(subject string) {
 }
 
 // explain turns the error of a call that began at a time into ErrNotPermitted when the server refused this account
-// to publish on a subject that begins so: the call itself only saw a timeout.
+// to publish on a subject that begins so: the call itself only saw a timeout. What was too large becomes ErrTooLarge.
 func (c *Conn) explain(err error, prefix string, begun time.Time) error {
+	var refusal *jetstream.APIError
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refusal) && refusal.ErrorCode == overLimit {
+		return fmt.Errorf("%w: %w", bus.ErrTooLarge, err)
+	}
 	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
 		return err
 	}
@@ -162,6 +166,7 @@ const api = "$JS.API."
 const (
 	wrongSequence jetstream.ErrorCode = 10071 // something stands there
 	inFlight      jetstream.ErrorCode = 10164 // another such publication is under way
+	overLimit     jetstream.ErrorCode = 10054 // of the stream
 )
 
 // Publish implements bus.Broker.

@@ -143,7 +143,7 @@ func (b *Bus) store(m bus.Message) error {
 		return fmt.Errorf("message %s: the filter %s must end in its only wildcard", m.ID, m.Once)
 	}
 	if len(m.Data) > events.MaxSize+8<<10 {
-		return fmt.Errorf("message %s: %d bytes are over the limit", m.ID, len(m.Data))
+		return fmt.Errorf("message %s: %d bytes: %w", m.ID, len(m.Data), bus.ErrTooLarge)
 	}
 	now := time.Now()
 	if at, ok := b.seen[m.ID]; ok && m.ID != "" && now.Sub(at) < window {

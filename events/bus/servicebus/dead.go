@@ -48,7 +48,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 			return dead, nil
 		}
 		e.Data.Original = m.Body
-		dead.Data, err = events.Encode(e)
+		dead.Data, err = bus.EncodeDead(e)
 		dead.ID, dead.Published = e.ID, e.Time
 		return dead, err
 	}
@@ -60,7 +60,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 	dead.ID = fmt.Sprintf("%s/%d/%d", service, r.Sequence, r.Attempt)
 	h := events.Header{ID: dead.ID, Source: "/reprotect/" + service, Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: r.Published.UTC()}
 	var err error
-	dead.Data, err = events.Encode(events.Event[events.Dead]{Header: h, Data: data})
+	dead.Data, err = bus.EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
 	return dead, err
 }
 

@@ -20,7 +20,7 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 		topic = TopicNotifications
 	}
 	if len(m.Data) > longestBody {
-		return fmt.Errorf("publish on %s: %d bytes are over the limit of %d that Service Bus Standard carries", m.Subject, len(m.Data), longestBody)
+		return fmt.Errorf("publish on %s: %d bytes are over the limit of %d that Service Bus Standard carries: %w", m.Subject, len(m.Data), longestBody, bus.ErrTooLarge)
 	}
 	return c.send(ctx, topic, "publish on "+m.Subject, func(ctx context.Context, s *azservicebus.Sender) error {
 		return s.SendMessage(ctx, outgoing(m), nil)

@@ -122,12 +122,14 @@ func (c *Conn) went(what string, err error) error {
 	case err == nil:
 	case is(err, azservicebus.CodeUnauthorizedAccess, amqp.ErrCondUnauthorizedAccess):
 		err = fmt.Errorf("%s: %w: %w", what, bus.ErrNotPermitted, err)
+	case errors.Is(err, azservicebus.ErrMessageTooLarge):
+		err = fmt.Errorf("%s: %w: %w", what, bus.ErrTooLarge, err)
 	case is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound):
 		err = fmt.Errorf("%s: %w: run 'reprotect bus setup': %w", what, bus.ErrMissing, err)
 	default:
 		err = fmt.Errorf("%s: %w", what, err)
 	}
-	if !errors.Is(err, context.Canceled) && !is(err, azservicebus.CodeLockLost, lockLost) { // a lost lock is no trouble of the bus
+	if !errors.Is(err, context.Canceled) && !errors.Is(err, bus.ErrTooLarge) && !is(err, azservicebus.CodeLockLost, lockLost) { // no trouble of the bus
 		c.mu.Lock()
 		c.trouble = err
 		c.mu.Unlock()
