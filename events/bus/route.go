@@ -262,7 +262,7 @@ func Everything(keep func(ctx context.Context, r Received) error) Route {
 	}
 }
 
-// CommandID is the id of a command that came bare: the one that the publisher gave the message, else the
+// CommandID is the id of a command that came bare: the one that the publisher gave the message, or the adapter, else the
 // sequence in the event log.
 func CommandID(r Received) string {
 	if r.ID != "" {

@@ -70,6 +70,32 @@ func TestABareCommandIsOneCommand(t *testing.T) {
 	})
 }
 
+// A namespace that was made anew counts from 1 again: its first bare command is not that of the one before.
+func TestABareCommandOfANamespaceMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
+		var ids []string
+		for range 2 {
+			p := peer(t, validator)
+			sendBare(t, p.ConnectionString(), p.Pipe)
+			source, err := connect(t, p).Consume(t.Context(), validator)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := source.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, bus.CommandID(d.Received()))
+			source.Close()
+			<-time.After(10 * time.Minute)
+		}
+		if ids[0] == ids[1] || !strings.HasPrefix(ids[0], "r1-") {
+			t.Errorf("the commands are %v", ids)
+		}
+	})
+}
+
 func sendBare(t *testing.T, connection string, dial func() net.Conn) {
 	t.Helper()
 	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{

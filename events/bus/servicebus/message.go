@@ -112,7 +112,8 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		return n
 	}
 	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: m.Body}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
-	if _, said := m.ApplicationProperties[propID]; said { // also where the original had none
+	_, said := m.ApplicationProperties[propID]
+	if said { // also where the original had none
 		r.ID = text(propID)
 	}
 	switch { // that of the topic is the same for each of its subscriptions
@@ -129,6 +130,9 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		r.Published, _ = time.Parse(time.RFC3339Nano, text(propPublished))
 	}
 	r.Woken = text(propWoken) != ""
+	if !said && r.ID == "" && strings.HasPrefix(r.Subject, events.SubjectCommands+".") {
+		r.ID = bareID(r)
+	}
 	for k, v := range m.ApplicationProperties {
 		if !slices.Contains(ours, k) {
 			if r.Headers == nil {
@@ -144,6 +148,12 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		r.Headers["content-type"] = *m.ContentType
 	}
 	return r
+}
+
+// bareID is the id of a command that came without one. Its number alone comes again in a namespace that is made anew.
+// Each subscription must find the same: the minute leaves room for a time that Azure might take for each by itself.
+func bareID(r bus.Received) string {
+	return fmt.Sprintf("r%d-%s", r.Sequence, r.Published.UTC().Format("200601021504"))
 }
 
 // subjectOf is the subject of a message: ours says it; of others' the label or the type does.
