@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -71,20 +72,19 @@ func text(s *string) string {
 	return *s
 }
 
-// Dead hands the dead letters of these services to each, the oldest first; their sequence is their place in that
-// order. It ends with each's error.
+// Dead hands the dead letters of these services to each, the oldest first. Their sequence is a number that each keeps as
+// long as it stands there; it says nothing of their order. It ends with each's error.
 func (c *Conn) Dead(ctx context.Context, services []string, each func(bus.Received) error) error {
 	var all []bus.Received
 	for _, service := range services {
-		for _, from := range c.deadOf(service) {
-			if err := c.readDead(ctx, service, from, &all); err != nil {
+		for _, q := range c.deadOf(service) {
+			if err := c.readDead(ctx, service, q, &all); err != nil {
 				return err
 			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b bus.Received) int { return cmp.Or(a.Published.Compare(b.Published), cmp.Compare(a.ID, b.ID)) })
-	for i, r := range all {
-		r.Sequence = uint64(i + 1)
+	for _, r := range all {
 		if err := each(r); err != nil {
 			return err
 		}
@@ -92,24 +92,40 @@ func (c *Conn) Dead(ctx context.Context, services []string, each func(bus.Receiv
 	return nil
 }
 
-// deadOf opens the sub-queues in which the dead letters of a service lie.
-func (c *Conn) deadOf(service string) []func() (*azservicebus.Receiver, error) {
-	o := &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}
-	return []func() (*azservicebus.Receiver, error){
-		func() (*azservicebus.Receiver, error) {
-			return c.client.NewReceiverForSubscription(TopicEvents, short(service, 50), o)
-		},
-		func() (*azservicebus.Receiver, error) {
-			return c.client.NewReceiverForSubscription(TopicNotifications, short(service, 50), o)
-		},
-		func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), o) },
-	}
+// deadQueue is a sub-queue in which dead letters of a service lie.
+type deadQueue struct {
+	name string
+	open func() (*azservicebus.Receiver, error)
 }
 
-func (c *Conn) readDead(ctx context.Context, service string, open func() (*azservicebus.Receiver, error), all *[]bus.Received) error {
+func (c *Conn) deadOf(service string) []deadQueue {
+	o := &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}
+	queue := wakeQueue(service)
+	queues := []deadQueue{{queue, func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(queue, o) }}}
+	for _, topic := range []string{TopicEvents, TopicNotifications} {
+		subscription := short(service, 50)
+		queues = append(queues, deadQueue{topic + "/" + subscription, func() (*azservicebus.Receiver, error) {
+			return c.client.NewReceiverForSubscription(topic, subscription, o)
+		}})
+	}
+	return queues
+}
+
+// number tells a dead letter from all others: by where it lies, and its number there.
+func (q deadQueue) number(m *azservicebus.ReceivedMessage) uint64 {
+	sequence := int64(0)
+	if m.SequenceNumber != nil {
+		sequence = *m.SequenceNumber
+	}
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%s %d", q.name, sequence)
+	return uint64(h.Sum32())
+}
+
+func (c *Conn) readDead(ctx context.Context, service string, q deadQueue, all *[]bus.Received) error {
 	bounded, cancel := c.bounded(ctx)
 	defer cancel()
-	r, err := open()
+	r, err := q.open()
 	if err != nil {
 		return c.went("read the dead letters of "+service, err)
 	}
@@ -117,6 +133,7 @@ func (c *Conn) readDead(ctx context.Context, service string, open func() (*azser
 	var next int64
 	err = peek(bounded, r, &next, func(_ bus.Received, m *azservicebus.ReceivedMessage) error {
 		l, err := letter(service, m)
+		l.Sequence = q.number(m)
 		if err == nil {
 			*all = append(*all, l)
 		}
@@ -129,24 +146,31 @@ func (c *Conn) readDead(ctx context.Context, service string, open func() (*azser
 }
 
 // Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other, and takes it
-// from the dead letters.
+// from the dead letters. When it cannot be taken away the message was delivered all the same, and the error says so.
 func (c *Conn) Requeue(ctx context.Context, dead events.Event[events.Dead]) error {
+	service := dead.Data.Service
 	if err := bus.Requeue(ctx, c, dead.Data, time.Now()); err != nil {
 		return err
 	}
-	for _, open := range c.deadOf(dead.Data.Service) {
-		if done, err := c.removeDead(ctx, dead, open); done || err != nil {
-			return err
+	for _, q := range c.deadOf(service) {
+		done, err := c.removeDead(ctx, dead, q)
+		if err != nil {
+			return fmt.Errorf("the message goes to %s once more, but its dead letter stays: %w", service, err)
+		}
+		if done {
+			return nil
 		}
 	}
-	return nil // somebody else has taken it away; it was delivered all the same
+	return fmt.Errorf("the message goes to %s once more, but its dead letter %s is not to be had: somebody else took it away, or is about to: "+
+		"see 'reprotect bus dead list' in a minute", service, dead.ID)
 }
 
-func (c *Conn) removeDead(ctx context.Context, dead events.Event[events.Dead], open func() (*azservicebus.Receiver, error)) (done bool, err error) {
+// removeDead takes a dead letter away, if it lies in that queue and nobody else has it.
+func (c *Conn) removeDead(ctx context.Context, dead events.Event[events.Dead], q deadQueue) (done bool, err error) {
 	what := "take away the dead letter " + dead.ID
 	bounded, cancel := c.bounded(ctx)
 	defer cancel()
-	r, err := open()
+	r, err := q.open()
 	if err != nil {
 		return false, c.went(what, err)
 	}

@@ -2,7 +2,6 @@ package servicebus_test
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus/sbpeer"
 )
 
 // A bare command of another client, without an id: each try of each service must know it as the same one, or it
@@ -26,7 +26,7 @@ func TestABareCommandIsOneCommand(t *testing.T) {
 		if err := conn.Publish(t.Context(), fact); err != nil { // the journal has one message more
 			t.Fatal(err)
 		}
-		sendBare(t, p.ConnectionString(), p.Pipe)
+		sendBare(t, p)
 
 		source, err := conn.Consume(t.Context(), validator)
 		if err != nil {
@@ -77,7 +77,7 @@ func TestABareCommandOfANamespaceMadeAnew(t *testing.T) {
 		var ids []string
 		for range 2 {
 			p := peer(t, validator)
-			sendBare(t, p.ConnectionString(), p.Pipe)
+			sendBare(t, p)
 			source, err := connect(t, p).Consume(t.Context(), validator)
 			if err != nil {
 				t.Fatal(err)
@@ -96,16 +96,9 @@ func TestABareCommandOfANamespaceMadeAnew(t *testing.T) {
 	})
 }
 
-func sendBare(t *testing.T, connection string, dial func() net.Conn) {
+func sendBare(t *testing.T, p *sbpeer.Peer) {
 	t.Helper()
-	client, err := azservicebus.NewClientFromConnectionString(connection, &azservicebus.ClientOptions{
-		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) { return dial(), nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = client.Close(context.WithoutCancel(t.Context())) }()
-	sender, err := client.NewSender("reprotect", nil)
+	sender, err := client(t, p).NewSender("reprotect", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

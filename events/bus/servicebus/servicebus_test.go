@@ -103,18 +103,6 @@ func subjects(t *testing.T, c *servicebus.Conn) (all []string) {
 	return all
 }
 
-func dead(t *testing.T, c *servicebus.Conn) (letters []events.Event[events.Dead]) {
-	t.Helper()
-	if err := c.Dead(t.Context(), []string{"validator"}, func(r bus.Received) error {
-		e, err := events.Decode(events.TypeDead, r.Data)
-		letters = append(letters, e)
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return letters
-}
-
 // Nobody is told who lost, but only one outcome stands, for a week.
 func TestOneOutcomeStands(t *testing.T) {
 	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
@@ -187,69 +175,6 @@ func TestTroubleInTheMiddle(t *testing.T) {
 			})
 		})
 	}
-}
-
-// A message that kills its process each time, before anybody could say anything, tells why it was given up.
-func TestPoison(t *testing.T) {
-	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		publish(t, c, accepted(t, "a"))
-		for range 100 {
-			doomed := connect(t, p)
-			s, err := doomed.Consume(t.Context(), validator.Consumer())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := s.Next(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			doomed.Close()
-			<-time.After(time.Minute)
-		}
-		letters := dead(t, c)
-		if len(letters) != 1 {
-			t.Fatalf("%d dead letters", len(letters))
-		}
-		d := letters[0].Data
-		if d.Reason != "MaxDeliveryCountExceeded" || d.Service != "validator" || d.Attempts < 99 || d.Subject != "reprotect.event.tokyo.a.request.accepted" || len(d.Original) == 0 {
-			t.Errorf("%+v", d)
-		}
-	})
-}
-
-func TestDeadLettersAreRequeued(t *testing.T) {
-	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		var broken atomic.Bool
-		broken.Store(true)
-		stop := run(t, connect(t, p), answering(func(context.Context) error {
-			if broken.Load() {
-				return errors.New("vCenter speaks in tongues")
-			}
-			return nil
-		}))
-		publish(t, c, accepted(t, "a"), accepted(t, "b"))
-		<-time.After(5 * time.Minute)
-		letters := dead(t, c)
-		if len(letters) != 2 {
-			t.Fatalf("%d dead letters", len(letters))
-		}
-		d := letters[0].Data
-		if d.Reason != "attempts-exhausted" || !strings.Contains(d.Error, "tongues") || d.Attempts != 3 || !strings.HasSuffix(d.ID, "/request") || len(d.Original) == 0 {
-			t.Errorf("%+v", d)
-		}
-		broken.Store(false)
-		if err := c.Requeue(t.Context(), letters[0]); err != nil {
-			t.Fatal(err)
-		}
-		<-time.After(2 * time.Minute)
-		stop()
-		if left := dead(t, c); len(left) != 1 || left[0].ID != letters[1].ID {
-			t.Errorf("left are %+v", left)
-		}
-		lag, err := c.Lag(t.Context(), "validator")
-		if err != nil || lag.Pending != 0 || lag.Waiting != 0 {
-			t.Errorf("the service has left %+v, %v", lag, err)
-		}
-	})
 }
 
 // What the SDK says of a connection string may hold the key.

@@ -15,7 +15,7 @@ import (
 	"reprotect.example/services/internal/progress"
 )
 
-// letter is a dead letter, and its number: its place among them.
+// letter is a dead letter, and the number that it keeps as long as it stands there.
 type letter struct {
 	Number uint64    `json:"number"`
 	Time   time.Time `json:"time"`
@@ -130,9 +130,11 @@ func findLetter(ctx context.Context, b Bus, number string) (letter, error) {
 	}
 	var found *letter
 	err = b.Read(ctx, Reading{Dead: true, From: n}, func(r bus.Received) error {
-		if l, ok := readLetter(r); ok && r.Sequence == n {
-			found = &l
+		l, ok := readLetter(r)
+		if !ok || r.Sequence != n {
+			return nil
 		}
+		found = &l
 		return errOver
 	})
 	if err != nil && !errors.Is(err, errOver) {

@@ -71,7 +71,7 @@ type Bus interface {
 type Reading struct {
 	Dead    bool     // the dead letters instead of the event log
 	Filters []string // subject filters; none: everything
-	From    uint64   // sequence to begin at; 0: the first
+	From    uint64   // sequence to begin at; 0: the first. Where dead letters have numbers without order, all are read
 	Latest  bool     // only the last message of each subject
 	Follow  bool     // go on for ever instead of ending at the last message
 }

@@ -35,12 +35,7 @@ func (b azureBus) Publish(ctx context.Context, m bus.Message) error { return b.o
 
 func (b azureBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received) error) error {
 	if r.Dead {
-		return b.o.Conn.Dead(ctx, b.o.Services, func(letter bus.Received) error {
-			if letter.Sequence < r.From {
-				return nil
-			}
-			return each(letter)
-		})
+		return b.o.Conn.Dead(ctx, b.o.Services, each)
 	}
 	return b.o.Journal.Read(ctx, journalclient.Reading{Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
 }

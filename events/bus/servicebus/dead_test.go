@@ -1,0 +1,157 @@
+package servicebus_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/events/bus/servicebus/sbpeer"
+)
+
+func dead(t *testing.T, c *servicebus.Conn) (letters []events.Event[events.Dead]) {
+	t.Helper()
+	if err := c.Dead(t.Context(), []string{"validator"}, func(r bus.Received) error {
+		e, err := events.Decode(events.TypeDead, r.Data)
+		letters = append(letters, e)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return letters
+}
+
+// A message that kills its process each time, before anybody could say anything, tells why it was given up.
+func TestPoison(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
+		publish(t, c, accepted(t, "a"))
+		for range 100 {
+			doomed := connect(t, p)
+			s, err := doomed.Consume(t.Context(), validator.Consumer())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Next(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			doomed.Close()
+			<-time.After(time.Minute)
+		}
+		letters := dead(t, c)
+		if len(letters) != 1 {
+			t.Fatalf("%d dead letters", len(letters))
+		}
+		d := letters[0].Data
+		if d.Reason != "MaxDeliveryCountExceeded" || d.Service != "validator" || d.Attempts < 99 || d.Subject != "reprotect.event.tokyo.a.request.accepted" || len(d.Original) == 0 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+func TestDeadLettersAreRequeued(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
+		var broken atomic.Bool
+		broken.Store(true)
+		stop := run(t, connect(t, p), answering(func(context.Context) error {
+			if broken.Load() {
+				return errors.New("vCenter speaks in tongues")
+			}
+			return nil
+		}))
+		publish(t, c, accepted(t, "a"), accepted(t, "b"))
+		<-time.After(5 * time.Minute)
+		letters := dead(t, c)
+		if len(letters) != 2 {
+			t.Fatalf("%d dead letters", len(letters))
+		}
+		d := letters[0].Data
+		if d.Reason != "attempts-exhausted" || !strings.Contains(d.Error, "tongues") || d.Attempts != 3 || !strings.HasSuffix(d.ID, "/request") || len(d.Original) == 0 {
+			t.Errorf("%+v", d)
+		}
+		broken.Store(false)
+		if err := c.Requeue(t.Context(), letters[0]); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(2 * time.Minute)
+		stop()
+		if left := dead(t, c); len(left) != 1 || left[0].ID != letters[1].ID {
+			t.Errorf("left are %+v", left)
+		}
+		lag, err := c.Lag(t.Context(), "validator")
+		if err != nil || lag.Pending != 0 || lag.Waiting != 0 {
+			t.Errorf("the service has left %+v, %v", lag, err)
+		}
+	})
+}
+
+// numbers are those of the dead letters, by the subject of what was given up.
+func numbers(t *testing.T, c *servicebus.Conn) map[string]uint64 {
+	t.Helper()
+	all := map[string]uint64{}
+	if err := c.Dead(t.Context(), []string{"validator"}, func(r bus.Received) error {
+		e, err := events.Decode(events.TypeDead, r.Data)
+		all[e.Data.Subject] = r.Sequence
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A dead letter keeps its number when others go, and one that is not there cannot be taken away.
+func TestDeadLettersKeepTheirNumbers(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
+		stop := run(t, connect(t, p), answering(func(context.Context) error { return bus.Reject("8061", "no way", "mount it") }))
+		for _, id := range []string{"a", "b", "c"} {
+			publish(t, c, accepted(t, id))
+			<-time.After(time.Minute)
+		}
+		stop()
+		before, letters := numbers(t, c), dead(t, c)
+		if len(before) != 3 || len(letters) != 3 {
+			t.Fatalf("numbers %v of %d letters", before, len(letters))
+		}
+		if err := c.Requeue(t.Context(), letters[0]); err != nil {
+			t.Fatal(err)
+		}
+		delete(before, letters[0].Data.Subject)
+		if after := numbers(t, c); !maps.Equal(after, before) {
+			t.Errorf("the numbers were %v, and are %v", before, after)
+		}
+		if err := c.Requeue(t.Context(), letters[0]); err == nil {
+			t.Error("a dead letter was taken away twice")
+		}
+		other, err := client(t, p).NewReceiverForSubscription(servicebus.TopicEvents, "validator", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held, err := other.ReceiveMessages(t.Context(), 5, nil); err != nil || len(held) != 2 {
+			t.Fatalf("%d dead letters, %v", len(held), err)
+		}
+		if err := c.Requeue(t.Context(), letters[1]); err == nil {
+			t.Error("a dead letter that somebody else has was taken away")
+		}
+	})
+}
+
+// client is the SDK's own.
+func client(t *testing.T, p *sbpeer.Peer) *azservicebus.Client {
+	t.Helper()
+	c, err := azservicebus.NewClientFromConnectionString(p.ConnectionString(), &azservicebus.ClientOptions{
+		NewWebSocketConn: func(context.Context, azservicebus.NewWebSocketConnArgs) (net.Conn, error) { return p.Pipe(), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.WithoutCancel(t.Context())) })
+	return c
+}
