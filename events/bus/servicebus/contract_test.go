@@ -21,7 +21,12 @@ import (
 // peer is a stand-in with the topology of these consumers.
 func peer(t *testing.T, consumers ...bus.Consumer) *sbpeer.Peer {
 	t.Helper()
-	p := sbpeer.New(sbpeer.Options{})
+	return peerAs(t, sbpeer.Options{}, consumers...)
+}
+
+func peerAs(t *testing.T, o sbpeer.Options, consumers ...bus.Consumer) *sbpeer.Peer {
+	t.Helper()
+	p := sbpeer.New(o)
 	t.Cleanup(p.Close)
 	if err := sbtest.SetUp(p, servicebus.NewTopology(consumers...)); err != nil {
 		t.Fatal(err)

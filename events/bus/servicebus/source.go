@@ -1,6 +1,7 @@
 package servicebus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ const (
 
 // Consume implements bus.Broker. The subscriptions and the queue must exist ('reprotect bus setup').
 func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, error) {
+	spec.AckWait = cmp.Or(spec.AckWait, defaultLock)
 	s := &source{conn: c, spec: spec, deliveries: make(chan *delivery)}
 	s.open, s.end = context.WithCancel(c.open)
 	open := func(r *azservicebus.Receiver, err error) error {
@@ -101,10 +103,10 @@ func (s *source) pump(r *azservicebus.Receiver) {
 		pause = firstPause
 		received := time.Now()
 		for i, m := range messages {
-			if time.Since(received) > s.spec.AckWait {
-				break // their locks have run out while they waited here: they come again
+			if s.lapsed(received) {
+				break
 			}
-			d := s.delivery(r, m)
+			d := s.delivery(r, m, received)
 			if d == nil {
 				continue
 			}
@@ -118,6 +120,10 @@ func (s *source) pump(r *azservicebus.Receiver) {
 	}
 }
 
+// lapsed says whether the locks of what was received then have run out while it waited for a handler: it comes again.
+// Azure's own clock, by which it gives the end of a lock, may differ from this one.
+func (s *source) lapsed(received time.Time) bool { return time.Since(received) >= s.spec.AckWait }
+
 // look asks whether the bus is back: who receives hears nothing of it until a message comes.
 func (s *source) look(r *azservicebus.Receiver) {
 	ctx, cancel := s.conn.bounded(s.open)
@@ -127,8 +133,8 @@ func (s *source) look(r *azservicebus.Receiver) {
 }
 
 // delivery makes one of a message; nil for one that is not wanted.
-func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMessage) *delivery {
-	d := &delivery{source: s, receiver: r, message: m, received: incoming(m)}
+func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, at time.Time) *delivery {
+	d := &delivery{source: s, receiver: r, message: m, at: at, received: incoming(m)}
 	if d.received.Woken {
 		key, _ := m.ApplicationProperties[propKey].(string)
 		s.conn.came(s.spec.Service, key)
@@ -165,13 +171,17 @@ func (s *source) closeReceivers() {
 
 // Next implements bus.Source.
 func (s *source) Next(ctx context.Context) (bus.Delivery, error) {
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-s.open.Done():
-		return nil, bus.ErrClosed
-	case d := <-s.deliveries:
-		return d, nil
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-s.open.Done():
+			return nil, bus.ErrClosed
+		case d := <-s.deliveries:
+			if !s.lapsed(d.at) {
+				return d, nil
+			}
+		}
 	}
 }
 
@@ -182,6 +192,7 @@ type delivery struct {
 	source   *source
 	receiver *azservicebus.Receiver
 	message  *azservicebus.ReceivedMessage
+	at       time.Time // when it came
 	received bus.Received
 }
 

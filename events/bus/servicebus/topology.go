@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -71,6 +72,7 @@ const (
 	// More than the delivery loop lets a message fail: it buries it itself, with a reason.
 	maxDeliveries = 100
 	holdLock      = "PT10S"
+	defaultLock   = 30 * time.Second // where a consumer gives no AckWait
 )
 
 // What nobody reads must not fill the topic: its quota is shared by all.
@@ -87,10 +89,7 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 	notes := Topic{Name: TopicNotifications, DuplicateWindow: duplicateWindow}
 	t := Topology{}
 	for _, c := range consumers {
-		lock := "PT30S"
-		if c.AckWait > 0 {
-			lock = fmt.Sprintf("PT%gS", c.AckWait.Seconds())
-		}
+		lock := fmt.Sprintf("PT%gS", cmp.Or(c.AckWait, defaultLock).Seconds())
 		wanted := c.Filters
 		if c.Narrow != nil {
 			wanted = c.Narrow

@@ -95,7 +95,7 @@ func (p *Peer) Advance(d time.Duration) {
 	p.ringAll()
 }
 
-// Now gives the peer's time: time.Now and what Advance added to it.
+// Now gives the peer's time: time.Now, by how much it is ahead of that (Options.Ahead), and what Advance added.
 func (p *Peer) Now() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

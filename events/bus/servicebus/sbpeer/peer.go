@@ -46,6 +46,8 @@ type Options struct {
 	AllowJWT bool
 	// MaxMessageSize in bytes, of a message or a whole batch. Default: 262144, as in the Standard tier.
 	MaxMessageSize int
+	// Ahead is by how much the peer's clock is ahead of time.Now at first; negative: behind it.
+	Ahead time.Duration
 }
 
 // defaultKey signs when there are no keys of the test's own. It protects nothing.
@@ -79,7 +81,7 @@ type Peer struct {
 // New makes a peer without any entities.
 func New(o Options) *Peer {
 	p := &Peer{
-		keys: o.Keys, allowJWT: o.AllowJWT, maxSize: o.MaxMessageSize,
+		keys: o.Keys, allowJWT: o.AllowJWT, maxSize: o.MaxMessageSize, offset: o.Ahead,
 		entrances: map[string]*entrance{}, stores: map[string]*store{}, conns: map[*conn]struct{}{},
 	}
 	if len(p.keys) == 0 {
