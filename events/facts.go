@@ -134,7 +134,7 @@ type Started struct {
 // Job is a Site Recovery job of a machine.
 type Job struct {
 	Machine string `json:"machine"`
-	Job     string `json:"job,omitempty"`     // empty: protected already, nothing to do
+	Job     string `json:"job,omitempty"`     // empty, and not refused: it replicates back already
 	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
 	// Refused says why Azure did not take the submission, while others of the case were started already.
 	Refused *Problem `json:"refused,omitempty"`
@@ -181,6 +181,7 @@ type MachineState struct {
 	Job     string `json:"job,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
 	// Since and LagSeconds are of a machine that is protected (S41), as in ProtectedState.
 	Since      time.Time `json:"since,omitzero"`
 	LagSeconds *int      `json:"lagSeconds,omitempty"`
@@ -205,7 +206,7 @@ type Retrying struct {
 
 // Waiting: the case stands still for a reason that may pass by itself.
 type Waiting struct {
-	For      string    `json:"for"` // agent, retention-drive, disk-slot, throttle, azure, vcenter, …
+	For      string    `json:"for"` // agent, retention-drive, disk-slot, throttle, azure, vcenter, operator, others, …
 	Machines []string  `json:"machines,omitempty"`
 	Message  string    `json:"message"`
 	Code     string    `json:"code,omitempty"`
@@ -234,6 +235,11 @@ type MachineProgress struct {
 	Bytes       int64     `json:"bytes,omitempty"`
 	Rate        int64     `json:"bytesPerSecond,omitempty"`
 	ETA         time.Time `json:"eta,omitzero"` // absent when there is no basis for one
+	// Of a machine that failed, or stands still, while others of the case may go on: why, and what to do.
+	For     string `json:"for,omitempty"` // what it waits for, as in Waiting
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
 }
 
 // Violated: something happened after the start that must not (S13, S23, S30, S39, S2).

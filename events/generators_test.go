@@ -107,7 +107,7 @@ func placement(t *rapid.T) events.Placement {
 
 func machineState(t *rapid.T) events.MachineState {
 	return events.MachineState{Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Code: maybe.Draw(t, "code"), Message: maybe.Draw(t, "message"),
-		Since: maybeWhen.Draw(t, "since"), LagSeconds: lag.Draw(t, "lag")}
+		Since: maybeWhen.Draw(t, "since"), LagSeconds: lag.Draw(t, "lag"), Remedy: maybe.Draw(t, "remedy")}
 }
 
 func accepted(t *rapid.T) events.Accepted { return events.Accepted{Case: theCase(t)} }
@@ -187,7 +187,8 @@ func progressed(t *rapid.T) events.Progressed {
 		return events.MachineProgress{
 			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
 			Replication: rapid.Ptr(percent, true).Draw(t, "replication"), Bytes: bytes53.Draw(t, "bytes"), ETA: maybeWhen.Draw(t, "eta"),
-			Rate: bytes53.Draw(t, "rate"),
+			Rate: bytes53.Draw(t, "rate"), For: rapid.SampledFrom([]string{"", "operator", "agent"}).Draw(t, "for"), Code: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "code"),
+			Message: maybe.Draw(t, "message"), Remedy: maybe.Draw(t, "remedy"),
 		}
 	}).Draw(t, "machines"), Warnings: any0(problem).Draw(t, "warnings")}
 }

@@ -22,6 +22,8 @@ type again struct {
 	Cause facts.Problem `json:"cause"`          // what failed
 	Of    string        `json:"of,omitempty"`   // the job that failed
 	Turn  bool          `json:"turn,omitempty"` // it stands in the line
+	// Refused: Azure did not take the last submission; there is no job of it.
+	Refused bool `json:"refused,omitempty"`
 }
 
 const (
@@ -48,27 +50,40 @@ func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, 
 	}
 	cause.Code = first(cause.Code, "job.failed")
 	if f.cancelling != nil {
-		s.State, s.code = cancelled, cause.Code
-		s.why = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.Job, m.Name)
+		s.State, s.Code = cancelled, cause.Code
+		s.Message = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.Job, m.Name)
 		return s, nil
 	}
 	before := f.memory.Again[m.Name]
 	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.Job}
 	a.Cause.Message = cut(cause.Message)
 	a.Cause.Causes, a.Cause.Action = "", ""
-	look := f.site.Look
-	switch {
-	case cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)):
-		a.Next = f.now.Add(look)
-	case cause.Class == facts.Temporary && cause.Code != codeNoAgent && before.Tries < mostTries:
-		a.Next = f.now.Add(min(look<<before.Tries, 10*look))
-	case cause.Class == facts.Operator && !f.late():
-		a.Next = f.now.Add(min(firstOperatorPause*look<<before.Tries, mostOperatorPause*look))
-	default:
+	if !f.triesAgain(&a) {
 		return f.gaveUp(m, s, a), nil
 	}
 	remember(&f.memory.Again, m.Name, a)
 	return f.toBeTried(ctx, m, s, a)
+}
+
+// triesAgain says whether a machine may be submitted again after what failed, and notes when.
+func (f *follower) triesAgain(a *again) bool {
+	look := f.site.Look
+	switch {
+	case a.Cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)):
+		a.Next = f.now.Add(look)
+	case a.Cause.Class == facts.Temporary && a.Cause.Code != codeNoAgent && a.Tries < mostTries:
+		a.Next = f.now.Add(min(look<<a.Tries, 10*look))
+	case a.Cause.Class == facts.Operator && !f.late():
+		a.Next = f.now.Add(operatorPause(look, a.Tries))
+	default:
+		return false
+	}
+	return true
+}
+
+// operatorPause is the time until the next try by itself, while somebody mends the cause.
+func operatorPause(look time.Duration, tries int) time.Duration {
+	return min(firstOperatorPause*look<<min(tries, 5), mostOperatorPause*look)
 }
 
 func cut(words string) string {
@@ -80,23 +95,31 @@ func cut(words string) string {
 
 // gaveUp ends a machine's way with what failed.
 func (f *follower) gaveUp(m events.Machine, s standing, a again) standing {
-	s.State, s.code, s.words, s.remedy = failed, a.Cause.Code, a.Cause.Message, a.Cause.Remedy
+	s.State, s.Code, s.words, s.Remedy = failed, a.Cause.Code, a.Cause.Message, a.Cause.Remedy
 	s.Job = a.Of
-	s.why = fmt.Sprintf("Site Recovery job %s of %s failed", a.Of, m.Name)
+	s.Message = a.what(m)
 	if a.Tries > 0 {
-		s.why += fmt.Sprintf(", and it was tried %d times", a.Tries+1)
+		s.Message += fmt.Sprintf(", and it was tried %d times", a.Tries+1)
 	}
-	if s.remedy == "" {
-		s.remedy = "Look at the job in the portal, mend the cause, then retry the case. The machine still runs in Azure."
+	if s.Remedy == "" {
+		s.Remedy = "Look at the job in the portal, mend the cause, then retry the case. The machine still runs in Azure."
 	}
 	return s
+}
+
+// what says what failed.
+func (a again) what(m events.Machine) string {
+	if a.Refused {
+		return fmt.Sprintf("Azure refused to start %s again after job %s had failed", m.Name, a.Of)
+	}
+	return fmt.Sprintf("Site Recovery job %s of %s failed", a.Of, m.Name)
 }
 
 // toBeTried waits until a machine may be submitted again, and does so.
 func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
 	if f.cancelling != nil {
-		s.State, s.code, s.Job = cancelled, a.Cause.Code, a.Of
-		s.why = fmt.Sprintf("Site Recovery job %s of %s had failed, and it was not submitted again; the machine still runs in Azure", a.Of, m.Name)
+		s.State, s.Code, s.Job = cancelled, a.Cause.Code, a.Of
+		s.Message = fmt.Sprintf("Site Recovery job %s of %s had failed, and it was not submitted again; the machine still runs in Azure", a.Of, m.Name)
 		return s, nil
 	}
 	if a.Cause.Class == facts.Operator && f.late() {
@@ -124,7 +147,7 @@ func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, 
 	case submit:
 		return f.submitAgain(ctx, m, s, a, item)
 	case stop:
-		s.State, s.code, s.why, s.remedy = failed, mv.because.Code, mv.because.Message, mv.because.Remedy
+		s.State, s.Code, s.Message, s.Remedy = failed, mv.because.Code, mv.because.Message, mv.because.Remedy
 	case hold:
 		s.waits = &events.Waiting{For: waiting.ForJob, Code: mv.because.Code, Machines: []string{m.Name}, Message: mv.because.Message, Since: a.At}
 	}
@@ -144,7 +167,7 @@ func (f *follower) retryAsked(ctx context.Context, a again) (bool, error) {
 func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
 	w := &events.Waiting{
 		For: waiting.ForAzure, Code: a.Cause.Code, Machines: []string{m.Name}, Remedy: a.Cause.Remedy, Since: a.At,
-		Message: fmt.Sprintf("Site Recovery job %s of %s failed: %s. It is tried again", a.Of, m.Name, strings.TrimRight(a.Cause.Message, ". ")),
+		Message: fmt.Sprintf("%s: %s. It is tried again", a.what(m), strings.TrimRight(a.Cause.Message, ". ")),
 	}
 	switch {
 	case a.Cause.Code == codeNoAgent:
@@ -163,7 +186,7 @@ func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
 func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing, a again, item facts.Item) (standing, error) {
 	r, problem := submission(m, item, f.vault)
 	if problem != nil {
-		s.State, s.code, s.why, s.remedy = failed, problem.Code, problem.Message, problem.Remedy
+		s.State, s.Code, s.Message, s.Remedy = failed, problem.Code, problem.Message, problem.Remedy
 		return s, nil
 	}
 	alone := f.e.Header
@@ -185,17 +208,22 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	case err == nil:
 		f.line.submitted(m, job)
 		s.Job = job
-		a.Job, a.Turn, a.Tries = job, false, a.Tries+1
+		a.Job, a.Turn, a.Tries, a.Refused = job, false, a.Tries+1, false
 		remember(&f.memory.Again, m.Name, a)
 		return s, nil
-	case !ok || passing(fault):
+	case !ok || passing(fault) || gone(fault): // it may have arrived, or somebody else was quicker
 		f.line.submitted(m, "")
+		f.memory.Unsure = true
 		return s, err
-	case fault.Class == facts.Permanent && !gone(fault):
-		a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
+	}
+	a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
+	a.Tries, a.At, a.Turn, a.Refused = a.Tries+1, f.now.UTC(), false, true
+	if !f.triesAgain(&a) {
 		return f.gaveUp(m, s, a), nil
 	}
-	return s, err
+	remember(&f.memory.Again, m.Name, a)
+	s.waits = f.waitAgain(m, a)
+	return s, nil
 }
 
 // cancelJob asks once for the end of a job that runs, and awaits it.
@@ -214,8 +242,8 @@ func (f *follower) cancelJob(ctx context.Context, m events.Machine, s standing) 
 	}
 	s.Task = "being cancelled"
 	if f.now.Sub(asked) > cancelBound {
-		s.State, s.code = cancelled, "job.cancel-timeout"
-		s.why = fmt.Sprintf("Site Recovery was asked %s ago to end job %s of %s, and it still runs: look at it in the portal", cancelBound, s.Job, m.Name)
+		s.State, s.Code = cancelled, "job.cancel-timeout"
+		s.Message = fmt.Sprintf("Site Recovery was asked %s ago to end job %s of %s, and it still runs: look at it in the portal", cancelBound, s.Job, m.Name)
 		return s, nil
 	}
 	s.waits = &events.Waiting{

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -118,7 +119,6 @@ func TestCancelStates(t *testing.T) {
 		vault *fake
 		want  string // state of the machine; completed: the case is
 	}{
-		{"the data flows already: that goes on in Azure", &fake{look: vaultOf(replicates(20))}, replicating},
 		{"it was protected before", &fake{look: vaultOf(protectedItem)}, "completed"},
 		{"its job had failed and waits for somebody", broken(noWay), cancelled},
 	} {
@@ -145,6 +145,112 @@ func TestCancelStates(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		})
+	}
+}
+
+// Nothing stops data that flows already: the machine is followed until it is protected.
+func TestCancelWhileTheDataFlows(t *testing.T) {
+	f := &fake{look: vaultOf(replicates(20))}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	mark(w, events.TypeCancelling, events.Cancelling{})
+	if said, after := w.looks(time.Minute); after == 0 {
+		t.Fatalf("left alone: %+v", said)
+	}
+	item := replicates(100)
+	item.State = "Protected"
+	f.look = vaultOf(item)
+	said, _ := w.looks(time.Minute)
+	if _, ok := said[0].(events.Completed); !ok {
+		t.Errorf("%+v", said)
+	}
+}
+
+// Each distinct wait of a group is told, a machine that failed as well, and stays told while the others move.
+func TestAGroupTellsOfEachMachine(t *testing.T) {
+	names := []string{"web01", "db01", "app01", "mail01"}
+	f := &fake{jobs: map[string]facts.Job{
+		"j-web01": {ID: "j-web01", State: "Failed", Errors: []facts.Problem{noWay}},
+		"j-db01":  {ID: "j-db01", State: "Failed", Errors: []facts.Problem{{Code: "78093", Class: facts.Operator, Message: "no server", Remedy: "connect it"}}},
+		"j-app01": {ID: "j-app01", State: "Failed", Errors: []facts.Problem{{Code: "78052", Class: facts.Permanent, Message: "never", Remedy: "begin anew"}}},
+	}}
+	var items []facts.Item
+	var jobs []events.Job
+	for _, n := range names {
+		items = append(items, failedOver(n))
+		jobs = append(jobs, events.Job{Machine: n, Job: "j-" + n})
+	}
+	f.look = vaultOf(items...)
+	f.look.Jobs = []facts.Job{{ID: "j-mail01", State: "InProgress", TargetName: "mail01"}}
+	w := watch(t, f, jobs...)
+	said, _ := w.looks(0)
+	waits := map[string]string{}
+	for _, d := range said[1:] {
+		wait := d.(events.Waiting)
+		waits[wait.Machines[0]] = wait.For + " " + wait.Code + " " + wait.Remedy
+	}
+	want := map[string]string{"web01": "operator 95226 check the VPN", "db01": "operator 78093 connect it", "app01": "others 78052 begin anew"}
+	if !maps.Equal(waits, want) {
+		t.Errorf("waits %v, want %v", waits, want)
+	}
+	p := said[0].(events.Progressed).Machines
+	if p[0].For != waiting.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "78052" || p[2].Remedy != "begin anew" || p[3].Message != "" {
+		t.Errorf("%+v", p)
+	}
+	if said, _ := w.looks(time.Minute); said != nil {
+		t.Errorf("told again: %+v", said)
+	}
+	protectedItem := replicates(100)
+	protectedItem.ID, protectedItem.Name, protectedItem.State = items[3].ID, "mail01", "Protected"
+	f.look = vaultOf(append(items[:3:3], protectedItem)...)
+	said, _ = w.looks(time.Minute)
+	if p := said[0].(events.Progressed).Machines; len(said) != 1 || p[0].For != waiting.ForOperator {
+		t.Errorf("%+v", said)
+	}
+	said, _ = w.looks(3 * time.Hour)
+	if m := said[0].(events.Failed).Machines; m[0].Remedy != "check the VPN" || m[1].Remedy != "connect it" || m[2].Remedy != "begin anew" || m[3].State != protected {
+		t.Errorf("%+v", m)
+	}
+}
+
+// A refusal of the submission counts like a job that failed: it has an end.
+func TestRefusedWhenSubmittedAgain(t *testing.T) {
+	f := broken(facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	tries := 0
+	f.refuse = func(string) error {
+		tries++
+		return &facts.Fault{Code: "95226", Class: facts.Operator, What: "refused", Remedy: "check the VPN"}
+	}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.looks(0)
+	said, pause := w.looks(time.Minute)
+	if d := said[len(said)-1].(events.Waiting); d.For != waiting.ForOperator || d.Code != "95226" || d.Until.IsZero() || !strings.Contains(d.Message, "refused to start") {
+		t.Errorf("%+v", d)
+	}
+	for pause > 0 && w.now.Before(cleared.Add(5*time.Hour)) {
+		said, pause = w.looks(pause)
+	}
+	if d, ok := said[0].(events.Failed); !ok || d.Code != "95226" || tries > 8 {
+		t.Errorf("after %d tries and %s: %+v", tries, w.now.Sub(cleared), said)
+	}
+}
+
+func TestBytesThatFlowAreMovement(t *testing.T) {
+	item := replicates(1)
+	f := &fake{look: vaultOf(item)}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	for n := range 30 { // three hours
+		item.Replication.ProcessedBytes += 1 << 20
+		f.look = vaultOf(item)
+		said, after := w.looks(6 * time.Minute)
+		if n > 0 && said != nil || after == 0 {
+			t.Fatalf("after %s: %+v", w.now.Sub(cleared), said)
+		}
+	}
+	w.looks(quiet)
+	if said, _ := w.looks(time.Minute); said == nil {
+		t.Error("nothing flows any more, and nothing is said")
+	} else if d, ok := said[0].(events.Failed); !ok || d.Code != "replication.timeout" {
+		t.Errorf("%+v", said)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // to the same end.
 type memory struct {
 	Said   string               `json:"said,omitempty"`   // the progress that was told last
-	Waits  string               `json:"waits,omitempty"`  // the wait that was told last
+	Told   map[string]string    `json:"told,omitempty"`   // the waits that were told last, each by what it is for and its code
 	Moved  time.Time            `json:"moved,omitzero"`   // when something changed last
 	Still  int                  `json:"still,omitempty"`  // looks since
 	Quiet  time.Time            `json:"quiet,omitzero"`   // when it was told last that nothing moves
@@ -27,6 +27,9 @@ type memory struct {
 	Since  map[string]time.Time `json:"since,omitempty"`  // by machine: when it was seen protected first
 	Cancel map[string]time.Time `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
 	Unread map[string]time.Time `json:"unread,omitempty"` // by machine: since when its job cannot be read
+	Unsure bool                 `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
+	Bytes  map[string]int64     `json:"bytes,omitempty"`  // by machine: replicated so far
+	Danger map[string]string    `json:"danger,omitempty"` // by machine, "" for all: code of the last violation that the guard told
 }
 
 // milestone is where a replication stood at a time.
@@ -65,10 +68,18 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 	if found {
 		f.cancelling = &cancelling.Data
 	}
-	f.vault, err = site.look(ctx, line.age(site.Look))
+	if err := f.dangers(ctx); err != nil {
+		return bus.Result{}, err
+	}
+	age := line.age(site.Look)
+	if f.memory.Unsure {
+		age = 0
+	}
+	f.vault, err = site.look(ctx, age)
 	if err != nil {
 		return f.surroundings(err)
 	}
+	f.memory.Unsure = false
 	standings := make([]standing, len(e.Data.Jobs))
 	for i, job := range e.Data.Jobs {
 		if standings[i], err = f.stand(ctx, e.Data.Case.Machines[i], job); err != nil {
@@ -78,11 +89,16 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 	if slices.ContainsFunc(standings, func(s standing) bool { return !f.rests(s) }) {
 		return f.goOn(standings), nil
 	}
-	violated, _, err := bus.Mark(ctx, e, events.TypeViolated)
-	if err != nil {
-		return bus.Result{}, err
+	return bus.Result{Publish: []bus.Draft{f.end(standings)}}, nil
+}
+
+// dangers remembers what the guard told last.
+func (f *follower) dangers(ctx context.Context) error {
+	violated, found, err := bus.Mark(ctx, f.e, events.TypeViolated)
+	if found {
+		remember(&f.memory.Danger, violated.Data.Machine, violated.Data.Code)
 	}
-	return bus.Result{Publish: []bus.Draft{f.end(standings, violated.Data.Code)}}, nil
+	return err
 }
 
 type follower struct {
@@ -99,25 +115,16 @@ type follower struct {
 // standing is where one machine stands.
 type standing struct {
 	events.MachineProgress
-	item   string
-	lag    *int
-	code   string
-	why    string
-	remedy string
-	words  string
-	waits  *events.Waiting // it stands still until something passes or somebody mends it
+	item  string
+	lag   *int
+	words string
+	waits *events.Waiting // it stands still until something passes or somebody mends it
 }
 
-// rests says whether nothing more is to be awaited of a machine. When the case is to end, neither a replication nor
-// a try to come is awaited: only a job is.
+// rests says whether nothing more is to be awaited of a machine. A replication goes on in Azure even when the case is
+// cancelled, so it is followed to its end.
 func (f *follower) rests(s standing) bool {
-	switch s.State {
-	case protected, failed, cancelled:
-		return true
-	case replicating:
-		return f.cancelling != nil
-	}
-	return false
+	return s.State == protected || s.State == failed || s.State == cancelled
 }
 
 func (f *follower) surroundings(err error) (bus.Result, error) {
@@ -132,8 +139,8 @@ func (f *follower) surroundings(err error) (bus.Result, error) {
 func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) (standing, error) {
 	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name, Job: job.Job}}
 	if job.Refused != nil {
-		s.State, s.code, s.why, s.remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
-		if s.code == codeCancelled {
+		s.State, s.Code, s.Message, s.Remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
+		if s.Code == codeCancelled {
 			s.State = cancelled
 		}
 		return s, nil
@@ -160,9 +167,9 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
 		return s, nil
 	case s.Job == "":
-		s.State, s.code = failed, "machine.gone"
-		s.why = fmt.Sprintf("%s replicated back when the case began, and its item is not in the vault any more", m.Name)
-		s.remedy = "Look in the vault what became of it, then send the request again."
+		s.State, s.Code = failed, "machine.gone"
+		s.Message = fmt.Sprintf("%s replicated back when the case began, and its item is not in the vault any more", m.Name)
+		s.Remedy = "Look in the vault what became of it, then send the request again."
 		return s, nil
 	}
 	return f.standByJob(ctx, m, s, item)
@@ -202,11 +209,11 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 	case "Failed":
 		return f.jobFailed(ctx, m, s, full)
 	case "Cancelled":
-		s.State, s.code = failed, "job.cancelled"
-		s.why = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.Job, m.Name)
-		s.remedy = "If the machine is still to come home, retry the case."
+		s.State, s.Code = failed, "job.cancelled"
+		s.Message = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.Job, m.Name)
+		s.Remedy = "If the machine is still to come home, retry the case."
 		if f.cancelling != nil {
-			s.State, s.why, s.remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.Job, m.Name), ""
+			s.State, s.Message, s.Remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.Job, m.Name), ""
 		}
 	case "Suspended":
 		f.runs(&s, full)
@@ -237,13 +244,17 @@ const jobShare = 30
 
 func (f *follower) runs(s *standing, job facts.Job) {
 	s.State, s.Percent, s.Task = running, jobShare/3, job.FriendlyName
-	if job.State == "Succeeded" {
+	switch succeeded := job.State == "Succeeded"; {
+	case succeeded && f.late():
+		s.State, s.Code = failed, "replication.timeout"
+		s.Message = fmt.Sprintf("Site Recovery job %s of %s has succeeded, but %s after the start of the case the machine is not seen to replicate back", s.Job, s.Machine, f.site.JobWait)
+		s.Remedy = "Look in the portal where the machine stands. If it still runs in Azure and nothing replicates, retry the case."
+	case succeeded:
 		s.Percent, s.Task = jobShare, "waiting for the initial replication to begin"
-	}
-	if f.late() {
-		s.State, s.code = failed, "job.timeout"
-		s.why = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.Job, s.Machine, f.site.JobWait)
-		s.remedy = "Look at the job in the portal. When it has ended, retry the case: a machine that is protected by then is found to be so."
+	case f.late() && f.now.After(job.Start.Add(f.site.JobWait)): // one that was submitted again has its own time
+		s.State, s.Code = failed, "job.timeout"
+		s.Message = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.Job, s.Machine, f.site.JobWait)
+		s.Remedy = "Look at the job in the portal. When it has ended, retry the case: a machine that is protected by then is found to be so."
 	}
 }
 
@@ -253,10 +264,14 @@ func (f *follower) late() bool { return f.now.After(f.e.Time.Add(f.site.JobWait)
 func (f *follower) replicates(s *standing, item facts.Item) {
 	s.State, s.Percent, s.Task = replicating, jobShare, item.StateText
 	s.Bytes = item.Replication.ProcessedBytes
+	if s.Bytes > f.memory.Bytes[s.Machine] { // it moves, though that is not worth an event
+		f.memory.Moved = f.now
+		remember(&f.memory.Bytes, s.Machine, s.Bytes)
+	}
 	if f.late() && f.now.Sub(f.memory.Moved) > quiet {
-		s.State, s.code = failed, "replication.timeout"
-		s.why = fmt.Sprintf("%s is not protected after %s, and nothing has moved for %s. Its replication is left as it is", s.Machine, f.site.JobWait, quiet)
-		s.remedy = "Look in the portal at the health of the replication. When it moves again, retry the case."
+		s.State, s.Code = failed, "replication.timeout"
+		s.Message = fmt.Sprintf("%s is not protected after %s, and nothing has moved for %s. Its replication is left as it is", s.Machine, f.site.JobWait, quiet)
+		s.Remedy = "Look in the portal at the health of the replication. When it moves again, retry the case."
 		return
 	}
 	if item.Replication.Percent == nil {

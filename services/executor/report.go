@@ -18,14 +18,18 @@ import (
 func (f *follower) goOn(standings []standing) bus.Result {
 	progress := events.Progressed{}
 	jobsDue := false
-	var stuck *events.Waiting
-	for _, s := range standings {
-		progress.Percent += s.Percent
-		progress.Machines = append(progress.Machines, s.MachineProgress)
-		jobsDue = jobsDue || s.State == running && s.waits == nil
-		if s.waits != nil && stuck == nil {
-			stuck = s.waits
+	var waits []events.Waiting
+	for i, s := range standings {
+		if s.State == failed {
+			waits = add(waits, f.leavesOthers(s))
 		}
+		if s.waits != nil {
+			waits = add(waits, *s.waits)
+			standings[i].For, standings[i].Code, standings[i].Message, standings[i].Remedy = s.waits.For, s.waits.Code, s.waits.Message, s.waits.Remedy
+		}
+		progress.Percent += s.Percent
+		progress.Machines = append(progress.Machines, standings[i].MachineProgress)
+		jobsDue = jobsDue || s.State == running && s.waits == nil
 	}
 	progress.Percent /= len(standings)
 	progress.Warnings = f.warnings
@@ -39,18 +43,47 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	} else if f.memory.Still++; !jobsDue {
 		result.After = waiting.Next(f.site.Look, f.memory.Still, f.vault.Began, f.now)
 	}
-	switch {
-	case stuck != nil:
+	if len(waits) > 0 {
 		result.After = min(result.After, 2*f.site.Look) // a retry that somebody asks for is to be seen soon
-		told := waiting.On(*stuck, bus.Wait{Note: f.memory.Waits}, f.now, result.After)
-		f.memory.Waits = told.Note
-		result.Publish = append(result.Publish, told.Publish...)
-	case !moved:
-		f.memory.Waits = ""
+	} else if !moved {
 		result.Publish = f.sayQuiet(result.After)
 	}
+	told := map[string]string{}
+	for _, w := range waits {
+		key := w.For + " " + w.Code
+		r := waiting.On(w, bus.Wait{Note: f.memory.Told[key]}, f.now, result.After)
+		told[key] = r.Note
+		result.Publish = append(result.Publish, r.Publish...)
+	}
+	f.memory.Told = told
 	result.Note = waiting.Note(f.memory)
 	return result
+}
+
+// leavesOthers tells of a machine that failed while others of its case go on: somebody may mend it meanwhile.
+func (f *follower) leavesOthers(s standing) events.Waiting {
+	return events.Waiting{
+		For: waiting.ForOthers, Code: s.Code, Machines: []string{s.Machine}, Remedy: s.Remedy, Since: f.e.Time,
+		Message: strings.TrimRight(s.Message, ". ") + ". The case goes on with its other machines, and ends with them",
+	}
+}
+
+// add joins what machines wait for alike.
+func add(waits []events.Waiting, w events.Waiting) []events.Waiting {
+	i := slices.IndexFunc(waits, func(o events.Waiting) bool { return o.For == w.For && o.Code == w.Code })
+	if i < 0 {
+		return append(waits, w)
+	}
+	same := &waits[i]
+	same.Machines = append(same.Machines, w.Machines...)
+	if same.Since.After(w.Since) {
+		same.Since = w.Since
+	}
+	const worded = 3 // of them in full
+	if len(same.Machines) <= worded && !strings.Contains(same.Message, w.Message) {
+		same.Message = strings.TrimRight(same.Message, ". ") + ". " + w.Message
+	}
+	return waits
 }
 
 // sayQuiet tells that nothing has moved for long, and again after another such time.
@@ -71,13 +104,13 @@ func (f *follower) sayQuiet(pause time.Duration) []bus.Draft {
 func digest(standings []standing) string {
 	var b strings.Builder
 	for _, s := range standings {
-		fmt.Fprintf(&b, "%s %s %d %s %s;", s.Machine, s.State, s.Percent, s.Task, s.Job)
+		fmt.Fprintf(&b, "%s %s %d %s %s %s %s;", s.Machine, s.State, s.Percent, s.Task, s.Job, s.For, s.Code)
 	}
 	return b.String()
 }
 
-// end is the outcome of a case whose machines have all come to rest. Violation is what the guard reported last.
-func (f *follower) end(standings []standing, violation string) bus.Draft {
+// end is the outcome of a case whose machines have all come to rest.
+func (f *follower) end(standings []standing) bus.Draft {
 	c := f.e.Data.Case
 	c.Machines = slices.Clone(c.Machines)
 	var bad []standing
@@ -85,12 +118,12 @@ func (f *follower) end(standings []standing, violation string) bus.Draft {
 	var good []events.ProtectedState
 	for i, s := range standings {
 		c.Machines[i].Job = s.Job // a submission after a failure made another
-		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.code, Message: s.why}
+		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.Code, Message: s.Message, Remedy: s.Remedy}
 		switch s.State {
 		case protected:
 			state.Since, state.LagSeconds = f.memory.Since[s.Machine], s.lag
 			good = append(good, events.ProtectedState{
-				Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location, Since: state.Since, LagSeconds: s.lag, Violation: violation,
+				Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location, Since: state.Since, LagSeconds: s.lag, Violation: first(f.memory.Danger[s.Machine], f.memory.Danger[""]),
 			})
 		case failed:
 			bad = append(bad, s)
@@ -103,9 +136,9 @@ func (f *follower) end(standings []standing, violation string) bus.Draft {
 	case f.cancelling != nil:
 		return bus.Fact(events.TypeCancelled, events.StepReplication, events.Cancelled{Case: c, Reason: f.cancelling.Reason, Machines: states})
 	}
-	failed := events.Failed{Case: &c, Code: bad[0].code, Message: bad[0].why, Words: bad[0].words, Remedy: bad[0].remedy, Machines: states}
+	failed := events.Failed{Case: &c, Code: bad[0].Code, Message: bad[0].Message, Words: bad[0].words, Remedy: bad[0].Remedy, Machines: states}
 	if len(standings) > 1 {
-		failed.Message = fmt.Sprintf("%d of %d machines are protected, %d failed. %s", len(good), len(standings), len(bad), bad[0].why)
+		failed.Message = fmt.Sprintf("%d of %d machines are protected, %d failed. %s", len(good), len(standings), len(bad), bad[0].Message)
 	}
 	return bus.Fact(events.TypeFailed, events.StepReplication, failed)
 }
@@ -125,9 +158,9 @@ func (f *follower) jobUnread(ctx context.Context, m events.Machine, s standing, 
 	}
 	since := f.memory.Unread[m.Name]
 	if gone(fault) && f.now.Sub(since) >= lostAfter*f.site.Look {
-		s.State, s.code, s.words = failed, "job.unknown", words(fault)
-		s.why = fmt.Sprintf("Site Recovery does not know job %s of %s any more, and the machine does not replicate back", s.Job, m.Name)
-		s.remedy = "Look in the vault where the machine stands. If it still runs in Azure, retry the case."
+		s.State, s.Code, s.words = failed, "job.unknown", words(fault)
+		s.Message = fmt.Sprintf("Site Recovery does not know job %s of %s any more, and the machine does not replicate back", s.Job, m.Name)
+		s.Remedy = "Look in the vault where the machine stands. If it still runs in Azure, retry the case."
 		return s, nil
 	}
 	f.runs(&s, facts.Job{FriendlyName: "its job cannot be read"})

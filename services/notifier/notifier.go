@@ -64,6 +64,8 @@ func started(d events.Started) events.Note {
 	var jobs []string
 	for _, j := range d.Jobs {
 		switch {
+		case j.Refused != nil:
+			jobs = append(jobs, sentence(j.Machine+": not started: "+j.Refused.Message, j.Refused.Remedy))
 		case j.Job == "":
 			jobs = append(jobs, j.Machine+": replicates back already")
 		case j.Adopted:
@@ -98,6 +100,9 @@ func failed(d events.Failed) events.Note {
 	}
 	for _, m := range d.Machines {
 		n.Text += fmt.Sprintf("\n%s: %s", m.Machine, m.State)
+		if m.Message != "" && len(d.Machines) > 1 {
+			n.Text += ". " + sentence(m.Message, m.Remedy)
+		}
 	}
 	return n
 }

@@ -33,6 +33,7 @@ const (
 	ForDiskSlot = "disk-slot" // at the master target or appliance (S7)
 	ForOperator = "operator"  // somebody has to mend something; it goes on by itself then
 	ForCancel   = "cancel"    // the end of a job that was cancelled
+	ForOthers   = "others"    // the rest of its case: this machine has failed
 )
 
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs

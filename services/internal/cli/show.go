@@ -93,7 +93,7 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	}
 	say("Since", "%s", clock(c.Since))
 	say("Updated", "%s", clock(c.Updated))
-	showMachines(w, c, p)
+	showMachines(w, c, p, s)
 	showProblems(w, c.Problems, s)
 	showFindings(w, c.Findings, p, s)
 	for _, v := range c.Violations {
@@ -108,14 +108,14 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	}
 }
 
-func showMachines(w io.Writer, c progress.Case, p paint) {
+func showMachines(w io.Writer, c progress.Case, p paint, s speech) {
 	if len(c.Machines) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
 	t := newTable("MACHINE", "KIND", "DATASTORE", "LOCATION", "STATE", "DONE", "NOW", "JOB")
 	for _, m := range c.Machines {
-		doing := progress.Doing(m.State, m.Task, m.Replication)
+		doing := progress.Doing(m.State, m.Task, m.Replication) + moving(m)
 		switch {
 		case m.Message != "":
 			doing = short(m.Message)
@@ -128,6 +128,36 @@ func showMachines(w io.Writer, c progress.Case, p paint) {
 		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, m.State), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
+	if len(c.Machines) == 1 {
+		return // said above
+	}
+	for _, m := range c.Machines {
+		if m.Message == "" {
+			continue
+		}
+		fmt.Fprintf(w, "  %s: %s", m.Name, m.Message)
+		if m.Code != "" {
+			fmt.Fprintf(w, " (%s)", m.Code)
+		}
+		fmt.Fprintln(w)
+		for _, l := range s.about(m.Code, m.Remedy) {
+			fmt.Fprintf(w, "    %s: %s\n", l.name, l.text)
+		}
+	}
+}
+
+// moving says how fast the data of a machine flows, and until when, where there is a basis for it.
+func moving(m progress.Machine) (text string) {
+	if m.State != progress.MachineReplicating {
+		return ""
+	}
+	if m.Rate > 0 {
+		text += fmt.Sprintf(", %.1f MB/s", float64(m.Rate)/(1<<20))
+	}
+	if !m.ETA.IsZero() {
+		text += ", done about " + clock(m.ETA)
+	}
+	return text
 }
 
 // lagged says how old the last recovery point was, where Site Recovery told.

@@ -83,8 +83,11 @@ func (c *Case) decide(e Entry) {
 		for _, j := range d.Jobs {
 			m := c.machine(j.Machine)
 			m.Job, m.State = j.Job, MachineRunning
-			if j.Job == "" {
-				m.State, m.Percent = MachineProtected, 100
+			switch {
+			case j.Refused != nil:
+				m.State, m.Code, m.Message, m.Remedy = MachineFailed, j.Refused.Code, j.Refused.Message, j.Refused.Remedy
+			case j.Job == "":
+				m.State = MachineReplicating
 			}
 		}
 	case events.Rehearsed:
@@ -157,7 +160,7 @@ func (c *Case) blocked(problems []events.Problem) {
 func (c *Case) rest(states []events.MachineState) {
 	for _, s := range states {
 		m := c.machine(s.Machine)
-		m.State, m.Code, m.Message, m.Job = s.State, s.Code, s.Message, cmp.Or(s.Job, m.Job)
+		m.State, m.Code, m.Message, m.Remedy, m.Job = s.State, s.Code, s.Message, s.Remedy, cmp.Or(s.Job, m.Job)
 		if s.State == MachineProtected {
 			m.Percent, m.Since, m.LagSeconds = 100, s.Since, s.LagSeconds
 		}
@@ -198,12 +201,37 @@ func (c *Case) report(entries []Entry, last Entry) {
 		c.State = StateCancelling
 		return
 	}
-	if latest != nil && latest.Kind == events.TypeWaiting.Kind && older(last, *latest) {
+	switch {
+	case latest == nil || !older(last, *latest):
+	case latest.Kind == events.TypeWaiting.Kind:
 		c.State = StateWaiting
 		if d, ok := latest.Data.(events.Waiting); ok {
 			c.Waiting = &d
 		}
+	default:
+		c.Waiting = standsStill(entries, *latest)
+		if c.Waiting != nil {
+			c.State = StateWaiting
+		}
 	}
+}
+
+// standsStill is what a machine waits for while others of its case moved last: the report that told it, if any does.
+func standsStill(entries []Entry, latest Entry) (w *events.Waiting) {
+	progressed, ok := latest.Data.(events.Progressed)
+	if !ok {
+		return nil
+	}
+	var told Entry
+	for _, m := range progressed.Machines {
+		for _, e := range entries {
+			d, ok := e.Data.(events.Waiting)
+			if ok && m.For != "" && d.For == m.For && slices.Contains(d.Machines, m.Machine) && (w == nil || older(told, e)) {
+				w, told = &d, e
+			}
+		}
+	}
+	return w
 }
 
 // older says whether a stands before b on the case's way. Position rises along it; one position may be used twice,
@@ -226,7 +254,8 @@ func (c *Case) progressed(p events.Progressed) {
 		m := c.machine(now.Machine)
 		m.Percent, m.Task, m.Replication, m.Bytes = max(m.Percent, now.Percent), now.Task, now.Replication, now.Bytes
 		if !c.End {
-			m.State, m.ETA, m.Job = now.State, now.ETA, cmp.Or(now.Job, m.Job)
+			m.State, m.ETA, m.Rate, m.Job = now.State, now.ETA, now.Rate, cmp.Or(now.Job, m.Job)
+			m.Code, m.Message, m.Remedy = now.Code, now.Message, now.Remedy
 		}
 	}
 }

@@ -169,8 +169,10 @@ func placement(p events.Placement) string {
 
 func job(j events.Job) string {
 	switch {
+	case j.Refused != nil:
+		return j.Machine + " (not started: " + strings.TrimSuffix(j.Refused.Message, ".") + ")"
 	case j.Job == "":
-		return j.Machine + " (protected already)"
+		return j.Machine + " (replicates back already)"
 	case j.Adopted:
 		return j.Machine + " (a job ran already: " + j.Job + ")"
 	}
@@ -196,13 +198,16 @@ var waitingFor = map[string]string{
 	"agent": "the agent", "retention-drive": "the retention drive", "disk-slot": "a free disk slot",
 	"throttle": "Azure, which asks for slower calls", "azure": "Azure", "vcenter": "vCenter",
 	"turn": "its turn", "job": "another job to end", "operator": "somebody to mend the cause", "cancel": "its job to end",
-	"replication": "its replication to move",
+	"replication": "its replication to move", "others": "the other machines of the case",
 }
 
 // For words what a case waits for.
 func For(code string) string { return cmp.Or(waitingFor[code], strings.ReplaceAll(code, "-", " ")) }
 
 func machineProgress(m events.MachineProgress) string {
+	if m.Message != "" && m.State == MachineFailed {
+		return fmt.Sprintf("%s failed%s: %s", m.Machine, bracket(m.Code), strings.TrimSuffix(m.Message, "."))
+	}
 	return fmt.Sprintf("%s %d %%%s", m.Machine, m.Percent, bracket(Doing(m.State, m.Task, m.Replication)))
 }
 

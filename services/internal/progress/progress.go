@@ -29,6 +29,7 @@ const (
 	MachineRunning     = "running"
 	MachineReplicating = "replicating"
 	MachineProtected   = "protected"
+	MachineFailed      = "failed"
 )
 
 // Case is where a case stands.
@@ -76,6 +77,7 @@ type Machine struct {
 	Task         string    `json:"task,omitempty"`
 	Replication  *int      `json:"replication,omitempty"` // percent of the initial replication
 	Bytes        int64     `json:"bytes,omitempty"`
+	Rate         int64     `json:"bytesPerSecond,omitempty"`
 	ETA          time.Time `json:"eta,omitzero"`
 	Job          string    `json:"job,omitempty"`
 	Since        time.Time `json:"since,omitzero"`       // protected since
@@ -83,6 +85,7 @@ type Machine struct {
 	Returned     time.Time `json:"returned,omitzero"`    // its failback was seen then: it stands ready no more
 	Code         string    `json:"code,omitempty"`
 	Message      string    `json:"message,omitempty"`
+	Remedy       string    `json:"remedy,omitempty"`
 }
 
 // Names lists the machines of the case.

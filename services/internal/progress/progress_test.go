@@ -93,7 +93,7 @@ func TestFold(t *testing.T) {
 		},
 		{
 			name: "started", story: upTo(events.StepSubmission),
-			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=protected:100",
+			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=replicating:0",
 		},
 		{
 			name: "progress counts rather than the step", story: tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, running),
@@ -109,7 +109,7 @@ func TestFold(t *testing.T) {
 		},
 		{
 			name: "a late waiting of a delivery that came twice is no state", story: tell(upTo(events.StepSubmission), events.TypeWaiting, "", 4, waiting),
-			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=protected:100",
+			state: "started", step: "submission", percent: 10, machines: "web01=running:0 db01=replicating:0",
 		},
 		{
 			name: "completed", story: tell(upTo(events.StepSubmission), events.TypeCompleted, "", 6, events.Completed{Case: two, Machines: []events.ProtectedState{{Machine: "web01"}, {Machine: "db01"}}}),
@@ -242,6 +242,38 @@ func TestUnreadableFactStillEndsItsCase(t *testing.T) {
 	}
 }
 
+// While one machine of a group waits for somebody, the others move on: the case still says what it waits for.
+func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
+	t.Parallel()
+	operator := events.Waiting{For: "operator", Code: "95226", Machines: []string{"web01"}, Message: "no way", Remedy: "mend it", Since: begun}
+	moved := func(reason string) events.Progressed {
+		return events.Progressed{Percent: 50, Machines: []events.MachineProgress{
+			{Machine: "web01", State: "running", For: reason, Code: "95226", Message: "no way", Remedy: "mend it"}, {Machine: "db01", State: "replicating", Percent: 60}}}
+	}
+	s := tell(tell(upTo(events.StepSubmission), events.TypeWaiting, "", 6, operator), events.TypeProgressed, "", 7, moved("operator"))
+	c := one(t, s.entries)
+	if c.State != "waiting" || c.Waiting == nil || c.Waiting.Code != "95226" || c.Machines[0].Remedy != "mend it" {
+		t.Errorf("%s, %+v", c.State, c.Waiting)
+	}
+	tell(s, events.TypeProgressed, "", 8, moved(""))
+	if c := one(t, s.entries); c.State != "started" || c.Waiting != nil {
+		t.Errorf("it moves again, but is %s: %+v", c.State, c.Waiting)
+	}
+}
+
+func TestARefusedMachineDidNotStart(t *testing.T) {
+	t.Parallel()
+	s := tell(upTo(events.StepPlacement), events.TypeStarted, "", 5, events.Started{Case: two, Jobs: []events.Job{
+		{Machine: "web01", Job: "j1"}, {Machine: "db01", Refused: &events.Problem{Code: "78052", Message: "No.", Remedy: "Mend it."}}}})
+	c := one(t, s.entries)
+	if m := c.Machines[1]; m.State != "failed" || m.Percent != 0 || m.Code != "78052" || m.Remedy != "Mend it." {
+		t.Errorf("%+v", m)
+	}
+	if text := c.History[len(c.History)-1].Text; text != "Reprotect started: web01 (job j1), db01 (not started: No)." {
+		t.Error(text)
+	}
+}
+
 // What stands ready for failback (S41): since when, with which lag, by which job, and until its failback is seen.
 func TestWhatStandsReady(t *testing.T) {
 	t.Parallel()
@@ -275,7 +307,7 @@ func TestDescribe(t *testing.T) {
 	line := func(s *story) progress.Line { return progress.Describe(s.entries[len(s.entries)-1]) }
 	for want, s := range map[string]*story{
 		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":      upTo(events.StepRequest),
-		"info Reprotect started: web01 (job j1), db01 (protected already).":                          upTo(events.StepSubmission),
+		"info Reprotect started: web01 (job j1), db01 (replicates back already).":                    upTo(events.StepSubmission),
 		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
 		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the line.":         tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
 		"info web01 fails back, or has done so: it stands ready for failback no more.":               tell(&story{}, events.TypeReturned, "", 9, events.Returned{Machine: "web01"}),
@@ -290,7 +322,7 @@ func TestDescribe(t *testing.T) {
 		"good Rehearsed, nothing was changed. A real run would reprotect web01 to VMFS-01.":                   tell(&story{}, events.TypeRehearsed, "", 5, events.Rehearsed{Would: []events.Machine{{Name: "web01", Choice: events.Choice{Datastore: "VMFS-01"}}}}),
 		"bad Rejected, nothing was changed: m: a, m: b.":                                                      tell(&story{}, events.TypeRejected, "validation", 2, events.Rejected{Problems: []events.Problem{{Place: "m", Message: "a."}, {Place: "m", Message: "b"}}}),
 		"info Agents are back: web01 (9.63).":                                                                 tell(&story{}, events.TypeRegistered, "", 4, events.Registered{Agents: []events.Agent{{Machine: "web01", Version: "9.63"}}}),
-		"info Reprotect started: a (protected already), b (protected already), c (protected already), d (protected already), e (protected already), f (protected already), g (protected already), h (protected already), and 2 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghij")}),
+		"info Reprotect started: a (replicates back already), b (replicates back already), c (replicates back already), d (replicates back already), e (replicates back already), f (replicates back already), g (replicates back already), h (replicates back already), and 2 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghij")}),
 	} {
 		l := line(s)
 		if got := l.Level + " " + l.Text; got != want {
