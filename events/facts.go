@@ -138,6 +138,8 @@ type Job struct {
 	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
 	// Refused says why Azure did not take the submission, while others of the case were started already.
 	Refused *Problem `json:"refused,omitempty"`
+	// Again: the refused machine is submitted again when the cause has passed, or somebody has mended it.
+	Again bool `json:"again,omitempty"`
 }
 
 // Rehearsed: end of a dry run. This is what would have been submitted; nothing was.

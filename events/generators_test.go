@@ -140,7 +140,7 @@ func registered(t *rapid.T) events.Registered {
 func started(t *rapid.T) events.Started {
 	return events.Started{Case: theCase(t), Jobs: some(func(t *rapid.T) events.Job {
 		return events.Job{
-			Machine: word.Draw(t, "machine"), Job: maybe.Draw(t, "job"), Adopted: flag.Draw(t, "adopted"),
+			Machine: word.Draw(t, "machine"), Job: maybe.Draw(t, "job"), Adopted: flag.Draw(t, "adopted"), Again: flag.Draw(t, "again"),
 			Refused: rapid.Ptr(rapid.Custom(problem), true).Draw(t, "refused"),
 		}
 	}).Draw(t, "jobs")}

@@ -109,6 +109,9 @@ func (f *follower) gaveUp(m events.Machine, s standing, a again) standing {
 
 // what says what failed.
 func (a again) what(m events.Machine) string {
+	if a.Of == "" {
+		return fmt.Sprintf("Azure refused to start %s", m.Name)
+	}
 	if a.Refused {
 		return fmt.Sprintf("Azure refused to start %s again after job %s had failed", m.Name, a.Of)
 	}
@@ -119,13 +122,16 @@ func (a again) what(m events.Machine) string {
 func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
 	if f.cancelling != nil {
 		s.State, s.Code, s.Job = cancelled, a.Cause.Code, a.Of
-		s.Message = fmt.Sprintf("Site Recovery job %s of %s had failed, and it was not submitted again; the machine still runs in Azure", a.Of, m.Name)
+		s.Message = a.what(m) + ", and it was not submitted again; the machine still runs in Azure"
 		return s, nil
 	}
 	if a.Cause.Class == facts.Operator && f.late() {
 		return f.gaveUp(m, s, a), nil
 	}
 	s.State, s.Percent, s.Task, s.Job = running, jobShare/3, "to be submitted again", a.Of
+	if a.Of == "" {
+		s.State, s.Percent = notYet, 0
+	}
 	item, found := f.vault.Item(m.Item)
 	mv := decide(m, item, found, f.vault, a.At)
 	if mv.kind == adopt && mv.job != a.Of { // somebody else was quicker
@@ -191,7 +197,7 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	}
 	alone := f.e.Header
 	alone.Case += "/" + m.Name
-	t := f.line.ask(alone, f.e.Data.Case, []events.Machine{m}, map[string]facts.Item{m.Item: item}, f.vault, a.Turn, f.site.Look)
+	t := f.line.ask(alone, f.e.Data.Case, []events.Machine{m}, map[string]facts.Item{m.Item: item}, f.vault, a.Turn, false, f.site.Look)
 	if !t.go_ {
 		a.Turn = true
 		remember(&f.memory.Again, m.Name, a)

@@ -234,6 +234,23 @@ func TestRefusedWhenSubmittedAgain(t *testing.T) {
 	}
 }
 
+// A machine that Azure refused while others of its group had begun is started when somebody has mended the cause.
+func TestARefusedMachineOfAGroupIsStartedLater(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	w := watch(t, f, events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: "4711", Message: "no", Remedy: "do as Azure says"}})
+	said, _ := w.looks(0)
+	p, d := said[0].(events.Progressed).Machines[0], said[1].(events.Waiting)
+	if p.State != notYet || d.For != waiting.ForOperator || !strings.HasPrefix(d.Message, "Azure refused to start web01: no") || d.Remedy != "do as Azure says" {
+		t.Errorf("%+v, %+v", p, d)
+	}
+	w.looks(time.Minute)
+	mark(w, events.TypeRetrying, events.Retrying{})
+	said, _ = w.looks(time.Minute)
+	if p := said[0].(events.Progressed).Machines[0]; len(f.submitted) != 1 || p.State != running && p.Job == "" {
+		t.Errorf("%d submitted, %+v", len(f.submitted), p)
+	}
+}
+
 func TestBytesThatFlowAreMovement(t *testing.T) {
 	item := replicates(1)
 	f := &fake{look: vaultOf(item)}

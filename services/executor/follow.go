@@ -9,6 +9,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/facts"
+	"reprotect.example/services/faults"
 	"reprotect.example/services/waiting"
 )
 
@@ -44,6 +45,7 @@ const quiet = time.Hour
 
 // Machine states, as in events.MachineState.
 const (
+	notYet      = "not-started"
 	running     = "running"
 	replicating = "replicating"
 	protected   = "protected"
@@ -138,7 +140,18 @@ func (f *follower) surroundings(err error) (bus.Result, error) {
 // stand says where a machine stands now: its item is the truth, its job explains.
 func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) (standing, error) {
 	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name, Job: job.Job}}
-	if job.Refused != nil {
+	if _, known := f.memory.Again[m.Name]; job.Again && !known {
+		cause := facts.Problem{Code: job.Refused.Code, Class: facts.Operator, Message: cut(job.Refused.Message), Remedy: job.Refused.Remedy}
+		if row, ok := faults.Recognize(faults.Azure, job.Refused.Code, job.Refused.Message); ok {
+			cause.Class = row.Class
+		}
+		a := again{At: f.e.Time, Cause: cause, Refused: true}
+		if !f.triesAgain(&a) {
+			return f.gaveUp(m, s, a), nil
+		}
+		remember(&f.memory.Again, m.Name, a)
+	}
+	if job.Refused != nil && !job.Again {
 		s.State, s.Code, s.Message, s.Remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
 		if s.Code == codeCancelled {
 			s.State = cancelled

@@ -49,11 +49,19 @@ type entry struct {
 	machines int
 	disks    map[string]int // by writer
 	until    time.Time      // who has not asked again by then is not waiting any more
+	begun    bool           // some of its machines have started: it goes first, and waits for nothing but disk slots
 }
 
-// before is the order of the line: the requests as they came, in each the plan's groups and the request's order.
+// before is the order of the line: who has begun, then the requests as they came, in each the plan's groups and the
+// request's order.
 func (e *entry) before(o *entry) int {
-	return cmp.Or(e.asked.Compare(o.asked), cmp.Compare(e.request, o.request), cmp.Compare(e.rank, o.rank), cmp.Compare(e.caseID, o.caseID))
+	first := func(e *entry) int {
+		if e.begun {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(first(e), first(o)), e.asked.Compare(o.asked), cmp.Compare(e.request, o.request), cmp.Compare(e.rank, o.rank), cmp.Compare(e.caseID, o.caseID))
 }
 
 // turn answers a case that asks whether it may start.
@@ -93,20 +101,23 @@ func (l *line) age(most time.Duration) time.Duration {
 }
 
 // ask puts a case into the line and says whether it may start now; if so, all of its places are taken, and must be
-// started or left. Who waited is back from a wait, perhaps in the line of another process.
-func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, items map[string]facts.Item, vault facts.Vault, waited bool, look time.Duration) turn {
+// started, kept or left. Who waited is back from a wait, perhaps in the line of another process; who has begun has
+// machines under way already.
+func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, items map[string]facts.Item, vault facts.Vault, waited, begun bool, look time.Duration) turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.read(vault, now)
-	for _, p := range l.given {
-		if p.caseID == e.Case && p.at.IsZero() {
-			return turn{reason: waiting.ForTurn, place: 1, message: "Another delivery of this case is starting it"}
-		}
+	if t := l.taken(e.Case, starting); t != nil {
+		return *t
 	}
 	mine := l.cases[e.Case]
+	if mine != nil && mine.begun != begun {
+		l.drop(mine)
+		mine = nil
+	}
 	if mine == nil {
-		mine = &entry{caseID: e.Case, asked: c.RequestedAt, request: e.Request, rank: c.Rank}
+		mine = &entry{caseID: e.Case, asked: c.RequestedAt, request: e.Request, rank: c.Rank, begun: begun}
 		at, _ := slices.BinarySearchFunc(l.waits, mine, (*entry).before)
 		l.waits = slices.Insert(l.waits, at, mine)
 		l.cases[e.Case] = mine
@@ -135,6 +146,42 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 	return t
 }
 
+// taken answers a case of which places are given away already: those that were kept for it are its own, and nobody
+// else starts what somebody is starting. Nil: the line decides.
+func (l *line) taken(caseID string, starting []events.Machine) *turn {
+	kept := 0
+	for _, m := range starting {
+		p := l.given[m.Item]
+		switch {
+		case p == nil || !p.at.IsZero():
+		case p.caseID != caseID:
+			return &turn{reason: waiting.ForTurn, place: 1, message: "Another case is starting " + m.Name}
+		case !p.kept:
+			return &turn{reason: waiting.ForTurn, place: 1, message: "Another delivery of this case is starting it"}
+		default:
+			kept++
+		}
+	}
+	if kept == 0 || kept < len(starting) {
+		return nil
+	}
+	for _, m := range starting {
+		l.given[m.Item].kept = false
+	}
+	return &turn{go_: true}
+}
+
+// keep holds the places of a case that has begun, and could not start all of its machines, until it asks again.
+func (l *line) keep(caseID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.given {
+		if p.caseID == caseID && p.at.IsZero() {
+			p.kept = true
+		}
+	}
+}
+
 // judge walks the line to the case: those before it take what they need first, and nobody overtakes who waits for
 // the same.
 func (l *line) judge(mine *entry, now time.Time) turn {
@@ -148,6 +195,9 @@ func (l *line) judge(mine *entry, now time.Time) turn {
 			over += e.machines
 		}
 		switch {
+		case e.begun && full == "":
+			jobs += e.machines
+			starts += e.machines
 		case full != "" || blocked != "":
 		case l.limits.Concurrent > 0 && e.machines > l.limits.Concurrent-jobs && jobs > 0:
 			blocked = fmt.Sprintf("%d reprotect jobs may run at once, and as many do", l.limits.Concurrent)
@@ -165,7 +215,7 @@ func (l *line) judge(mine *entry, now time.Time) turn {
 		case full != "":
 			t.reason = waiting.ForDiskSlot
 			t.message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", e.disks[full], cmp.Or(l.seen.names[full], full), mostDisks)
-		case blocked != "":
+		case blocked != "" && !e.begun:
 			t.reason, t.message = waiting.ForTurn, blocked
 			if minute > 0 {
 				t.soonest = soonest(over, minute, recent, now)

@@ -30,6 +30,7 @@ type place struct {
 	disks  int
 	job    string
 	at     time.Time // of the submission; zero before it
+	kept   bool      // for a case that has begun, until it asks again
 }
 
 // look is what counts of a look at the vault.
@@ -38,7 +39,8 @@ type look struct {
 	running int            // reprotect jobs
 	disks   map[string]int // by writer, of machines that replicate back
 	names   map[string]string
-	recent  []time.Time // starts of reprotect jobs that this process does not know as its own
+	recent  []time.Time    // starts of reprotect jobs that this process does not know as its own
+	foreign map[string]int // by master target: disks of machines that this vault does not show
 }
 
 // writerOf is the id of what writes the disks of a machine on-premises, in lower case.
@@ -107,7 +109,7 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 			delete(l.given, item)
 		}
 	}
-	l.seen = look{began: vault.Began, disks: map[string]int{}, names: map[string]string{}}
+	l.seen = look{began: vault.Began, disks: map[string]int{}, names: map[string]string{}, foreign: l.seen.foreign}
 	for _, j := range vault.Jobs {
 		if j.Scenario != facts.ReprotectScenario {
 			continue
@@ -131,11 +133,15 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 		for _, a := range f.Appliances {
 			l.seen.names[strings.ToLower(a.ID)] = a.Name
 		}
-		for _, mt := range f.MasterTargets { // it may write for machines that this vault does not show
-			id := strings.ToLower(mt.ID)
-			l.seen.names[id] = mt.Name
-			l.seen.disks[id] = max(l.seen.disks[id], mt.DiskCount-l.pending(id))
+		for _, mt := range f.MasterTargets {
+			l.seen.names[strings.ToLower(mt.ID)] = mt.Name
 		}
+	}
+	if !vault.AsOf().Before(vault.Began) || vault.Oldest.IsZero() { // else its counts are of a look before
+		l.seen.foreign = l.foreign(vault)
+	}
+	for id, n := range l.seen.foreign {
+		l.seen.disks[id] += n
 	}
 	l.waits = slices.DeleteFunc(l.waits, func(e *entry) bool {
 		gone := now.After(e.until)
@@ -144,6 +150,25 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 		}
 		return gone
 	})
+}
+
+// foreign counts, for each master target, the disks that it writes for machines which this vault does not show. Its own
+// count has those that replicate back, and of those on their way there some, or none: between the two bounds that this
+// leaves, the last count stands.
+func (l *line) foreign(vault facts.Vault) map[string]int {
+	counts := map[string]int{}
+	for _, f := range vault.Fabrics {
+		for _, mt := range f.MasterTargets {
+			id := strings.ToLower(mt.ID)
+			most := max(mt.DiskCount-l.seen.disks[id], 0)
+			last, known := l.seen.foreign[id]
+			if !known {
+				last = most
+			}
+			counts[id] = min(max(last, most-l.pending(id)), most)
+		}
+	}
+	return counts
 }
 
 // reserve counts the disks of a machine whose job somebody else started, a process before this one or a person, at

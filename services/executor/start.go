@@ -20,6 +20,19 @@ type patience struct {
 	Line   bool   `json:"line,omitempty"`   // it has stood in the line
 	Unsure bool   `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
 	Tries  int    `json:"tries,omitempty"`  // refusals that pass
+	// Refused is what an operator has to mend before the case can start.
+	Refused *refusal `json:"refused,omitempty"`
+}
+
+// refusal is Azure's answer to a submission that somebody has to do something about. Nothing of the case has started.
+type refusal struct {
+	Machine string    `json:"machine"`
+	Code    string    `json:"code"`
+	Message string    `json:"message"`
+	Remedy  string    `json:"remedy"`
+	At      time.Time `json:"at"`   // of the last try
+	Next    time.Time `json:"next"` // when it is tried again by itself
+	Tries   int       `json:"tries"`
 }
 
 // registered answers the last precondition with the submissions.
@@ -30,7 +43,11 @@ func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]
 	}
 	s := starter{site: site, line: line, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
 	result, err := s.start(ctx)
-	if !s.inLine {
+	switch {
+	case s.inLine:
+	case s.underWay && (result.After > 0 || err != nil):
+		line.keep(e.Case)
+	default:
 		line.leave(e.Case)
 	}
 	return result, err
@@ -38,16 +55,17 @@ func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]
 
 // starter takes one case to its start.
 type starter struct {
-	site   Site
-	line   *line
-	e      bus.Event[events.Registered]
-	c      events.Case
-	now    time.Time
-	vault  facts.Vault
-	items  map[string]facts.Item // by id as in the case
-	moves  []move
-	memory patience
-	inLine bool // it keeps its place until the next look
+	site     Site
+	line     *line
+	e        bus.Event[events.Registered]
+	c        events.Case
+	now      time.Time
+	vault    facts.Vault
+	items    map[string]facts.Item // by id as in the case
+	moves    []move
+	memory   patience
+	inLine   bool // it keeps its place until the next look
+	underWay bool // some of its machines are
 }
 
 func (s *starter) start(ctx context.Context) (bus.Result, error) {
@@ -64,15 +82,14 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		return bus.Result{}, err
 	}
 	under, starting := s.count()
+	s.underWay = under > 0
 	switch {
 	case cancelled && under == 0:
 		return s.end(bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{
 			Case: s.c, Reason: cancelling.Data.Reason, Machines: states(s.c, s.moves),
 		}))
 	case cancelled: // some run already, from before a crash: who follows them cancels them
-		return s.goOnWithout(func(m events.Machine) events.Problem {
-			return events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}
-		})
+		return s.goOnWithout(notAnyMore)
 	}
 	if blocked := problems(s.moves, stop); blocked != nil {
 		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
@@ -82,11 +99,16 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 			For: waiting.ForJob, Code: held[0].Code, Machines: places(held), Message: join(held), Since: s.e.Time,
 		}, waiting.Pause(s.site.Look, s.memory.Looks))
 	}
+	if s.memory.Refused != nil && !s.underWay {
+		if result, waits, err := s.awaitOperator(ctx); waits || err != nil {
+			return result, err
+		}
+	}
 	if s.c.DryRun {
 		return s.end(bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
 	}
 	if len(starting) > 0 {
-		t := s.line.ask(s.e.Header, s.c, starting, s.items, s.vault, s.memory.Line, s.site.Look)
+		t := s.line.ask(s.e.Header, s.c, starting, s.items, s.vault, s.memory.Line, s.underWay, s.site.Look)
 		if !t.go_ {
 			return s.standInLine(t)
 		}
@@ -250,7 +272,7 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 func states(c events.Case, moves []move) []events.MachineState {
 	var all []events.MachineState
 	for i, m := range c.Machines {
-		state := events.MachineState{Machine: m.Name, State: "not-started", Code: moves[i].because.Code, Message: moves[i].because.Message}
+		state := events.MachineState{Machine: m.Name, State: notYet, Code: moves[i].because.Code, Message: moves[i].because.Message}
 		switch moves[i].kind {
 		case adopt:
 			state = events.MachineState{Machine: m.Name, State: running, Job: moves[i].job}

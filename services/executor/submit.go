@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -48,26 +49,33 @@ func submission(m events.Machine, item facts.Item, vault facts.Vault) (facts.Rep
 // error leaves undone is taken up at the next delivery, where what runs is adopted.
 func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 	jobs := map[string]events.Job{}
+	cancelled := false
 	for i, m := range s.c.Machines {
 		if s.moves[i].kind != submit {
 			continue
 		}
-		job, problem, result, err := s.submit(ctx, m)
-		switch {
-		case err != nil:
-			return result, err
-		case result.After > 0:
-			return result, nil
-		case problem != nil:
-			jobs[m.Name] = events.Job{Machine: m.Name, Refused: problem}
-		default:
-			jobs[m.Name] = events.Job{Machine: m.Name, Job: job}
+		if len(jobs) > 0 && !cancelled {
+			var err error
+			if _, cancelled, err = bus.Mark(ctx, s.e, events.TypeCancelling); err != nil {
+				return bus.Result{}, err
+			}
 		}
+		if cancelled {
+			because := notAnyMore(m)
+			jobs[m.Name] = events.Job{Machine: m.Name, Refused: &because}
+			continue
+		}
+		job, wait, err := s.submit(ctx, m)
+		if err != nil || wait.After > 0 {
+			return wait, err
+		}
+		jobs[m.Name] = job
+		s.underWay = s.underWay || job.Job != ""
 	}
 	started := s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })
 	var refused []events.Problem
 	for _, j := range started.Jobs {
-		if j.Refused != nil {
+		if j.Refused != nil && !j.Again {
 			refused = append(refused, *j.Refused)
 		}
 	}
@@ -77,44 +85,101 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 	return s.end(bus.Fact(events.TypeStarted, "", started))
 }
 
-// submit starts one machine. Of job, problem and a result that waits exactly one is returned.
-func (s *starter) submit(ctx context.Context, m events.Machine) (job string, _ *events.Problem, wait bus.Result, err error) {
+// notAnyMore says why a machine of a cancelled case is not started.
+func notAnyMore(m events.Machine) events.Problem {
+	return events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}
+}
+
+// awaitOperator waits for what an operator has to mend before the case can start: until somebody asks for another try,
+// or one is due by itself.
+func (s *starter) awaitOperator(ctx context.Context) (result bus.Result, waits bool, err error) {
+	r := s.memory.Refused
+	until := s.e.Time.Add(s.site.JobWait)
+	if s.now.After(until) {
+		problem := events.Problem{Code: r.Code, Place: r.Machine, Message: r.Message, Remedy: r.Remedy}
+		result, err = s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{problem})))
+		return result, true, err
+	}
+	mark, asked, err := bus.Mark(ctx, s.e, events.TypeRetrying)
+	if err != nil || asked && mark.Time.After(r.At) || !s.now.Before(r.Next) {
+		return result, false, err
+	}
+	result, err = s.wait(events.Waiting{
+		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: s.e.Time, Until: until,
+		Message: fmt.Sprintf("Azure refused to start %s: %s. Nothing of the case has started. It is tried again by itself from time to time, or at once after 'reprotect retry %s'",
+			r.Machine, strings.TrimRight(r.Message, ". "), s.e.Case),
+	}, 2*s.site.Look)
+	return result, true, err
+}
+
+// refusedFor keeps what an operator has to mend, and waits for that.
+func (s *starter) refusedFor(ctx context.Context, m events.Machine, fault *facts.Fault) (bus.Result, error) {
+	tries := 0
+	if s.memory.Refused != nil {
+		tries = s.memory.Refused.Tries + 1
+	}
+	s.memory.Refused = &refusal{
+		Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy,
+		At: s.now.UTC(), Next: s.now.Add(operatorPause(s.site.Look, tries)).UTC(), Tries: tries,
+	}
+	result, _, err := s.awaitOperator(ctx)
+	return result, err
+}
+
+// ours says whether a fault is of the way to Azure (a login, a permission, a certificate), not of the machine.
+func ours(f *facts.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
+
+// submit starts one machine, or says why it was not; or it waits, when nothing of the case has started, or Azure is not
+// to be had. Once something has started, the others do not wait for the one.
+func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait bus.Result, err error) {
+	job.Machine = m.Name
 	r, problem := submission(m, s.items[m.Item], s.vault)
 	if problem != nil {
-		return "", problem, wait, nil
+		job.Refused = problem
+		return job, wait, nil
 	}
 	if err := s.line.pace.Wait(ctx); err != nil {
-		return "", nil, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
+		return job, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
 	}
-	job, err = s.site.Vault.Reprotect(ctx, r)
+	job.Job, err = s.site.Vault.Reprotect(ctx, r)
 	if err == nil {
-		s.line.submitted(m, job)
-		return job, nil, wait, nil
+		s.line.submitted(m, job.Job)
+		return job, wait, nil
 	}
 	fault, ok := facts.FaultOf(err)
 	if !ok {
-		return "", nil, wait, err
+		return job, wait, err
 	}
-	deadline := s.e.Time.Add(s.site.AgentWait)
+	aboutIt := !passing(fault) && !gone(fault) && !(fault.Class == facts.Operator && ours(fault))
+	noAgent, deadline := fault.Code == codeNoAgent, s.e.Time.Add(s.site.AgentWait)
+	late := noAgent && !s.now.Before(deadline)
+	refused := &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}
 	switch {
-	case fault.Code == codeNoAgent && s.now.Before(deadline):
+	case aboutIt && (late || fault.Class == facts.Permanent && !noAgent || fault.Class == facts.Temporary && s.memory.Tries >= mostTries):
+		job.Refused = refused
+		return job, wait, nil
+	case (aboutIt || noAgent) && s.underWay:
+		job.Refused, job.Again = refused, true
+		return job, wait, nil
+	case noAgent:
 		wait, err = s.wait(events.Waiting{
 			For: waiting.ForAgent, Machines: []string{m.Name}, Code: fault.Code, Remedy: fault.Remedy,
 			Message: fault.What, Since: s.e.Time, Until: deadline,
 		}, waiting.Pause(s.site.Look, 0))
-		return "", nil, wait, err
-	case fault.Class == facts.Permanent && !gone(fault), fault.Code == codeNoAgent, fault.Class == facts.Temporary && s.memory.Tries >= mostTries && !passing(fault):
-		return "", &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}, wait, nil
+		return job, wait, err
+	case aboutIt && fault.Class == facts.Operator:
+		wait, err = s.refusedFor(ctx, m, fault)
+		return job, wait, err
 	}
 	s.memory.Unsure = true // it may have arrived, or another job may have been quicker
-	if fault.Class == facts.Temporary && !passing(fault) {
+	if aboutIt {
 		s.memory.Tries++
 	}
-	if fault.Class != facts.Permanent {
+	if !gone(fault) {
 		s.line.submitted(m, "") // its place is kept until a look shows otherwise
 	}
 	wait, err = s.surroundings(err)
-	return "", nil, wait, err
+	return job, wait, err
 }
 
 // passing says whether a fault is of the surroundings, not of the machine: it is borne for as long as it lasts.

@@ -85,7 +85,11 @@ func (c *Case) decide(e Entry) {
 			m.Job, m.State = j.Job, MachineRunning
 			switch {
 			case j.Refused != nil:
-				m.State, m.Code, m.Message, m.Remedy = MachineFailed, j.Refused.Code, j.Refused.Message, j.Refused.Remedy
+				m.State = MachineFailed
+				if j.Again {
+					m.State = MachineNotStarted
+				}
+				m.Code, m.Message, m.Remedy = j.Refused.Code, j.Refused.Message, j.Refused.Remedy
 			case j.Job == "":
 				m.State = MachineReplicating
 			}
