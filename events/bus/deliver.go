@@ -78,6 +78,9 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 		return run(ctx, context.WithoutCancel(ctx), b, s, o)
 	}
 	for ctx.Err() == nil {
+		if s.StandBy != nil {
+			s.StandBy()
+		}
 		held, release, err := hold(ctx, b, s.durable())
 		switch {
 		case ctx.Err() != nil:
@@ -91,7 +94,11 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 		}
 		o.Log.Info("this process serves, others stand by", zap.String("service", s.Name))
 		if s.Begin != nil {
-			s.Begin()
+			beginning, end := context.WithCancel(held)
+			stop := context.AfterFunc(ctx, end)
+			s.Begin(beginning)
+			stop()
+			end()
 		}
 		err = run(ctx, held, b, s, o)
 		release()

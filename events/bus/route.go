@@ -132,9 +132,12 @@ type Service struct {
 	// All makes the subscription take every fact in one filter, and passes over those without a route. It suits a
 	// service that answers many kinds: brokers are slow at long lists of filters.
 	All bool
-	// Alone lets one process at a time serve; others stand by. Begin is called whenever this one takes over.
-	Alone bool
-	Begin func()
+	// Alone lets one process at a time serve. StandBy is called whenever this one begins to wait for its turn, Begin
+	// whenever it takes over: nothing is delivered before Begin returns, which it must soon when its context ends. Both
+	// may be nil.
+	Alone   bool
+	StandBy func()
+	Begin   func(ctx context.Context)
 }
 
 // Route leads one kind of event to its handler.

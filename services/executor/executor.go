@@ -75,7 +75,7 @@ func New(sites map[string]Site, now func() time.Time) bus.Service {
 	for name, site := range sites {
 		x.lines[name] = newLine(site.Limits, now)
 	}
-	begin := func() {
+	begin := func(context.Context) {
 		for _, l := range x.lines {
 			l.begin()
 		}

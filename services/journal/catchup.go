@@ -11,9 +11,13 @@ import (
 // while the journal was away. from hands each message after a sequence of the stream to each, in order, and ends at
 // the last; it must end with each's error.
 //
-// Keep may be called meanwhile, as may CatchUp again after a failure: a message is kept once whichever way it came,
-// and what was caught up with stays. Call it at each start, after the subscription was attached.
+// Keep may be called meanwhile, as may CatchUp again: a message is kept once whichever way it came, and what was
+// caught up with stays. Call it whenever this process begins to keep the journal, before it takes what the
+// subscription delivers: that is newer.
 func (s *Store) CatchUp(ctx context.Context, from func(ctx context.Context, after uint64, each func(bus.Received) error) error) error {
+	s.writing.Lock()
+	s.caughtUp = false // others may have taken what the subscription delivered since
+	s.writing.Unlock()
 	_, after, err := s.Last(ctx)
 	if err != nil {
 		return err

@@ -150,13 +150,19 @@ func loopCancels(t *testing.T, h Harness) {
 }
 
 func loopAlone(t *testing.T, h Harness) {
-	var serving, begun [2]atomic.Int32
+	var serving, begun, waited [2]atomic.Int32
 	instance := func(n int) bus.Service {
 		s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
 			serving[n].Add(1)
 			return validate(ctx, e)
 		})
-		s.Alone, s.Begin = true, func() { begun[n].Add(1) }
+		s.Alone, s.StandBy = true, func() { waited[n].Add(1) }
+		s.Begin = func(context.Context) {
+			if serving[n].Load() > 0 {
+				t.Error("served before it began")
+			}
+			begun[n].Add(1)
+		}
 		return s
 	}
 	b, first, ctx := setUp(t, h, instance(0))
@@ -171,6 +177,9 @@ func loopAlone(t *testing.T, h Harness) {
 	await(t, ctx, b, "the last answer", on("reprotect.event.tokyo.b19.validation.validated"))
 	if serving[1].Load() != 0 || begun[1].Load() != 0 {
 		t.Error("two processes serve")
+	}
+	if waited[1].Load() == 0 {
+		t.Error("the second does not say that it waits")
 	}
 	stop()
 	publishAccepted(t, ctx, second, "c")

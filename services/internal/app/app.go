@@ -44,6 +44,7 @@ type outside struct {
 	bus     *Bus
 	journal *journal.Store
 	trouble func(site string, err error)
+	health  func(error)
 }
 
 func (o outside) broker() bus.Broker {
@@ -81,8 +82,7 @@ var targets = []target{
 		return restrict(g.Service(), served), g.Run
 	}},
 	{"journal", func(_ map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
-		s := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(o.journal.Keep)}}
-		return restrict(s, served), func(ctx context.Context) { catchUp(ctx, o) }
+		return restrict(keepsJournal(o), served), func(context.Context) {}
 	}},
 }
 
@@ -219,7 +219,8 @@ func (a *App) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
-			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log)})
+			health := func(err error) { o.Health.Set(t.name, err) }
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
 	"time"
 
+	"reprotect.example/events/bus"
 	"reprotect.example/services/journal"
 )
 
@@ -44,20 +46,36 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	return journal.Handler(a.journal, journal.HandlerOptions{Token: token, Drain: drain}), nil
 }
 
+// keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the
+// log, in a file of its own. Whoever takes over reads first what it has missed, so that its log has the order of the bus.
+func keepsJournal(o outside) bus.Service {
+	return bus.Service{
+		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(o.journal.Keep)},
+		StandBy: func() {
+			o.health(errors.New("stands by: another process keeps the journal. Ask that one; this one goes on when it stops"))
+		},
+		Begin: func(ctx context.Context) { catchUp(ctx, o) },
+	}
+}
+
 // catchUp reads from the stream what the journal has not kept, such as all of it when its file is new. Service Bus
 // cannot be read again.
 func catchUp(ctx context.Context, o outside) {
-	if o.bus.NATS == nil {
-		return
-	}
-	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+	for pause := firstPause; o.bus.NATS != nil; pause = min(2*pause, mostPause) {
+		o.health(errors.New("reads from the stream what it has missed"))
 		err := o.journal.CatchUp(ctx, o.bus.NATS.Since)
-		if err == nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return
 		}
-		o.trouble("journal", fmt.Errorf("the stream cannot be read from where the journal ends: %w", err))
+		if err == nil {
+			break
+		}
+		err = fmt.Errorf("the stream cannot be read from where the journal ends: %w", err)
+		o.health(err)
+		o.trouble("journal", err)
 		if !sleep(ctx, pause) {
 			return
 		}
 	}
+	o.health(nil)
 }

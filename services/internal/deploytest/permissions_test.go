@@ -58,6 +58,11 @@ var publishers = map[string][]string{
 	"reprotect-wake.notifier.timer.c.x":          {admin, "notifier"},
 	"reprotect-wake.guard.timer.c.started":       {admin, "guard"},
 
+	// Which process serves, for what one at a time may do.
+	"reprotect-wake.executor.hold": {"executor"},
+	"reprotect-wake.journal.hold":  {"journal"},
+	"reprotect-wake.notifier.hold": {},
+
 	// What a service reads with, and nobody else.
 	"$JS.API.CONSUMER.INFO.REPROTECT.executor":                   {admin, "executor"},
 	"$JS.API.CONSUMER.MSG.NEXT.REPROTECT.executor":               {admin, "executor"},
@@ -67,6 +72,7 @@ var publishers = map[string][]string{
 	"$JS.ACK.REPROTECT_WAKE_executor.executor.1.2.3.4.5":         {"executor"},
 	"$JS.API.DIRECT.GET.REPROTECT_WAKE_executor":                 {admin, "executor"},
 	"$JS.API.STREAM.MSG.GET.REPROTECT_WAKE_executor":             {admin},
+	"$JS.API.DIRECT.GET.REPROTECT_WAKE_journal":                  {admin, "journal"},
 	"$JS.API.DIRECT.GET.REPROTECT":                               {admin, "validator", "journal"},
 	"$JS.API.CONSUMER.CREATE.REPROTECT_WAKE_executor.x":          {admin},
 
