@@ -62,6 +62,7 @@ type Consumer struct {
 	Narrow  []string      // what of it the service answers, where Filters take more; a broker may deliver that alone
 	AckWait time.Duration // a delivery that is neither settled nor extended for so long is delivered again
 	Pending int           // deliveries under way at most
+	InOrder bool          // the order matters more than a few milliseconds
 }
 
 // Source hands out deliveries.

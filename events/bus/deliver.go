@@ -156,7 +156,7 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 
 	// Handlers outlive ctx by the grace.
 	working, stop := context.WithCancel(held)
-	l := &loop{broker: b, service: s, o: o, underway: underway{since: map[Delivery]time.Time{}}}
+	l := &loop{broker: b, service: s, o: o, source: source, turn: make(chan struct{}, 1), underway: underway{since: map[Delivery]time.Time{}}}
 	var beating, workers sync.WaitGroup
 	beating.Go(func() { l.heartbeat(working) })
 	defer beating.Wait()
@@ -166,12 +166,12 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 	for range o.Concurrency {
 		workers.Go(func() {
 			for {
-				delivery, err := source.Next(ctx)
+				delivery, in, err := l.take(ctx, working)
 				if err != nil {
 					end()
 					return
 				}
-				l.process(working, delivery)
+				l.process(working, delivery, in)
 			}
 		})
 	}
@@ -192,17 +192,37 @@ type loop struct {
 	broker  Broker
 	service Service
 	o       Options
+	source  Source
 
 	underway underway
+	turn     chan struct{} // holds the one who takes the next delivery, where they are handed on in order
 }
+
+// take waits for the next delivery. One that is handed on in order is handed on before anybody takes the next.
+func (l *loop) take(ctx, working context.Context) (d Delivery, in incoming, err error) {
+	if l.service.inOrder() {
+		l.turn <- struct{}{}
+		defer func() { <-l.turn }()
+	}
+	if d, err = l.source.Next(ctx); err != nil {
+		return nil, in, err
+	}
+	l.underway.add(d, l.o.Now())
+	in = unwrap(d.Received())
+	if route, ok := l.service.route(in.Subject); ok && route.hand != nil && !l.endless(in) {
+		route.hand(working, &in)
+	}
+	return d, in, nil
+}
+
+// endless says whether a message was delivered so often that it is not looked at any more.
+func (l *loop) endless(in incoming) bool { return in.Attempt > endless*l.o.MaxAttempts }
 
 // process takes one delivery to its end. An error on the way leaves the message unsettled; the broker delivers
 // it again.
-func (l *loop) process(ctx context.Context, d Delivery) {
+func (l *loop) process(ctx context.Context, d Delivery, in incoming) {
 	begun := l.o.Now()
-	l.underway.add(d, begun)
 	defer l.underway.remove(d)
-	in := unwrap(d.Received())
 	log := l.o.Log.With(zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Uint64("sequence", in.Sequence))
 	kind, how, err := l.answer(ctx, d, in, log)
 	if err != nil && ctx.Err() == nil {
@@ -222,7 +242,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	var header events.Header
 	var result Result
 	failure := fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
-	if in.Attempt <= endless*l.o.MaxAttempts {
+	if !l.endless(in) {
 		header, result, failure = l.call(ctx, route, in, log)
 	} else if e, err := events.Parse(in.Data); err == nil {
 		header = e.Header

@@ -145,7 +145,9 @@ type Route struct {
 	filters func(sites []string) []string
 	kind    events.Kind
 	step    string // whose outcome the handler decides
-	handle  func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error)
+	// hand, if any, is called before handle, for one message after the other in the order of their delivery.
+	hand   func(ctx context.Context, in *incoming)
+	handle func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error)
 	// giveUp drafts what tells the world that this message was given up.
 	giveUp func(h events.Header, in incoming, cause error) []Draft
 }
@@ -154,6 +156,7 @@ type Route struct {
 type incoming struct {
 	Received
 	wait Wait
+	kept func() error // what keep of Everything has returned
 }
 
 // On leads facts of a kind to a handler that decides the given step; "" when it decides none. When such a fact is
@@ -236,9 +239,10 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 	}
 }
 
-// Everything leads every message as it came to who keeps them: commands, facts and notifications of these sites. What
-// could not be kept is brought again, for as long as it takes.
-func Everything(keep func(ctx context.Context, r Received) error) Route {
+// Everything leads every message as it came to who keeps them: commands, facts and notifications of these sites. Keep
+// takes one message after the other, in the order of their delivery, and returns what waits until it is kept; of those
+// many wait at once. What could not be kept is brought again, for as long as it takes, and then stands behind others.
+func Everything(keep func(ctx context.Context, r Received) (kept func() error)) Route {
 	return Route{
 		filters: func(sites []string) []string {
 			if len(sites) == 0 {
@@ -251,10 +255,18 @@ func Everything(keep func(ctx context.Context, r Received) error) Route {
 			return filters
 		},
 		kind: events.Kind{Name: "everything"},
+		hand: func(ctx context.Context, in *incoming) {
+			defer func() {
+				if p := recover(); p != nil {
+					in.kept = func() error { panic(p) } // where panics are errors
+				}
+			}()
+			in.kept = keep(ctx, in.Received)
+		},
 		handle: func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error) {
 			// Each message waits for itself: of one case there may be many.
 			h := events.Header{ID: fmt.Sprintf("%s %d %s", in.Subject, in.Sequence, in.ID)}
-			err := keep(ctx, in.Received)
+			err := in.kept()
 			if err != nil && ctx.Err() == nil {
 				l.o.Log.Warn("message cannot be kept, will try again", zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Error(err))
 				return h, Result{After: Backoff(in.wait.Looks+1, l.o.Jitter())}, nil
@@ -304,7 +316,7 @@ func (s Service) Consumer() Consumer {
 	for _, r := range s.Routes {
 		filters = append(filters, r.filters(s.Sites)...)
 	}
-	c := Consumer{Service: s.durable(), Filters: apart(filters)}
+	c := Consumer{Service: s.durable(), Filters: apart(filters), InOrder: s.inOrder()}
 	if s.All {
 		c.Narrow, c.Filters = c.Filters, apart(append(filters, perSite(s.Sites, "*.*.*")...))
 	}
@@ -319,6 +331,11 @@ func apart(filters []string) []string {
 	return slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
 		return slices.ContainsFunc(filters, func(g string) bool { return g != f && Match(g, f) })
 	})
+}
+
+// inOrder says whether messages are handed on in the order of their delivery.
+func (s Service) inOrder() bool {
+	return slices.ContainsFunc(s.Routes, func(r Route) bool { return r.hand != nil })
 }
 
 func (s Service) durable() string {

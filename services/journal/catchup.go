@@ -32,11 +32,11 @@ func (s *Store) CatchUp(ctx context.Context, from func(ctx context.Context, afte
 		}
 		full := batch
 		batch, bytes = &pending{catches: full.catches}, 0
-		return s.keep(ctx, full)
+		return s.hand(ctx, full)()
 	})
 	if err != nil {
 		return fmt.Errorf("journal: catch up with the stream after sequence %d: %w", after, err)
 	}
 	batch.finished = true
-	return s.keep(ctx, batch)
+	return s.hand(ctx, batch)()
 }

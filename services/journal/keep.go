@@ -15,6 +15,9 @@ const (
 	mostBytes    = 8 << 20
 )
 
+// mostWaiting is how many callers' messages wait for the next transaction at most; who comes then waits to be let in.
+const mostWaiting = 256
+
 // pending is what one caller wants kept, all of it or nothing.
 type pending struct {
 	rows     []*row
@@ -36,25 +39,36 @@ func (p *pending) size() (bytes int) {
 //
 // When it fails nothing of the message was stored, and the caller should hand it back to the bus. Only with ctx's
 // error it is not known: the message may have been stored.
-func (s *Store) Keep(ctx context.Context, r bus.Received) error {
+func (s *Store) Keep(ctx context.Context, r bus.Received) error { return s.Hand(ctx, r)() }
+
+// Hand is Keep for who hands over many messages at once that are to be stored in the order of these calls: it returns
+// what waits until the message is safe on the disk.
+func (s *Store) Hand(ctx context.Context, r bus.Received) (kept func() error) {
 	w := read(r)
-	return s.keep(ctx, &pending{rows: []*row{&w}})
+	return s.hand(ctx, &pending{rows: []*row{&w}})
 }
 
-func (s *Store) keep(ctx context.Context, p *pending) error {
+func (s *Store) hand(ctx context.Context, p *pending) (kept func() error) {
 	p.done = make(chan error, 1)
 	select {
 	case s.queue <- p:
 	case <-ctx.Done():
-		return s.explain("keep a message", ctx.Err())
 	case <-s.closing:
-		return ErrClosed
 	}
-	select {
-	case err := <-p.done:
-		return err
-	case <-ctx.Done():
-		return s.explain("keep a message", ctx.Err())
+	return func() error {
+		select {
+		case err := <-p.done:
+			return err
+		case <-ctx.Done():
+			return s.explain("keep a message", ctx.Err())
+		case <-s.stopped:
+		}
+		select {
+		case err := <-p.done: // it was in the last transaction
+			return err
+		default:
+			return ErrClosed
+		}
 	}
 }
 

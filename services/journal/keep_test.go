@@ -99,7 +99,7 @@ func TestKeepsBytesAsTheyCame(t *testing.T) {
 		w := read(r)
 		rest.rows = append(rest.rows, &w)
 	}
-	if err := s.keep(t.Context(), &rest); err != nil {
+	if err := s.hand(t.Context(), &rest)(); err != nil {
 		t.Fatal(err)
 	}
 	got := all(t, s, Reading{})
@@ -231,7 +231,7 @@ func TestReportsThatWereOvertakenDoNotCount(t *testing.T) {
 		w := read(fact(events.TypeProgressed, "r1-web01", "", i+7, uint64(i+10), events.Progressed{Percent: i / 10}))
 		all.rows = append(all.rows, &w)
 	}
-	if err := s.keep(t.Context(), &all); err != nil {
+	if err := s.hand(t.Context(), &all)(); err != nil {
 		t.Fatal(err)
 	}
 	var counted int
@@ -293,3 +293,49 @@ func TestManyAtOnce(t *testing.T) {
 }
 
 var errEnough = errors.New("enough")
+
+// Messages that were handed over before any of them was stored are stored in the order of the calls; those that wait
+// when the store is closed end.
+func TestHandedOverInOrder(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	messages := longStream(100).log
+	var want []string
+	var waiting []func() error
+	for i := range messages {
+		r := messages[(i*7)%len(messages)] // not the order of their sequences, which is not the journal's
+		want, waiting = append(want, r.ID), append(waiting, s.Hand(t.Context(), r))
+	}
+	for _, kept := range waiting {
+		if err := kept(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ids(all(t, s, Reading{})); !slices.Equal(got, want) {
+		t.Errorf("stored in the order %v", got)
+	}
+	s.writing.Lock() // what is handed over now waits
+	waiting = nil
+	for i := range 50 {
+		waiting = append(waiting, s.Hand(t.Context(), story(fmt.Sprint("late", i), 9000)[0]))
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	<-s.closing
+	s.writing.Unlock()
+	kept := 0
+	for _, end := range waiting {
+		switch err := end(); {
+		case err == nil:
+			kept++
+		case !errors.Is(err, ErrClosed):
+			t.Error(err)
+		}
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if s = openAt(t, s.path); len(all(t, s, Reading{})) != len(want)+kept {
+		t.Errorf("%d of those that waited were kept, the journal has %d", kept, len(all(t, s, Reading{}))-len(want))
+	}
+}

@@ -107,7 +107,7 @@ func TestReadsPageByPage(t *testing.T) {
 		w := read(bus.Received{Message: bus.Message{Subject: fmt.Sprintf("reprotect.notification.s%d.info", i), ID: fmt.Sprint(i), Data: data}, Sequence: uint64(i)})
 		batch.rows = append(batch.rows, &w)
 	}
-	if err := s.keep(t.Context(), &batch); err != nil {
+	if err := s.hand(t.Context(), &batch)(); err != nil {
 		t.Fatal(err)
 	}
 	for _, latest := range []bool{false, true} {

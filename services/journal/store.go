@@ -77,7 +77,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s := &Store{
 		path: path, cases: map[string]*folded{}, changed: make(chan struct{}),
-		queue: make(chan *pending), closing: make(chan struct{}), stopped: make(chan struct{}),
+		queue: make(chan *pending, mostWaiting), closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx); err != nil {

@@ -32,6 +32,58 @@ func loopHeartbeat(t *testing.T, h Harness) {
 	}
 }
 
+// A backlog is handed over in order, although many messages wait at once to be kept.
+func loopKeepsOrder(t *testing.T, h Harness) {
+	const backlog, atOnce = 200, 20
+	var handed []string
+	enough, all := make(chan struct{}), make(chan struct{})
+	var failed atomic.Bool
+	s := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(ctx context.Context, r bus.Received) (kept func() error) {
+		switch handed = append(handed, r.Subject); len(handed) {
+		case atOnce:
+			close(enough)
+		case backlog:
+			close(all)
+		}
+		return func() error {
+			select {
+			case <-enough:
+			case <-ctx.Done():
+				failed.Store(true)
+			}
+			return nil
+		}
+	})}}
+	_, conn, ctx := setUp(t, h, s)
+	var published []string
+	for i := range backlog {
+		m := message(fmt.Sprint("c", i), "request", "accepted")
+		publish(t, ctx, conn, m)
+		published = append(published, m.Subject)
+	}
+	stop := serve(t, h, conn, s, bus.Options{})
+	select {
+	case <-all:
+	case <-ctx.Done():
+		t.Error("not all came")
+	}
+	stop()
+	if failed.Load() {
+		t.Error("one message waited for the one before it to be kept")
+	}
+	late, newest := 0, 0
+	for _, subject := range handed {
+		i := slices.Index(published, subject)
+		if i < newest {
+			late++
+		}
+		newest = max(newest, i)
+	}
+	if late > backlog/20 { // a few may have been delivered again
+		t.Errorf("handed over in the order %v", handed)
+	}
+}
+
 func loopDrains(t *testing.T, h Harness) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {

@@ -31,6 +31,7 @@ var loopTests = []test{
 	{"loop: a long handler keeps its message", loopHeartbeat},
 	{"loop: a case that is cancelled ends where it waits", loopCancels},
 	{"loop: a service that serves alone goes to the next process when its own stops", loopAlone},
+	{"loop: what is kept is handed over in the order of the bus", loopKeepsOrder},
 	{"loop: drains, letting a handler finish", loopDrains},
 	{"loop: a process that dies between publish and settle repeats without effect", loopRepeats},
 }

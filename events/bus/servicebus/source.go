@@ -16,8 +16,11 @@ import (
 )
 
 const (
-	atOnce      = 32                   // messages that are taken with one call; their locks run from then on
-	gather      = 2 * time.Millisecond // for more messages after the first; the SDK's own 20 ms would be most of a hop
+	atOnce = 32                   // messages that are taken with one call; their locks run from then on
+	gather = 2 * time.Millisecond // for more messages after the first; the SDK's own 20 ms would be most of a hop
+	// gatherAll is for a service that wants their order: what arrives after a call has ended, the SDK gives back, and
+	// it comes again behind others.
+	gatherAll   = 50 * time.Millisecond
 	settleLimit = 3 * time.Second
 	linger      = time.Minute // after a source was closed, for the deliveries under way
 	firstPause  = 500 * time.Millisecond
@@ -80,8 +83,12 @@ type source struct {
 
 // pump takes messages until the source closes. Whatever breaks is tried again, with growing pauses.
 func (s *source) pump(r *azservicebus.Receiver) {
+	options := &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: gather}
+	if s.spec.InOrder {
+		options.TimeAfterFirstMessage = gatherAll
+	}
 	for pause := firstPause; s.open.Err() == nil; {
-		messages, err := r.ReceiveMessages(s.open, atOnce, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: gather})
+		messages, err := r.ReceiveMessages(s.open, atOnce, options)
 		if s.open.Err() != nil {
 			s.handBack(r, messages)
 			return

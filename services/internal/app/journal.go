@@ -50,7 +50,7 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 // log, in a file of its own. Whoever takes over reads first what it has missed, so that its log has the order of the bus.
 func keepsJournal(o outside) bus.Service {
 	return bus.Service{
-		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(o.journal.Keep)},
+		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(o.journal.Hand)},
 		StandBy: func() {
 			o.health(errors.New("stands by: another process keeps the journal. Ask that one; this one goes on when it stops"))
 		},

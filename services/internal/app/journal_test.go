@@ -165,3 +165,27 @@ func TestOneProcessKeepsTheJournal(t *testing.T) {
 func same(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
+
+// What piled up while no journal ran is kept in the order of the bus.
+func TestJournalKeepsTheOrderOfTheBus(t *testing.T) {
+	for _, kind := range []string{lab.BusNATS, lab.BusServiceBus} {
+		t.Run(kind, func(t *testing.T) {
+			c, b := busOf(t, kind)
+			all := publish(t, b, 1, 3000)
+			k := keeps(t, c, t.TempDir())
+			eventually(t, "all is kept", func() bool { return len(k.log(t)) == len(all) })
+			// Azure's client gives back what reaches it between two calls: that is delivered again, behind others.
+			late, newest, may := 0, 0, map[string]int{lab.BusServiceBus: len(all) / 100}[kind]
+			for _, id := range k.log(t) {
+				i := slices.Index(all, id)
+				if i < newest {
+					late++
+				}
+				newest = max(newest, i)
+			}
+			if late > may {
+				t.Errorf("%d of %d stand behind what was published after them, %d may", late, len(all), may)
+			}
+		})
+	}
+}

@@ -40,7 +40,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 	for _, p := range []float64{0.5, 0.99} {
 		figure(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
 	}
-	keeps := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) error { return nil })}}
+	keeps := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
 	for _, of := range []struct {
 		name     string
 		services []bus.Service
