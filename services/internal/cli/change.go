@@ -98,22 +98,14 @@ when not.`,
 
 // caseNow reads where a case stands.
 func caseNow(ctx context.Context, b Bus, id string) (progress.Case, error) {
-	filter, err := caseFilter(id)
-	if err != nil {
+	if _, err := caseFilter(id); err != nil {
 		return progress.Case{}, err
 	}
-	var l progress.Log
-	if err := b.Read(ctx, Reading{Filters: []string{filter}}, func(r bus.Received) error {
-		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact does not belong to the case
-		return nil
-	}); err != nil {
-		return progress.Case{}, err
+	c, found, err := b.Case(ctx, id)
+	if err == nil && !found {
+		err = noSuchCase(id)
 	}
-	c, ok := l.Case(id)
-	if !ok {
-		return c, noSuchCase(id)
-	}
-	return c, nil
+	return c, err
 }
 
 // change publishes a command about a case and waits for what a service says to it: a refusal is an error that

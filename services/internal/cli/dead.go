@@ -12,7 +12,6 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
 )
 
 // letter is a dead letter, and the number that it keeps as long as it stands there.
@@ -190,15 +189,9 @@ func requeueable(ctx context.Context, b Bus, l letter) error {
 	case len(l.Original) >= events.MaxSize/2: // longer ones are cut to that
 		return no(anew, "dead letter %d holds only the beginning of its message", l.Number)
 	}
-	var log progress.Log
-	if err := b.Read(ctx, Reading{Filters: []string{events.SubjectFacts + ".*." + id + ".>"}}, func(r bus.Received) error {
-		_, _ = log.Add(progress.ReadEntry(r)) // what is no fact ends no case
-		return nil
-	}); err != nil {
-		return err
+	c, _, err := b.Case(ctx, id)
+	if err == nil && c.End {
+		err = no(anew, "dead letter %d belongs to case %s, which has ended (%s)", l.Number, c.ID, c.State)
 	}
-	if c, ok := log.Case(id); ok && c.End {
-		return no(anew, "dead letter %d belongs to case %s, which has ended (%s)", l.Number, c.ID, c.State)
-	}
-	return nil
+	return err
 }

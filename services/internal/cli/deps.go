@@ -11,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
 	"reprotect.example/services/internal/report"
 )
 
@@ -59,6 +60,10 @@ type Bus interface {
 	// Read hands messages to each, in the order of the log. It ends with each's error, with ctx, or, unless it
 	// follows, at the last message.
 	Read(ctx context.Context, r Reading, each func(bus.Received) error) error
+	// Cases returns where all cases stand, the oldest first; their history may be left out.
+	Cases(ctx context.Context) ([]progress.Case, error)
+	// Case returns where a case stands, with its whole history. The id may not have other letters than those of ids.
+	Case(ctx context.Context, id string) (c progress.Case, found bool, err error)
 	// SetUp makes the topology. It may be called again at any time.
 	SetUp(ctx context.Context) error
 	Status(ctx context.Context) (Status, error)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/internal/progress"
 )
 
@@ -32,7 +30,7 @@ tells: these may be failed back. A machine leaves that list when the guard has s
 				return err
 			}
 			defer b.Close()
-			cases, err := readCases(cmd.Context(), b)
+			cases, err := b.Cases(cmd.Context())
 			switch {
 			case err != nil:
 				return err
@@ -44,16 +42,6 @@ tells: these may be failed back. A machine leaves that list when the guard has s
 	}
 	c.Flags().BoolVar(&ready, "ready", false, "list the machines that are ready for failback")
 	return c
-}
-
-// readCases reads where all cases stand. It skips the reports that later ones of their kind have overtaken.
-func readCases(ctx context.Context, b Bus) ([]progress.Case, error) {
-	var l progress.Log
-	err := b.Read(ctx, Reading{Filters: []string{events.SubjectFacts + ".>"}, Latest: true}, func(r bus.Received) error {
-		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact is nothing to list
-		return nil
-	})
-	return l.Cases(), err
 }
 
 func (a *app) printCases(cases []progress.Case) error {

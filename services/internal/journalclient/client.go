@@ -1,5 +1,4 @@
-// Package journalclient reads a journal through its HTTP API (package journal): the event log, the cases, and what
-// stands on a subject.
+// Package journalclient reads a journal through its HTTP API (package journal): the event log and the cases.
 package journalclient
 
 import (
@@ -112,28 +111,15 @@ func trust(file string) (*tls.Config, error) {
 // Close closes the connections that stand idle. The client may be used again.
 func (c *Client) Close() { c.close() }
 
-// CaseFilter says which cases; what is empty does not restrict.
-type CaseFilter struct {
-	State   string // as in progress.Case
-	Site    string
-	Request string
-}
-
-// Cases returns where the cases stand, the oldest first, without their history, which Case has.
-func (c *Client) Cases(ctx context.Context, f CaseFilter) (cases []progress.Case, err error) {
-	q := url.Values{}
-	for name, v := range map[string]string{"state": f.State, "site": f.Site, "request": f.Request} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	err = c.document(ctx, "cases", q, &cases)
+// Cases returns where all cases stand, the oldest first, without their history, which Case has.
+func (c *Client) Cases(ctx context.Context) (cases []progress.Case, err error) {
+	err = c.document(ctx, "cases", &cases)
 	return cases, err
 }
 
 // Case returns where a case stands, with its whole history.
 func (c *Client) Case(ctx context.Context, id string) (one progress.Case, found bool, err error) {
-	err = c.document(ctx, "cases/"+url.PathEscape(id), nil, &one)
+	err = c.document(ctx, "cases/"+url.PathEscape(id), &one)
 	if is(err, "case.unknown") {
 		return progress.Case{}, false, nil
 	}
@@ -152,20 +138,9 @@ func (c *Client) Story(ctx context.Context, caseID string) (story []bus.Received
 	return story, err
 }
 
-// Stands returns the newest message that was kept on exactly this subject, if any.
-func (c *Client) Stands(ctx context.Context, subject string) (r bus.Received, found bool, err error) {
-	var l line
-	err = c.document(ctx, "subjects/"+url.PathEscape(subject), nil, &l)
-	if is(err, "subject.empty") {
-		return r, false, nil
-	}
-	return l.received(), err == nil, err
-}
-
-// document asks for one JSON document.
 // Stats says how much the journal has kept.
 func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
-	return s, c.document(ctx, "journal", nil, &s)
+	return s, c.document(ctx, "journal", &s)
 }
 
 // Stats is how much a journal has kept.
@@ -174,10 +149,11 @@ type Stats struct {
 	Bytes    uint64 `json:"bytes"` // of its file
 }
 
-func (c *Client) document(ctx context.Context, path string, q url.Values, into any) error {
+// document asks for one JSON document.
+func (c *Client) document(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*answer)
 	defer cancel()
-	response, err := c.get(ctx, path, q)
+	response, err := c.get(ctx, path, nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/journalclient"
+	"reprotect.example/services/internal/progress"
 )
 
 // Options of New. Closing the bus calls Close.
@@ -38,6 +39,13 @@ func (b azureBus) Read(ctx context.Context, r cli.Reading, each func(bus.Receive
 		return b.o.Conn.Dead(ctx, b.o.Services, each)
 	}
 	return b.o.Journal.Read(ctx, journalclient.Reading{Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
+}
+
+// Cases and Case are the journal's own projection, which package progress makes there as here.
+func (b azureBus) Cases(ctx context.Context) ([]progress.Case, error) { return b.o.Journal.Cases(ctx) }
+
+func (b azureBus) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
+	return b.o.Journal.Case(ctx, id)
 }
 
 func (b azureBus) SetUp(ctx context.Context) error { return b.o.SetUp(ctx) }

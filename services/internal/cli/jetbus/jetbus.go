@@ -9,6 +9,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/internal/progress"
 )
 
 // New makes a connection the bus of the commands; streams is what SetUp makes. Closing it closes the connection.
@@ -27,6 +28,34 @@ func (b jetBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received)
 		stream = jetstream.StreamDead
 	}
 	return b.Conn.Read(ctx, jetstream.Reading{Stream: stream, Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
+}
+
+// Cases passes over the reports that later ones of their subject have overtaken; what endangers a case all counts.
+func (b jetBus) Cases(ctx context.Context) ([]progress.Case, error) {
+	var l progress.Log
+	for _, r := range []cli.Reading{
+		{Filters: []string{events.SubjectFacts + ".>"}, Latest: true},
+		{Filters: []string{events.FactSubject("*", "*", events.TypeViolated.Step, events.TypeViolated.Name)}},
+	} {
+		if err := b.Read(ctx, r, into(&l)); err != nil {
+			return nil, err
+		}
+	}
+	return l.Cases(), nil
+}
+
+func (b jetBus) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
+	var l progress.Log
+	err = b.Read(ctx, cli.Reading{Filters: []string{events.FactSubject("*", id, "*", "*")}}, into(&l))
+	c, found = l.Case(id)
+	return c, found, err
+}
+
+func into(l *progress.Log) func(bus.Received) error {
+	return func(r bus.Received) error {
+		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact belongs to no case
+		return nil
+	}
 }
 
 func (b jetBus) SetUp(ctx context.Context) error { return b.Conn.SetUp(ctx, b.streams) }
