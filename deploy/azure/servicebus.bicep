@@ -1,8 +1,8 @@
 // Azure Service Bus for Reprotect: the namespace, everything in it, and who may do what.
 //
-// What is in the namespace stands in topology.json: it is what 'reprotect bus setup --dry-run -o json' prints. Deployed
-// again, this changes nothing that others have added. It cannot remove rules: after an update of Reprotect, let
-// 'reprotect bus setup' bring the namespace up to it.
+// What is in the namespace stands in topology.json: it is what 'reprotect bus setup --dry-run -o json' prints. Where
+// reprotectd runs with --site, print it anew with the same --site. Deployed again, this changes nothing that others have
+// added. It cannot remove rules: after an update of Reprotect, let 'reprotect bus setup' bring the namespace up to it.
 
 @description('Name of the namespace. It becomes NAME.servicebus.windows.net, so nobody else may have it.')
 @minLength(6)

@@ -17,10 +17,10 @@ type Lag struct {
 	Waiting uint64 // wake-ups and tries that are scheduled or due
 }
 
-// Lag counts what stands in the subscriptions and the queue of a service. It looks at every message, as listening
-// allows; Azure bills that as so many operations.
-func (c *Conn) Lag(ctx context.Context, service string) (Lag, error) {
-	l := Lag{Service: service}
+// Lag counts what stands in the subscriptions and the queue of a service; found says whether it has any. It looks at
+// every message, as listening allows; Azure bills that as so many operations.
+func (c *Conn) Lag(ctx context.Context, service string) (l Lag, found bool, err error) {
+	l.Service = service
 	count := func(open func() (*azservicebus.Receiver, error), one func(bus.Received)) error {
 		ctx, cancel := c.bounded(ctx)
 		defer cancel()
@@ -36,6 +36,7 @@ func (c *Conn) Lag(ctx context.Context, service string) (Lag, error) {
 		if is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound) {
 			return nil
 		}
+		found = found || err == nil
 		return c.went("count what "+service+" has not done", err)
 	}
 	for _, topic := range []string{TopicEvents, TopicNotifications} {
@@ -48,8 +49,9 @@ func (c *Conn) Lag(ctx context.Context, service string) (Lag, error) {
 			}
 		})
 		if err != nil {
-			return l, err
+			return l, found, err
 		}
 	}
-	return l, count(func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), nil) }, func(bus.Received) { l.Waiting++ })
+	err = count(func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), nil) }, func(bus.Received) { l.Waiting++ })
+	return l, found, err
 }

@@ -144,8 +144,12 @@ func (n *namespace) Do(r *http.Request) (*http.Response, error) {
 	e, exists := n.entities[strings.ToLower(path)]
 	parent, _, child := strings.Cut(path, "/Subscriptions/")
 	switch {
-	case r.Method == http.MethodGet && strings.HasSuffix(path, "/Rules"):
-		return answer(r, http.StatusOK, n.feed(strings.ToLower(path)+"/", r.URL.Query().Get("$top"), r.URL.Query().Get("$skip"))), nil
+	case r.Method == http.MethodGet && listed[path[strings.LastIndex(path, "/")+1:]] != "":
+		kind := listed[path[strings.LastIndex(path, "/")+1:]]
+		if topic, _, is := strings.Cut(path, "/"); is && topic != "$Resources" && n.at(topic) == nil {
+			break
+		}
+		return answer(r, http.StatusOK, n.feed(strings.TrimPrefix(strings.ToLower(path)+"/", "$resources/queues/"), kind, r.URL.Query().Get("$top"), r.URL.Query().Get("$skip"))), nil
 	case r.Method == http.MethodGet && exists:
 		return answer(r, http.StatusOK, e.xml()), nil
 	case r.Method == http.MethodGet && !child:
@@ -195,17 +199,20 @@ func (n *namespace) write(r *http.Request, path string, old *entity) *http.Respo
 	return answer(r, http.StatusCreated, n.at(path).xml())
 }
 
-func (n *namespace) feed(prefix, top, skip string) string {
+// listed are the kinds of entities that can be listed, by the end of the address.
+var listed = map[string]string{"Rules": "RuleDescription", "Subscriptions": "SubscriptionDescription", "Queues": "QueueDescription"}
+
+func (n *namespace) feed(prefix, kind, top, skip string) string {
 	var entries []string
 	for _, path := range slices.Sorted(maps.Keys(n.entities)) {
-		if strings.HasPrefix(path, prefix) {
+		if strings.HasPrefix(path, prefix) && n.entities[path].kind == kind {
 			entries = append(entries, n.entities[path].xml())
 		}
 	}
 	from, _ := strconv.Atoi(skip)
 	most, _ := strconv.Atoi(top)
 	entries = entries[min(from, len(entries)):]
-	return `<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">Rules</title>` + strings.Join(entries[:min(most, len(entries))], "") + `</feed>`
+	return `<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">List</title>` + strings.Join(entries[:min(most, len(entries))], "") + `</feed>`
 }
 
 func refusal(detail string) string {

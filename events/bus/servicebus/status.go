@@ -1,12 +1,15 @@
 package servicebus
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -73,32 +76,27 @@ type ServiceState struct {
 	Waiting uint64 // wake-ups and further tries, scheduled or due
 }
 
-// Status counts what stands in the topology's entities. Like Provision it needs the right to manage. It reads Azure's
-// counters, however much stands there; they lag by a moment.
-func Status(ctx context.Context, c *admin.Client, t Topology) (State, error) {
+// Status counts what stands in the namespace, for every service that has a queue for wake-ups there, whichever sites it
+// is for. Like Provision it needs the right to manage. It reads Azure's counters, however much stands there; they lag
+// by a moment.
+func Status(ctx context.Context, c *admin.Client) (State, error) {
 	var s State
+	queues, err := wakeQueues(ctx, c)
+	if err != nil {
+		return s, err
+	}
 	at := map[string]int{} // of each service in s.Services
-	for _, q := range t.Queues {
-		service, is := strings.CutPrefix(q.Name, wakePrefix)
-		if !is {
-			continue
-		}
-		name := "queue " + q.Name
-		got, err := c.GetQueueRuntimeProperties(ctx, q.Name, nil)
-		switch {
-		case err != nil:
-			return State{}, worded(name, err)
-		case got == nil:
-			return State{}, missing(name)
-		}
+	for _, q := range queues {
+		service := strings.TrimPrefix(q.QueueName, wakePrefix)
 		at[service] = len(s.Services)
 		s.Services = append(s.Services, ServiceState{
-			Service: service, Waiting: count(got.ActiveMessageCount) + count(got.ScheduledMessageCount), Dead: count(got.DeadLetterMessageCount),
+			Service: service, Waiting: count(q.ActiveMessageCount) + count(q.ScheduledMessageCount), Dead: count(q.DeadLetterMessageCount),
 		})
 	}
-	for _, topic := range t.Topics {
-		name := "topic " + topic.Name
-		got, err := c.GetTopicRuntimeProperties(ctx, topic.Name, nil)
+	unread := maps.Clone(at)
+	for _, topic := range []string{TopicEvents, TopicNotifications} {
+		name := "topic " + topic
+		got, err := c.GetTopicRuntimeProperties(ctx, topic, nil)
 		switch {
 		case err != nil:
 			return State{}, worded(name, err)
@@ -106,25 +104,25 @@ func Status(ctx context.Context, c *admin.Client, t Topology) (State, error) {
 			return State{}, missing(name)
 		}
 		s.Bytes += uint64(max(got.SizeInBytes, 0))
-		for _, sub := range topic.Subscriptions {
-			i, service := at[sub.Name]
-			if !service && sub.Name != SubscriptionAudit {
-				continue
+		pager := c.NewListSubscriptionsRuntimePropertiesPager(topic, &admin.ListSubscriptionsRuntimePropertiesOptions{MaxPageSize: listPage})
+		for pager.More() {
+			page, err := pager.NextPage(ctx)
+			if err != nil {
+				return State{}, worded("subscriptions of "+name, err)
 			}
-			name := "subscription " + sub.Name + " of topic " + topic.Name
-			got, err := c.GetSubscriptionRuntimeProperties(ctx, topic.Name, sub.Name, nil)
-			switch {
-			case err != nil:
-				return State{}, worded(name, err)
-			case got == nil:
-				return State{}, missing(name)
-			case service:
-				s.Services[i].Pending += count(got.ActiveMessageCount)
-				s.Services[i].Dead += count(got.DeadLetterMessageCount)
-			default:
-				s.Messages += count(got.ActiveMessageCount)
+			for _, sub := range page.SubscriptionRuntimeProperties {
+				if sub.SubscriptionName == SubscriptionAudit {
+					s.Messages += count(sub.ActiveMessageCount)
+				} else if i, is := at[sub.SubscriptionName]; is {
+					s.Services[i].Pending += count(sub.ActiveMessageCount)
+					s.Services[i].Dead += count(sub.DeadLetterMessageCount)
+					delete(unread, sub.SubscriptionName)
+				}
 			}
 		}
+	}
+	for service := range unread {
+		return State{}, missing("subscription " + service)
 	}
 	for _, one := range s.Services {
 		s.Pending += one.Pending
@@ -132,6 +130,41 @@ func Status(ctx context.Context, c *admin.Client, t Topology) (State, error) {
 		s.Waiting += one.Waiting
 	}
 	return s, nil
+}
+
+// Services lists the services that are set up in the namespace, in the order of their names, which say for which sites
+// they are: executor, executor-tokyo. It needs the right to manage.
+func Services(ctx context.Context, c *admin.Client) (services []string, err error) {
+	queues, err := wakeQueues(ctx, c)
+	for _, q := range queues {
+		services = append(services, strings.TrimPrefix(q.QueueName, wakePrefix))
+	}
+	return services, err
+}
+
+// listPage is how many entities are listed with one call: as many as Azure hands out at once.
+const listPage = 100
+
+// wakeQueues lists the queues for wake-ups, of which each service has one.
+func wakeQueues(ctx context.Context, c *admin.Client) (queues []admin.QueueRuntimePropertiesItem, err error) {
+	const name = "queues " + wakePrefix + "…"
+	pager := c.NewListQueuesRuntimePropertiesPager(&admin.ListQueuesRuntimePropertiesOptions{MaxPageSize: listPage})
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return nil, worded(name, err)
+		}
+		for _, q := range page.QueueRuntimeProperties {
+			if strings.HasPrefix(q.QueueName, wakePrefix) {
+				queues = append(queues, q)
+			}
+		}
+	}
+	if len(queues) == 0 {
+		return nil, missing(name)
+	}
+	slices.SortFunc(queues, func(a, b admin.QueueRuntimePropertiesItem) int { return cmp.Compare(a.QueueName, b.QueueName) })
+	return queues, nil
 }
 
 func count(n int32) uint64 { return uint64(max(n, 0)) }

@@ -282,11 +282,11 @@ func TestErrorsOfTheAdministration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, counted := servicebus.Status(t.Context(), c, wanted())
+			_, counted := servicebus.Status(t.Context(), c)
 			for entity, err := range map[string]error{
-				"topic reprotect: ":              wanted().Provision(t.Context(), c),
-				"bus: topic reprotect: ":         wanted().AddMissing(t.Context(), c),
-				"queue reprotect-wake-journal: ": counted,
+				"topic reprotect: ":         wanted().Provision(t.Context(), c),
+				"bus: topic reprotect: ":    wanted().AddMissing(t.Context(), c),
+				"queues reprotect-wake-…: ": counted,
 			} {
 				says, notPermitted := tt.says, tt.notPermitted
 				if name == "cannot write" && entity[0] == 'q' { // counting only reads
@@ -344,12 +344,17 @@ func TestProvisionEndsWithItsContext(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	n := newNamespace()
-	if _, err := servicebus.Status(t.Context(), n.client(t), wanted()); !errors.Is(err, bus.ErrMissing) {
+	if _, err := servicebus.Status(t.Context(), n.client(t)); !errors.Is(err, bus.ErrMissing) {
 		t.Errorf("of an empty namespace: %v", err)
 	}
-	if err := wanted().Provision(t.Context(), n.client(t)); err != nil {
-		t.Fatal(err)
+	tokyo := servicebus.NewTopology(bus.Consumer{Service: "executor-tokyo", Filters: []string{"reprotect.event.tokyo.*.registration.registered"}})
+	for _, topology := range []servicebus.Topology{wanted(), tokyo} {
+		if err := topology.Provision(t.Context(), n.client(t)); err != nil {
+			t.Fatal(err)
+		}
 	}
+	n.put("their-queue", "QueueDescription", nil)
+	n.put("reprotect/Subscriptions/theirs", "SubscriptionDescription", nil)
 	for path, e := range map[string]entity{
 		"reprotect":                                     {active: 7},
 		"reprotect/Subscriptions/audit":                 {active: 40, dead: 1},
@@ -359,28 +364,41 @@ func TestStatus(t *testing.T) {
 		"reprotect-notifications/Subscriptions/audit":   {active: 2},
 		"reprotect-notifications/Subscriptions/journal": {active: 5},
 		"reprotect-wake-validator":                      {active: 1, scheduled: 10, dead: 4},
+		"reprotect/Subscriptions/executor-tokyo":        {active: 1, dead: 1},
+		"reprotect-wake-executor-tokyo":                 {scheduled: 5},
+		"reprotect/Subscriptions/theirs":                {active: 600},
+		"their-queue":                                   {active: 800},
 		"reprotect-hold":                                {active: 900},
 	} {
 		at := n.at(path)
 		at.active, at.dead, at.scheduled = e.active, e.dead, e.scheduled
 	}
 	n.calls = nil
-	got, err := servicebus.Status(t.Context(), n.client(t), wanted())
+	got, err := servicebus.Status(t.Context(), n.client(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := servicebus.State{
 		Services: []servicebus.ServiceState{
+			{Service: "executor-tokyo", Pending: 1, Dead: 1, Waiting: 5},
 			{Service: "journal", Pending: 9, Dead: 1},
 			{Service: "notifier"},
 			{Service: "validator", Pending: 3, Dead: 6, Waiting: 11},
 		},
-		Pending: 12, Dead: 7, Waiting: 11, Messages: 42, Bytes: 7000,
+		Pending: 13, Dead: 8, Waiting: 16, Messages: 42, Bytes: 7000,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	services, err := servicebus.Services(t.Context(), n.client(t))
+	if want := []string{"executor-tokyo", "journal", "notifier", "validator"}; err != nil || !slices.Equal(services, want) {
+		t.Errorf("services %v, %v", services, err)
+	}
 	if len(n.calls) > 0 {
 		t.Errorf("counting changes %v", n.calls)
+	}
+	delete(n.entities, "reprotect/subscriptions/executor-tokyo")
+	if _, err := servicebus.Status(t.Context(), n.client(t)); !errors.Is(err, bus.ErrMissing) || !strings.Contains(err.Error(), "executor-tokyo") {
+		t.Errorf("of a service without subscription: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/faults"
@@ -30,15 +31,19 @@ func world() cli.Deps {
 			}
 			return openBus(ctx, c)
 		},
-		Topology: func(cfgPath string) (cli.Topology, error) {
+		Topology: func(cfgPath string, sites []string) (cli.Topology, error) {
 			c, err := load(cfgPath)
 			if err != nil {
 				return cli.Topology{}, err
 			}
-			if app.OnServiceBus(c) {
-				return azurebus.Topology(app.AzureTopology()), nil
+			groups, err := app.ParseSiteGroups(sites, c)
+			if err != nil {
+				return cli.Topology{}, cli.Usage(err)
 			}
-			return jetbus.Topology(app.NATSTopology(c)), nil
+			if app.OnServiceBus(c) {
+				return azurebus.Topology(app.AzureTopology(groups...)), nil
+			}
+			return jetbus.Topology(app.NATSTopology(c, groups...)), nil
 		},
 		Preflight: func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error) {
 			c, err := load(cfgPath)
@@ -66,16 +71,22 @@ func openBus(ctx context.Context, c config.Config) (cli.Bus, error) {
 		return nil, err
 	}
 	if b.NATS != nil {
-		return jetbus.New(b.NATS, app.NATSTopology(c)), nil
+		return jetbus.New(b.NATS, func(sites []string) ([]jetstream.Stream, error) {
+			groups, err := app.ParseSiteGroups(sites, c)
+			return app.NATSTopology(c, groups...), err
+		}), nil
 	}
 	name := c.Bus.ServiceBus.Namespace
 	if name == "" {
 		name = "Service Bus"
 	}
 	return azurebus.New(azurebus.Options{
-		Conn: b.Azure, Journal: b.Journal, Name: name, Services: app.Targets(), Status: b.AzureStatus, Close: b.Close,
-		SetUp: func(ctx context.Context) error {
-			err := b.SetUp(ctx)
+		Conn: b.Azure, Journal: b.Journal, Name: name, Services: b.AzureServices, Status: b.AzureStatus, Close: b.Close,
+		SetUp: func(ctx context.Context, sites []string) error {
+			groups, err := app.ParseSiteGroups(sites, c)
+			if err == nil {
+				err = b.SetUp(ctx, groups...)
+			}
 			if errors.Is(err, servicebus.ErrStandIn) {
 				err = cli.Usage(err)
 			}

@@ -135,12 +135,32 @@ func ParseSites(value string, c config.Config) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Consumers lists the durable subscriptions of all services.
-func Consumers(served []string) []bus.Consumer {
+// ParseSiteGroups reads the values of --site of 'bus setup', each of which is one of reprotectd's.
+func ParseSiteGroups(values []string, c config.Config) (groups [][]string, err error) {
+	for _, value := range values {
+		group, err := ParseSites(value, c)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(groups, func(other []string) bool { return slices.Equal(group, other) }) {
+			groups = append(groups, group)
+		}
+	}
+	return groups, nil
+}
+
+// Consumers lists the durable subscriptions of all services: for processes that serve all sites, or, where there are
+// groups, for processes that serve those sites each.
+func Consumers(groups ...[]string) []bus.Consumer {
+	if len(groups) == 0 {
+		groups = [][]string{nil}
+	}
 	var consumers []bus.Consumer
-	for _, t := range targets {
-		service, _ := t.make(nil, served, outside{})
-		consumers = append(consumers, service.Consumer())
+	for _, served := range groups {
+		for _, t := range targets {
+			service, _ := t.make(nil, served, outside{})
+			consumers = append(consumers, service.Consumer())
+		}
 	}
 	return consumers
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 	"go.uber.org/zap"
@@ -63,16 +64,16 @@ func (b *Bus) Close() {
 	}
 }
 
-// SetUp makes what the product needs on the bus, or brings what exists up to it.
-func (b *Bus) SetUp(ctx context.Context) error {
+// SetUp makes what the product needs on the bus, or brings what exists up to it. Groups are as for Consumers.
+func (b *Bus) SetUp(ctx context.Context, groups ...[]string) error {
 	if b.NATS != nil {
-		return b.NATS.SetUp(ctx, natsTopology(b.config, Consumers(nil)...))
+		return b.NATS.SetUp(ctx, NATSTopology(b.config, groups...))
 	}
 	client, err := azureAdmin(b.config)
 	if err != nil {
 		return err
 	}
-	return AzureTopology().Provision(ctx, client)
+	return AzureTopology(groups...).Provision(ctx, client)
 }
 
 // AzureStatus reads how far each service is behind, as Service Bus counts it.
@@ -81,7 +82,34 @@ func (b *Bus) AzureStatus(ctx context.Context) (servicebus.State, error) {
 	if err != nil {
 		return servicebus.State{}, err
 	}
-	return servicebus.Status(ctx, client, AzureTopology())
+	return servicebus.Status(ctx, client)
+}
+
+// AzureServices lists the services that are set up on Service Bus. A stand-in does not tell them, nor does Azure to an
+// account that may not manage: then it lists those that there may be, for all sites of the config, for each, and for
+// all that it names at once.
+func (b *Bus) AzureServices(ctx context.Context) ([]string, error) {
+	client, err := azureAdmin(b.config)
+	if err == nil {
+		var services []string
+		if services, err = servicebus.Services(ctx, client); err == nil {
+			return services, nil
+		}
+	}
+	if !errors.Is(err, servicebus.ErrStandIn) && !errors.Is(err, bus.ErrNotPermitted) {
+		return nil, err
+	}
+	sites := b.config.SiteNames()
+	groups := [][]string{nil, sites}
+	for _, site := range sites {
+		groups = append(groups, []string{site})
+	}
+	var services []string
+	for _, c := range Consumers(groups...) {
+		services = append(services, c.Service)
+	}
+	slices.Sort(services)
+	return slices.Compact(services), nil
 }
 
 // addMissing makes what a service needs and what is not there.
@@ -107,11 +135,15 @@ func natsTopology(c config.Config, consumers ...bus.Consumer) []jetstream.Stream
 // OnServiceBus says whether the config names Azure Service Bus.
 func OnServiceBus(c config.Config) bool { return c.Bus.ServiceBus != nil }
 
-// NATSTopology is what must exist on the bus where that is NATS.
-func NATSTopology(c config.Config) []jetstream.Stream { return natsTopology(c, Consumers(nil)...) }
+// NATSTopology is what must exist on the bus where that is NATS. Groups are as for Consumers.
+func NATSTopology(c config.Config, groups ...[]string) []jetstream.Stream {
+	return natsTopology(c, Consumers(groups...)...)
+}
 
-// AzureTopology is what must exist on the bus where that is Service Bus.
-func AzureTopology() servicebus.Topology { return servicebus.NewTopology(Consumers(nil)...) }
+// AzureTopology is what must exist on the bus where that is Service Bus. Groups are as for Consumers.
+func AzureTopology(groups ...[]string) servicebus.Topology {
+	return servicebus.NewTopology(Consumers(groups...)...)
+}
 
 // OpenBus connects to the bus that the config names. Where it names none, a server inside this process keeps its
 // files under dataDir; when another process on this machine has it running already, that one is used. Programs

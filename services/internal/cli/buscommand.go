@@ -23,14 +23,18 @@ func (a *app) busCommand() *cobra.Command {
 
 func (a *app) busSetupCommand() *cobra.Command {
 	var dryRun bool
+	var sites []string
 	c := &cobra.Command{
 		Use: "setup", Short: "Make what the product needs on the bus",
 		Long: `Make streams and consumers, or bring those that exist up to date. It may be run again at any time, and needs an
-account that administers the bus. With --dry-run, only print what would be made; the bus is not needed.`,
-		Example: example("reprotect bus setup", "reprotect bus setup --dry-run", "reprotect bus setup --dry-run -o json"),
+account that administers the bus. With --dry-run, only print what would be made; the bus is not needed.
+
+Where reprotectd runs with --site, its services have subscriptions of their own. Give each such value here, as it is
+given there, instead of making those that nobody would read.`,
+		Example: example("reprotect bus setup", "reprotect bus setup --dry-run", "reprotect bus setup --dry-run -o json", "reprotect bus setup --site tokyo --site osaka,nagoya"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			topology, err := a.deps.Topology(a.config)
+			topology, err := a.deps.Topology(a.config, sites)
 			if err != nil {
 				return err
 			}
@@ -40,7 +44,7 @@ account that administers the bus. With --dry-run, only print what would be made;
 					return err
 				}
 				defer b.Close()
-				if err := b.SetUp(cmd.Context()); err != nil {
+				if err := b.SetUp(cmd.Context(), sites); err != nil {
 					return err
 				}
 			}
@@ -62,6 +66,7 @@ account that administers the bus. With --dry-run, only print what would be made;
 		},
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be made")
+	c.Flags().StringArrayVar(&sites, "site", nil, "for a reprotectd that serves only `SITE[,…]`; may be given several times")
 	return c
 }
 

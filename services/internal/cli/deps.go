@@ -24,8 +24,8 @@ type Deps struct {
 
 	// Open connects to the bus.
 	Open func(ctx context.Context, cfgPath string) (Bus, error)
-	// Topology says what 'bus setup' would make, without connecting.
-	Topology func(cfgPath string) (Topology, error)
+	// Topology says what 'bus setup' would make, without connecting; sites are the values of its --site.
+	Topology func(cfgPath string, sites []string) (Topology, error)
 	// Preflight makes every check now. It changes and publishes nothing.
 	Preflight func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error)
 	// Datastores judges every datastore of the site and, unless machine is "", places that machine. An empty site
@@ -64,8 +64,8 @@ type Bus interface {
 	Cases(ctx context.Context) ([]progress.Case, error)
 	// Case returns where a case stands, with its whole history. The id may not have other letters than those of ids.
 	Case(ctx context.Context, id string) (c progress.Case, found bool, err error)
-	// SetUp makes the topology. It may be called again at any time.
-	SetUp(ctx context.Context) error
+	// SetUp makes the topology; sites are the values of --site. It may be called again at any time.
+	SetUp(ctx context.Context, sites []string) error
 	Status(ctx context.Context) (Status, error)
 	// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
 	Requeue(ctx context.Context, letter events.Event[events.Dead]) error

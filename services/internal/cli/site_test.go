@@ -124,6 +124,8 @@ func (s *site) serve(t testing.TB) {
 
 func topology() []jetstream.Stream { return jetstream.Topology(1, validator().Consumer()) }
 
+func streams([]string) ([]jetstream.Stream, error) { return topology(), nil }
+
 // put writes a fact into the log.
 func put[T any](t testing.TB, s *site, kind events.Type[T], step, id string, minute, position int, data T) {
 	if step == "" {
@@ -266,9 +268,9 @@ func testDeps() cli.Deps {
 			if err != nil {
 				return nil, err
 			}
-			return jetbus.New(conn, topology()), nil
+			return jetbus.New(conn, streams), nil
 		},
-		Topology: func(string) (cli.Topology, error) { return jetbus.Topology(topology()), nil },
+		Topology: func(string, []string) (cli.Topology, error) { return jetbus.Topology(topology()), nil },
 		Preflight: func(_ context.Context, path string, ask report.Ask) (report.Report, error) {
 			if c, err := load(path); err != nil || c.Fault != "" {
 				return report.Report{}, errors.Join(err, faults[c.Fault])
@@ -335,7 +337,7 @@ func testDeps() cli.Deps {
 			if err != nil {
 				return cli.Demo{}, err
 			}
-			return cli.Demo{Bus: jetbus.New(conn, topology()), Machines: []string{"web01", "db01"}[:o.Machines], Stop: conn.Close}, nil
+			return cli.Demo{Bus: jetbus.New(conn, streams), Machines: []string{"web01", "db01"}[:o.Machines], Stop: conn.Close}, nil
 		},
 		Now:      func() time.Time { return now },
 		NewID:    func(time.Time) string { return os.Getenv("REQUEST_ID") },

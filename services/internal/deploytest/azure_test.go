@@ -23,7 +23,7 @@ var topologyFile = filepath.Join(deploy, "azure", "topology.json")
 
 // The Bicep file makes what 'reprotect bus setup' makes.
 func TestAzureTopology(t *testing.T) {
-	want, err := json.MarshalIndent(servicebus.NewTopology(app.Consumers(nil)...), "", "  ")
+	want, err := json.MarshalIndent(app.AzureTopology(), "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ import (
 type Options struct {
 	Conn     *servicebus.Conn
 	Journal  *journalclient.Client
-	Name     string   // of the namespace, to be shown
-	Services []string // that have a subscription
-	SetUp    func(context.Context) error
+	Name     string                                  // of the namespace, to be shown
+	Services func(context.Context) ([]string, error) // that have a subscription; some may have none
+	SetUp    func(ctx context.Context, sites []string) error
 	Status   func(context.Context) (servicebus.State, error) // as the namespace counts it
 	Close    func()
 }
@@ -36,7 +36,11 @@ func (b azureBus) Publish(ctx context.Context, m bus.Message) error { return b.o
 
 func (b azureBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received) error) error {
 	if r.Dead {
-		return b.o.Conn.Dead(ctx, b.o.Services, each)
+		services, err := b.o.Services(ctx)
+		if err != nil {
+			return err
+		}
+		return b.o.Conn.Dead(ctx, services, each)
 	}
 	return b.o.Journal.Read(ctx, journalclient.Reading{Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
 }
@@ -48,7 +52,7 @@ func (b azureBus) Case(ctx context.Context, id string) (c progress.Case, found b
 	return b.o.Journal.Case(ctx, id)
 }
 
-func (b azureBus) SetUp(ctx context.Context) error { return b.o.SetUp(ctx) }
+func (b azureBus) SetUp(ctx context.Context, sites []string) error { return b.o.SetUp(ctx, sites) }
 
 func (b azureBus) Status(ctx context.Context) (cli.Status, error) {
 	s := cli.Status{Server: b.o.Name, Services: []cli.Lag{}}
@@ -65,14 +69,20 @@ func (b azureBus) Status(ctx context.Context) (cli.Status, error) {
 
 // count looks at every message: the lab's stand-in counts nothing itself.
 func (b azureBus) count(ctx context.Context, s cli.Status) (cli.Status, error) {
-	for _, service := range b.o.Services {
-		l, err := b.o.Conn.Lag(ctx, service)
+	services, err := b.o.Services(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, service := range services {
+		l, found, err := b.o.Conn.Lag(ctx, service)
 		if err != nil {
 			return s, err
 		}
-		s.Services = append(s.Services, cli.Lag{Service: l.Service, Pending: l.Pending, Redeliver: l.Again, Waiting: l.Waiting})
+		if found {
+			s.Services = append(s.Services, cli.Lag{Service: l.Service, Pending: l.Pending, Redeliver: l.Again, Waiting: l.Waiting})
+		}
 	}
-	if err := b.o.Conn.Dead(ctx, b.o.Services, func(bus.Received) error { s.Dead++; return nil }); err != nil {
+	if err := b.o.Conn.Dead(ctx, services, func(bus.Received) error { s.Dead++; return nil }); err != nil {
 		return s, err
 	}
 	kept, err := b.o.Journal.Stats(ctx)

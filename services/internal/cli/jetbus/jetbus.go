@@ -12,14 +12,14 @@ import (
 	"reprotect.example/services/internal/progress"
 )
 
-// New makes a connection the bus of the commands; streams is what SetUp makes. Closing it closes the connection.
-func New(conn *jetstream.Conn, streams []jetstream.Stream) cli.Bus {
+// New makes a connection the bus of the commands; streams says what SetUp makes. Closing it closes the connection.
+func New(conn *jetstream.Conn, streams func(sites []string) ([]jetstream.Stream, error)) cli.Bus {
 	return jetBus{conn, streams}
 }
 
 type jetBus struct {
 	*jetstream.Conn
-	streams []jetstream.Stream
+	streams func(sites []string) ([]jetstream.Stream, error)
 }
 
 func (b jetBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received) error) error {
@@ -58,7 +58,13 @@ func into(l *progress.Log) func(bus.Received) error {
 	}
 }
 
-func (b jetBus) SetUp(ctx context.Context) error { return b.Conn.SetUp(ctx, b.streams) }
+func (b jetBus) SetUp(ctx context.Context, sites []string) error {
+	streams, err := b.streams(sites)
+	if err != nil {
+		return err
+	}
+	return b.Conn.SetUp(ctx, streams)
+}
 
 func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
 	s, err := b.Conn.Status(ctx)
