@@ -52,7 +52,7 @@ func keepsJournal(o outside) bus.Service {
 	return bus.Service{
 		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(o.journal.Hand)},
 		StandBy: func() {
-			o.health(errors.New("stands by: another process keeps the journal. Ask that one; this one goes on when it stops"))
+			o.health(errors.New("stands by: one process at a time keeps the journal, and this one does not. Ask the other; this one goes on when that stops"))
 		},
 		Begin: func(ctx context.Context) { catchUp(ctx, o) },
 	}
