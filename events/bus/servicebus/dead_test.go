@@ -86,7 +86,7 @@ func TestDeadLettersAreRequeued(t *testing.T) {
 		if left := dead(t, c); len(left) != 1 || left[0].ID != letters[1].ID {
 			t.Errorf("left are %+v", left)
 		}
-		lag, err := c.Lag(t.Context(), "validator")
+		lag, _, err := c.Lag(t.Context(), "validator")
 		if err != nil || lag.Pending != 0 || lag.Waiting != 0 {
 			t.Errorf("the service has left %+v, %v", lag, err)
 		}
