@@ -44,6 +44,7 @@ func (e *amqpError) wire() any {
 const (
 	errNotFound      symbol = "amqp:not-found"
 	errUnauthorized  symbol = "amqp:unauthorized-access"
+	errInternal      symbol = "amqp:internal-error"
 	errDecode        symbol = "amqp:decode-error"
 	errNotAllowed    symbol = "amqp:not-allowed"
 	errNotSupported  symbol = "amqp:not-implemented"

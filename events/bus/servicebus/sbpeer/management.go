@@ -110,6 +110,13 @@ func scheduleMessages(r request) response {
 		if err != nil {
 			return failed(400, errDecode, err.Error())
 		}
+		if reason := c.oversized(); reason != nil {
+			status := int32(400)
+			if reason.condition == errInternal {
+				status = 500
+			}
+			return failed(status, reason.condition, reason.description)
+		}
 		if _, ok := c.scheduledFor(); !ok {
 			return failed(400, errArgument, "a message without the time for which to schedule it")
 		}

@@ -20,6 +20,10 @@ const (
 	formatBatch = 0x80013700
 
 	annotationSchedule = "x-opt-scheduled-enqueue-time"
+
+	// What the service takes in one application property, and in all that stands before the body.
+	mostProperty = 32 << 10
+	mostHeader   = 64 << 10
 )
 
 // content is a message as it was sent. It is never changed, so that subscriptions share it.
@@ -83,6 +87,28 @@ func parseMessage(b []byte) (*content, error) {
 		b = rest
 	}
 	return c, nil
+}
+
+// oversized refuses properties over the quotas of the service. What it says of one that is too long is no more than
+// that it could not process the request; of all together it names the limit.
+func (c *content) oversized() *amqpError {
+	for _, p := range c.application {
+		n := 0
+		switch v := p.value.(type) {
+		case string:
+			n = len(v)
+		case []byte:
+			n = len(v)
+		}
+		if n > mostProperty {
+			return refuse(errInternal, "The service was unable to process the request; please retry the operation.")
+		}
+	}
+	if c.size-len(c.body) > mostHeader {
+		return refuse(errTooBig, "A serialization error occurred while processing the message header stream. "+
+			"The serialization process return the following message: The size quota for this stream (%d) has been exceeded.", mostHeader)
+	}
+	return nil
 }
 
 func (c *content) read(code uint64, raw []byte) error {

@@ -111,6 +111,9 @@ func (l *link) receive(in incoming) *amqpError {
 		return nil
 	}
 	messages, reason := in.messages()
+	for i := 0; reason == nil && i < len(messages); i++ {
+		reason = messages[i].oversized()
+	}
 	if reason == nil {
 		reason = p.faults.refusal(p, l.node.name)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,4 +240,39 @@ func TestManyMessages(t *testing.T) {
 			counts(t, e.peer, "work", sbpeer.Counts{})
 		})
 	}
+}
+
+func TestPropertyQuotas(t *testing.T) {
+	both(t, sbpeer.Options{}, func(t *testing.T, e *env) {
+		s := e.sender(t, "work")
+		with := func(lengths ...int) *azservicebus.Message {
+			m := message("1", strings.Repeat("b", 100<<10))
+			m.ApplicationProperties = map[string]any{}
+			for i, n := range lengths {
+				m.ApplicationProperties[fmt.Sprint("p", i)] = strings.Repeat("x", n)
+			}
+			return m
+		}
+		schedule := func(m *azservicebus.Message) error {
+			_, err := s.ScheduleMessages(patience(t), []*azservicebus.Message{m}, time.Now().Add(time.Hour), nil)
+			return err
+		}
+		most := with(32<<10, 31<<10)
+		send(t, s, most)
+		ok(t, schedule(most))
+		long, many := with(32<<10+1), with(22<<10, 22<<10, 22<<10)
+		for what, err := range map[string]error{
+			"one that is too long": s.SendMessage(patience(t), long, nil),
+			"the same, scheduled":  schedule(long),
+			"too many, scheduled":  schedule(many),
+		} {
+			if err == nil {
+				t.Errorf("%s was taken", what)
+			}
+		}
+		if err := s.SendMessage(patience(t), many, nil); !errors.Is(err, azservicebus.ErrMessageTooLarge) {
+			t.Errorf("too many: %v", err)
+		}
+		counts(t, e.peer, "work", sbpeer.Counts{Active: 1, Scheduled: 1})
+	})
 }
