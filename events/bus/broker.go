@@ -41,7 +41,8 @@ type Broker interface {
 	// Publish stores a message in the event log. One of events.MaxSize bytes is not too large (ErrTooLarge).
 	Publish(ctx context.Context, m Message) error
 	// Wake delivers m to the service once, not before at. A later call with the same key replaces it; where both have
-	// the same id, either may stand. It survives a restart of everything.
+	// the same id, either may stand. It survives a restart of everything. A message with events.MaxSize bytes of data
+	// and 4 KB of headers is not too large (ErrTooLarge).
 	Wake(ctx context.Context, service, key string, at time.Time, m Message) error
 	// Consume attaches to the service's durable subscription, in which the broker keeps what the service has not
 	// settled. Several processes may attach at once and share the messages.

@@ -49,7 +49,11 @@ func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) err
 	}}
 	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
 	// Its waits are others than those of the first time, which a broker may remember.
-	return b.Wake(ctx, dead.Service, key, now, wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())}))
+	m, err := wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())})
+	if err != nil {
+		return fmt.Errorf("the message on %s: %w", dead.Subject, err)
+	}
+	return b.Wake(ctx, dead.Service, key, now, m)
 }
 
 // cutMark is in the error of a dead letter whose original is not whole.

@@ -332,9 +332,11 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 	of := cmp.Or(h.Case, events.Token(h.ID))
 	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
 	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish), Chain: in.wait.Chain}
-	woken := wrap(in, wait)
-	woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)
-	err = l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken)
+	woken, err := wrap(in, wait)
+	if err == nil {
+		woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)
+		err = l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken)
+	}
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		return "", unpublishable(err)

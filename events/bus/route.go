@@ -41,7 +41,7 @@ func Mark[M, T any](ctx context.Context, e Event[T], t events.Type[M]) (mark eve
 // Wait is what a handler that asked to be woken left for itself.
 type Wait struct {
 	Looks    int    `json:"looks"`           // wake-ups so far
-	Note     string `json:"note,omitempty"`  // from Result.Note
+	Note     string `json:"note,omitempty"`  // from Result.Note, whole; empty when the message was requeued
 	Position int    `json:"position"`        // of the last event published for the case
 	Chain    string `json:"chain,omitempty"` // tells the waits of a message that was requeued from those before
 }
@@ -53,7 +53,11 @@ type Handler[T any] func(ctx context.Context, e Event[T]) (Result, error)
 type Result struct {
 	Publish []Draft       // published first, then the message is settled
 	After   time.Duration // > 0: not finished, wake me later; waiting is never a failure
-	Note    string        // comes back in Wait.Note at the next wake-up; a few hundred bytes at most
+	// Note comes back in Wait.Note at the next wake-up, in valid UTF-8. It travels with the message, and is stored and
+	// sent anew with each look. Over some 4 KB both are compressed; then they must fit what the bus takes: 255 KB on
+	// Service Bus, 1 MB on NATS unless its max_payload says otherwise, and 8 MB before they are compressed. What does
+	// not fit gives the message up at once: "event.too-large".
+	Note string
 }
 
 // Rejection is an error that no retry will mend.

@@ -93,6 +93,7 @@ var brokerTests = []test{
 	{"replaces a wake-up of the same key", replacesWake},
 	{"keeps a wake-up for a process that comes later", wakeOutlives},
 	{"shows no wake-up in the event log", wakeHidden},
+	{"carries a wake-up of the size that it promises, and refuses one that is too large", wakeSizes},
 	{"keeps a dead letter and gives the message up", buries},
 	{"shows the newest mark of a subject", stands},
 	{"lets one process hold a service, and the next after its release", holds},

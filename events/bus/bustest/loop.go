@@ -26,6 +26,8 @@ var loopTests = []test{
 	{"loop: an event on the wrong subject becomes a dead letter", loopWrongSubject},
 	{"loop: a command that cannot be read is refused and the next passes", loopRefuses},
 	{"loop: a handler that waits is woken with what it left", loopWaits},
+	{"loop: a handler finds a long note again, whatever happens in between", loopLongNote},
+	{"loop: a message whose note no bus can carry is given up at once, with the reason", loopNoteTooLong},
 	{"loop: a handler that decides no step waits and reports beside its messages", loopReports},
 	{"loop: a second outcome is dropped and the message settled", loopDecided},
 	{"loop: a long handler keeps its message", loopHeartbeat},

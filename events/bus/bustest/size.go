@@ -2,11 +2,16 @@ package bustest
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -22,6 +27,142 @@ func tooLarge(t *testing.T, h Harness) {
 	}
 	m.Data = make([]byte, events.MaxSize)
 	publish(t, ctx, conn, m)
+}
+
+// noise is a text of n bytes that hardly compresses.
+func noise(n int) string {
+	raw := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(raw) // never fails
+	return base64.StdEncoding.EncodeToString(raw)[:n]
+}
+
+func wakeSizes(t *testing.T, h Harness) {
+	c := consumer(h, "validator")
+	b, ctx := h.New(t, c), patience(t, h)
+	conn, _ := b.Connect(t)
+	sized := func(data, headers int) bus.Message {
+		return bus.Message{Headers: map[string]string{"Reprotect-Test": noise(headers)}, Data: []byte(noise(data))}
+	}
+	for what, m := range map[string]bus.Message{"data": sized(2<<20, 1), "headers": sized(1, 100<<10)} {
+		if err := conn.Wake(ctx, "validator", "a.registration", time.Now(), m); !errors.Is(err, bus.ErrTooLarge) {
+			t.Errorf("with too large %s: got %v, want ErrTooLarge", what, err)
+		}
+	}
+	most := sized(events.MaxSize, 4<<10)
+	if err := conn.Wake(ctx, "validator", "a.registration", time.Now(), most); err != nil {
+		t.Fatalf("wake: %v", err)
+	}
+	s := consume(t, ctx, conn, c)
+	for attempt := range 2 {
+		d := next(t, ctx, s)
+		if r := d.Received(); string(r.Data) != string(most.Data) || r.Headers["Reprotect-Test"] != most.Headers["Reprotect-Test"] {
+			t.Errorf("got %d bytes and headers of %d", len(r.Data), len(r.Headers["Reprotect-Test"]))
+		}
+		if attempt == 0 {
+			if err := d.Retry(ctx, 0); err != nil {
+				t.Fatalf("retry: %v", err)
+			}
+		}
+	}
+}
+
+// loopLongNote answers each look of a handler from here, so that what lies between two of them can be chosen.
+func loopLongNote(t *testing.T, h Harness) {
+	type answer struct {
+		result bus.Result
+		err    error
+	}
+	looks, answers := make(chan bus.Event[events.Accepted]), make(chan answer)
+	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		select {
+		case looks <- e:
+		case <-ctx.Done():
+			return bus.Result{}, ctx.Err()
+		}
+		select {
+		case a := <-answers:
+			return a.result, a.err
+		case <-ctx.Done():
+			return bus.Result{}, ctx.Err()
+		}
+	})
+	b, first, ctx := setUp(t, h, s)
+	sent := accepted("a")
+	sent.Data.Case.Machines[0].Item = noise(60 << 10)
+	raw, err := events.Encode(sent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := func(when string, number int, note string) {
+		t.Helper()
+		select {
+		case e := <-looks:
+			if e.Wait.Looks != number || e.Wait.Note != note || e.Data.Case.Machines[0].Item != sent.Data.Case.Machines[0].Item {
+				t.Fatalf("%s: look %d, a note of %d bytes; want %d, the %d bytes that were left, and the event as it was", when, e.Wait.Looks, len(e.Wait.Note), number, len(note))
+			}
+		case <-ctx.Done():
+			t.Fatalf("no look %s", when)
+		}
+	}
+	leave := func(note string) { answers <- answer{result: bus.Result{After: h.AckWait / 4, Note: note}} }
+	note := noise(120 << 10)
+	one, two, three := "1"+note, "2"+note, "3"+note
+
+	doomed, cut := b.Connect(t)
+	serve(t, h, doomed, s, bus.Options{})
+	m := message("a", "request", "accepted")
+	m.Data, m.Headers = raw, nil
+	publish(t, ctx, first, m)
+	look("at first", 0, "")
+	leave(one)
+	look("after the pause", 1, one)
+	answers <- answer{err: errors.New("disk on fire")}
+	look("after a retry", 1, one)
+	cut()
+
+	stop := serve(t, h, first, s, bus.Options{})
+	look("after its process died", 1, one)
+	leave(two)
+	stop()
+	second, _ := b.Connect(t)
+	serve(t, h, second, s, bus.Options{})
+	look("after a restart", 2, two)
+	answers <- answer{err: bus.Reject("8061", "no retention drive", "mount it")}
+
+	dead := deadLetter(t, ctx, b)
+	if string(dead.Original) != string(raw) || len(dead.Headers) != 0 {
+		t.Fatalf("the dead letter keeps %d bytes of %d, and headers %v", len(dead.Original), len(raw), slices.Sorted(maps.Keys(dead.Headers)))
+	}
+	if err := bus.Requeue(ctx, second, dead, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	look("requeued", 0, "")
+	leave(three)
+	look("requeued, after the pause", 1, three)
+	answers <- answer{}
+}
+
+func loopNoteTooLong(t *testing.T, h Harness) {
+	for what, note := range map[string]string{"by the bus": noise(2 << 20), "by any": strings.Repeat("n", 9<<20)} {
+		var calls atomic.Int32
+		s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+			calls.Add(1)
+			return bus.Result{After: h.AckWait / 4, Note: note}, nil
+		})
+		b, conn, ctx := setUp(t, h, s)
+		stop := serve(t, h, conn, s, bus.Options{})
+		publishAccepted(t, ctx, conn, "a")
+		if dead := deadLetter(t, ctx, b); dead.Reason != "rejected" || dead.Attempts != 1 || !strings.Contains(dead.Error, "too large for the bus") {
+			t.Errorf("%s: dead letter of reason %s after %d attempts: %s", what, dead.Reason, dead.Attempts, dead.Error)
+		}
+		if f := failedFact(t, ctx, b); f.Code != "event.too-large" || f.Remedy == "" {
+			t.Errorf("%s: failed fact %+v", what, f)
+		}
+		stop()
+		if n := calls.Load(); n != 1 {
+			t.Errorf("%s: %d calls", what, n)
+		}
+	}
 }
 
 // narrow is a broker that takes only small messages on one subject.

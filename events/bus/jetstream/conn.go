@@ -143,7 +143,7 @@ func (c *Conn) noteDenial(subject string) {
 // to publish on a subject that begins so: the call itself only saw a timeout. What was too large becomes ErrTooLarge.
 func (c *Conn) explain(err error, prefix string, begun time.Time) error {
 	var refusal *jetstream.APIError
-	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refusal) && refusal.ErrorCode == overLimit {
+	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refusal) && (refusal.ErrorCode == overLimit || refusal.ErrorCode == longHeaders) {
 		return fmt.Errorf("%w: %w", bus.ErrTooLarge, err)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
@@ -167,6 +167,7 @@ const (
 	wrongSequence jetstream.ErrorCode = 10071 // something stands there
 	inFlight      jetstream.ErrorCode = 10164 // another such publication is under way
 	overLimit     jetstream.ErrorCode = 10054 // of the stream
+	longHeaders   jetstream.ErrorCode = 10097 // over 64 KB
 )
 
 // Publish implements bus.Broker.

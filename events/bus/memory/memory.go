@@ -142,8 +142,8 @@ func (b *Bus) store(m bus.Message) error {
 	if m.Once != "" && (!strings.HasSuffix(m.Once, ".*") || strings.Count(m.Once, "*") > 1) {
 		return fmt.Errorf("message %s: the filter %s must end in its only wildcard", m.ID, m.Once)
 	}
-	if len(m.Data) > events.MaxSize+8<<10 {
-		return fmt.Errorf("message %s: %d bytes: %w", m.ID, len(m.Data), bus.ErrTooLarge)
+	if err := fits(m); err != nil {
+		return err
 	}
 	now := time.Now()
 	if at, ok := b.seen[m.ID]; ok && m.ID != "" && now.Sub(at) < window {
@@ -171,9 +171,24 @@ func (b *Bus) store(m bus.Message) error {
 	return nil
 }
 
+// fits refuses what other buses take no more: as short as theirs, so that simulations see it.
+func fits(m bus.Message) error {
+	headers := 0
+	for k, v := range m.Headers {
+		headers += len(k) + len(v)
+	}
+	if headers > 32<<10 || headers+len(m.Data) > events.MaxSize+8<<10 {
+		return fmt.Errorf("message %s: %d bytes and %d of headers: %w", m.ID, len(m.Data), headers, bus.ErrTooLarge)
+	}
+	return nil
+}
+
 // Wake implements bus.Broker.
 func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bus.Message) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := fits(m); err != nil {
 		return err
 	}
 	return c.do(func() error {

@@ -48,7 +48,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 			dead.Data = []byte(said)
 			return dead, nil
 		}
-		e.Data.Original = m.Body
+		e.Data.Original = r.Data
 		dead.Data, err = bus.EncodeDead(e)
 		dead.ID, dead.Published = e.ID, e.Time
 		return dead, err
@@ -56,7 +56,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 	// Azure gave it up: nobody of ours could say anything, since its process died each time.
 	data := events.Dead{
 		Service: service, Reason: text(m.DeadLetterReason), Error: text(m.DeadLetterErrorDescription), Attempts: max(r.Attempt-1, 1),
-		Subject: r.Subject, ID: r.ID, Headers: r.Headers, Original: m.Body, Sequence: r.Sequence,
+		Subject: r.Subject, ID: r.ID, Headers: r.Headers, Original: r.Data, Sequence: r.Sequence,
 	}
 	dead.ID = fmt.Sprintf("%s/%d/%d", service, r.Sequence, r.Attempt)
 	h := events.Header{ID: dead.ID, Source: "/reprotect/" + service, Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: r.Published.UTC()}

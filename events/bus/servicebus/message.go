@@ -42,8 +42,10 @@ var ours = []string{
 }
 
 const (
-	longestID   = 128
-	longestBody = 255 << 10 // Standard takes 256 KB with all properties
+	longestID      = 128
+	longestMessage = 255 << 10 // with its properties; Standard takes 256 KB with all that AMQP adds
+	// longestProperties keeps clear of what Azure takes in one property, 32 KB, and in all with the system's own, 64 KB.
+	longestProperties = 32 << 10
 )
 
 // outgoing turns a message into Service Bus's form.
@@ -76,6 +78,20 @@ func outgoing(m bus.Message) *azservicebus.Message {
 		out.Subject = &m.Subject
 	}
 	return out
+}
+
+// fits refuses what Azure takes never. It must be known before: of a property that is too long, or of a message that is
+// scheduled, Azure's answer passes for a failure of the moment.
+func fits(m *azservicebus.Message) error {
+	properties := 0
+	for k, v := range m.ApplicationProperties {
+		properties += len(k) + len(fmt.Sprint(v))
+	}
+	if size := len(m.Body) + properties; properties > longestProperties || size > longestMessage {
+		return fmt.Errorf("%d bytes, %d of them in properties, are over the limits of Service Bus Standard, %d and %d: %w",
+			size, properties, longestMessage, longestProperties, bus.ErrTooLarge)
+	}
+	return nil
 }
 
 // described are the properties that filters see of a message on a subject.

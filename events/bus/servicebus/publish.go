@@ -19,11 +19,12 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 	if strings.HasPrefix(m.Subject, events.SubjectNotifications+".") {
 		topic = TopicNotifications
 	}
-	if len(m.Data) > longestBody {
-		return fmt.Errorf("publish on %s: %d bytes are over the limit of %d that Service Bus Standard carries: %w", m.Subject, len(m.Data), longestBody, bus.ErrTooLarge)
+	out, what := outgoing(m), "publish on "+m.Subject
+	if err := fits(out); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	return c.send(ctx, topic, "publish on "+m.Subject, func(ctx context.Context, s *azservicebus.Sender) error {
-		return s.SendMessage(ctx, outgoing(m), nil)
+	return c.send(ctx, topic, what, func(ctx context.Context, s *azservicebus.Sender) error {
+		return s.SendMessage(ctx, out, nil)
 	})
 }
 
@@ -76,8 +77,11 @@ type scheduled struct {
 func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bus.Message) error {
 	out := outgoing(m)
 	out.ApplicationProperties[propWoken], out.ApplicationProperties[propKey] = "true", key
-	name := service + "/" + key
-	return c.send(ctx, wakeQueue(service), "schedule a wake-up of "+service, func(ctx context.Context, s *azservicebus.Sender) error {
+	name, what := service+"/"+key, "schedule a wake-up of "+service
+	if err := fits(out); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return c.send(ctx, wakeQueue(service), what, func(ctx context.Context, s *azservicebus.Sender) error {
 		sequence, err := s.ScheduleMessages(ctx, []*azservicebus.Message{out}, at, nil)
 		if err != nil || m.ID != "" || len(sequence) == 0 {
 			return err

@@ -122,7 +122,7 @@ func (c *Conn) went(what string, err error) error {
 	case err == nil:
 	case is(err, azservicebus.CodeUnauthorizedAccess, amqp.ErrCondUnauthorizedAccess):
 		err = fmt.Errorf("%s: %w: %w", what, bus.ErrNotPermitted, err)
-	case errors.Is(err, azservicebus.ErrMessageTooLarge):
+	case errors.Is(err, azservicebus.ErrMessageTooLarge), is(err, "", amqp.ErrCondMessageSizeExceeded):
 		err = fmt.Errorf("%s: %w: %w", what, bus.ErrTooLarge, err)
 	case is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound):
 		err = fmt.Errorf("%s: %w: run 'reprotect bus setup': %w", what, bus.ErrMissing, err)
