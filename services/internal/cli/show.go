@@ -78,7 +78,11 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 		do(c.Code, c.Remedy)
 	}
 	if c.Waiting != nil {
-		say("Waits for", "%s, since %s: %s", progress.For(c.Waiting.For), clock(c.Waiting.Since), c.Waiting.Message)
+		since := ""
+		if !c.Waiting.Since.IsZero() {
+			since = ", since " + clock(c.Waiting.Since)
+		}
+		say("Waits for", "%s%s: %s", progress.For(c.Waiting.For), since, c.Waiting.Message)
 		say("Place", "%s", place(c.Waiting))
 		say("Gives up", "%s", clock(c.Waiting.Until))
 		do(c.Waiting.Code, c.Waiting.Remedy)

@@ -220,22 +220,24 @@ func (c *Case) report(entries []Entry, last Entry) {
 	}
 }
 
-// standsStill is what a machine waits for while others of its case moved last: the report that told it, if any does.
-func standsStill(entries []Entry, latest Entry) (w *events.Waiting) {
-	progressed, ok := latest.Data.(events.Progressed)
-	if !ok {
+// standsStill is what the first machine that stands still waits for, while others of its case moved last. The report
+// that told it says more, where it is among the entries.
+func standsStill(entries []Entry, latest Entry) *events.Waiting {
+	progressed, _ := latest.Data.(events.Progressed)
+	i := slices.IndexFunc(progressed.Machines, func(m events.MachineProgress) bool { return m.For != "" })
+	if i < 0 {
 		return nil
 	}
-	var told Entry
-	for _, m := range progressed.Machines {
-		for _, e := range entries {
-			d, ok := e.Data.(events.Waiting)
-			if ok && m.For != "" && d.For == m.For && slices.Contains(d.Machines, m.Machine) && (w == nil || older(told, e)) {
-				w, told = &d, e
-			}
+	m := progressed.Machines[i]
+	w := events.Waiting{For: m.For, Code: m.Code, Message: m.Message, Remedy: m.Remedy, Machines: []string{m.Machine}}
+	var told *Entry
+	for n, e := range entries {
+		d, ok := e.Data.(events.Waiting)
+		if ok && d.For == m.For && d.Code == m.Code && slices.Contains(d.Machines, m.Machine) && (told == nil || older(*told, e)) {
+			w, told = d, &entries[n]
 		}
 	}
-	return w
+	return &w
 }
 
 // older says whether a stands before b on the case's way. Position rises along it; one position may be used twice,
