@@ -236,7 +236,8 @@ type MachineProgress struct {
 	Replication *int      `json:"replication,omitempty"` // percent of the initial replication, where Azure says
 	Bytes       int64     `json:"bytes,omitempty"`
 	Rate        int64     `json:"bytesPerSecond,omitempty"`
-	ETA         time.Time `json:"eta,omitzero"` // absent when there is no basis for one
+	ETA         time.Time `json:"eta,omitzero"`   // absent when there is no basis for one
+	Since       time.Time `json:"since,omitzero"` // protected since
 	// Of a machine that failed, or stands still, while others of the case may go on: why, and what to do.
 	For     string `json:"for,omitempty"` // what it waits for, as in Waiting
 	Code    string `json:"code,omitempty"`

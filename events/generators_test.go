@@ -187,7 +187,7 @@ func progressed(t *rapid.T) events.Progressed {
 		return events.MachineProgress{
 			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
 			Replication: rapid.Ptr(percent, true).Draw(t, "replication"), Bytes: bytes53.Draw(t, "bytes"), ETA: maybeWhen.Draw(t, "eta"),
-			Rate: bytes53.Draw(t, "rate"), For: rapid.SampledFrom([]string{"", "operator", "agent"}).Draw(t, "for"), Code: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "code"),
+			Since: maybeWhen.Draw(t, "since"), Rate: bytes53.Draw(t, "rate"), For: rapid.SampledFrom([]string{"", "operator", "agent"}).Draw(t, "for"), Code: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "code"),
 			Message: maybe.Draw(t, "message"), Remedy: maybe.Draw(t, "remedy"),
 		}
 	}).Draw(t, "machines"), Warnings: any0(problem).Draw(t, "warnings")}

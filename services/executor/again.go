@@ -24,6 +24,7 @@ type again struct {
 	Turn  bool          `json:"turn,omitempty"` // it stands in the line
 	// Refused: Azure did not take the last submission; there is no job of it.
 	Refused bool `json:"refused,omitempty"`
+	Over    bool `json:"over,omitempty"` // it is not tried again
 }
 
 const (
@@ -58,10 +59,8 @@ func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, 
 	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.Job}
 	a.Cause.Message = cut(cause.Message)
 	a.Cause.Causes, a.Cause.Action = "", ""
-	if !f.triesAgain(&a) {
-		return f.gaveUp(m, s, a), nil
-	}
-	remember(&f.memory.Again, m.Name, a)
+	a.Over = !f.triesAgain(&a)
+	remember(&f.memory.Again, m.Name, a) // its job is not read again, while others of the case go on
 	return f.toBeTried(ctx, m, s, a)
 }
 
@@ -120,13 +119,13 @@ func (a again) what(m events.Machine) string {
 
 // toBeTried waits until a machine may be submitted again, and does so.
 func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
+	if a.Over || a.Cause.Class == facts.Operator && f.late() {
+		return f.gaveUp(m, s, a), nil
+	}
 	if f.cancelling != nil {
 		s.State, s.Code, s.Job = cancelled, a.Cause.Code, a.Of
 		s.Message = a.what(m) + ", and it was not submitted again; the machine still runs in Azure"
 		return s, nil
-	}
-	if a.Cause.Class == facts.Operator && f.late() {
-		return f.gaveUp(m, s, a), nil
 	}
 	s.State, s.Percent, s.Task, s.Job = running, jobShare/3, "to be submitted again", a.Of
 	if a.Of == "" {
@@ -224,10 +223,11 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	}
 	a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
 	a.Tries, a.At, a.Turn, a.Refused = a.Tries+1, f.now.UTC(), false, true
-	if !f.triesAgain(&a) {
+	a.Over = !f.triesAgain(&a)
+	remember(&f.memory.Again, m.Name, a)
+	if a.Over {
 		return f.gaveUp(m, s, a), nil
 	}
-	remember(&f.memory.Again, m.Name, a)
 	s.waits = f.waitAgain(m, a)
 	return s, nil
 }

@@ -196,8 +196,8 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 	if p[0].For != waiting.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "78052" || p[2].Remedy != "begin anew" || p[3].Message != "" {
 		t.Errorf("%+v", p)
 	}
-	if said, _ := w.looks(time.Minute); said != nil {
-		t.Errorf("told again: %+v", said)
+	if said, _ := w.looks(time.Minute); said != nil || f.reads != 3 {
+		t.Errorf("told again: %+v; %d reads of 3 jobs", said, f.reads)
 	}
 	protectedItem := replicates(100)
 	protectedItem.ID, protectedItem.Name, protectedItem.State = items[3].ID, "mail01", "Protected"

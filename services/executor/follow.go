@@ -170,6 +170,7 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		if f.memory.Since[m.Name].IsZero() {
 			remember(&f.memory.Since, m.Name, f.vault.Taken.UTC())
 		}
+		s.Since = f.memory.Since[m.Name]
 		return s, nil
 	case ok && item.ReversedOnce():
 		f.replicates(&s, item)

@@ -21,7 +21,8 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	var waits []events.Waiting
 	for i, s := range standings {
 		if s.State == failed {
-			waits = add(waits, f.leavesOthers(s))
+			standings[i].Message = s.whole()
+			waits = add(waits, f.leavesOthers(standings[i]))
 		}
 		if s.waits != nil {
 			waits = add(waits, *s.waits)
@@ -58,6 +59,14 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	f.memory.Told = told
 	result.Note = waiting.Note(f.memory)
 	return result
+}
+
+// whole is why a machine failed, with Azure's own words.
+func (s standing) whole() string {
+	if s.words == "" {
+		return s.Message
+	}
+	return s.Message + ": " + s.words
 }
 
 // leavesOthers tells of a machine that failed while others of its case go on: somebody may mend it meanwhile.
@@ -118,10 +127,10 @@ func (f *follower) end(standings []standing) bus.Draft {
 	var good []events.ProtectedState
 	for i, s := range standings {
 		c.Machines[i].Job = s.Job // a submission after a failure made another
-		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.Code, Message: s.Message, Remedy: s.Remedy}
+		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.Code, Message: s.whole(), Remedy: s.Remedy}
 		switch s.State {
 		case protected:
-			state.Since, state.LagSeconds = f.memory.Since[s.Machine], s.lag
+			state.Since, state.LagSeconds = s.Since, s.lag
 			good = append(good, events.ProtectedState{
 				Machine: s.Machine, Item: s.item, Location: c.Machines[i].Location, Since: state.Since, LagSeconds: s.lag, Violation: first(f.memory.Danger[s.Machine], f.memory.Danger[""]),
 			})

@@ -260,7 +260,7 @@ func (c *Case) progressed(p events.Progressed) {
 		m := c.machine(now.Machine)
 		m.Percent, m.Task, m.Replication, m.Bytes = max(m.Percent, now.Percent), now.Task, now.Replication, now.Bytes
 		if !c.End {
-			m.State, m.ETA, m.Rate, m.Job = now.State, now.ETA, now.Rate, cmp.Or(now.Job, m.Job)
+			m.State, m.ETA, m.Rate, m.Since, m.Job = now.State, now.ETA, now.Rate, now.Since, cmp.Or(now.Job, m.Job)
 			m.Code, m.Message, m.Remedy = now.Code, now.Message, now.Remedy
 		}
 	}
