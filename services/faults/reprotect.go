@@ -48,6 +48,7 @@ var commands = []Row{
 	{Code: "case.unknown", Class: facts.Permanent, For: Reprotect},
 	{Code: "request.refused", Class: facts.Permanent, For: Reprotect},
 	{Code: "request.waiting", Class: facts.Permanent, For: Reprotect},
+	{Code: "request.begun", Class: facts.Permanent, For: Reprotect},
 	{Code: "request.cancelled", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.ended", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.running", Class: facts.Permanent, For: Reprotect},

@@ -30,6 +30,7 @@ type story struct {
 	step          string          // that was decided last
 	cancelling    bool
 	waits         string // what it waits for now, as in its last report; "" when that says it moves
+	moves         bool   // its last report says so; of a request: it has become cases
 	retries       int    // how often another try was asked for
 	cause         string // id of the event that made it
 }
@@ -57,10 +58,10 @@ func read(log []bus.Received) (s story, err error) {
 		case events.Retrying:
 			s.retries++
 		case events.Waiting:
-			s.waits = d.For
+			s.waits, s.moves = d.For, false
 			s.site, s.request = e.Site, e.Request
 		case events.Progressed:
-			s.waits = ""
+			s.waits, s.moves = "", true
 		case events.Failed:
 			s.left = unprotected(d.Machines)
 		case events.Cancelled:
@@ -99,15 +100,19 @@ func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, cas
 	case err != nil:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log of case %s cannot be read: %v", caseID, err),
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
-	case !s.begun && s.end.Name == "" && s.waits == "" && wait.Looks == 0:
+	case !s.begun && s.end.Name == "" && s.waits == "" && !s.moves && wait.Looks == 0:
 		return s, bus.Result{After: secondLook}, true
 	case !s.begun && s.end == events.TypeRefused.Kind:
 		return s, v.refuseChange(e, s, "request.refused", fmt.Sprintf("There is no case %s: the request of that name was refused, and nothing was begun", caseID), "Send the request again, mended: 'reprotect show "+caseID+"' says how."), true
-	case !s.begun && s.waits == "":
+	case !s.begun && s.waits == "" && !s.moves:
 		return s, v.refuseChange(e, s, "case.unknown", fmt.Sprintf("There is no case %s", caseID), "See 'reprotect list' for the ids of all cases."), true
 	}
 	if site, known := v.sites[s.site]; !known || site.Elsewhere {
 		return s, bus.Result{}, true // its own process answers
+	}
+	if !s.begun && s.moves {
+		return s, v.refuseChange(e, s, "request.begun", fmt.Sprintf("There is no case %s: the request of that name has become cases", caseID),
+			"Cancel its cases, or retry them, each by its own id: 'reprotect list' shows them. 'reprotect cancel "+caseID+"' on the command line cancels all of them."), true
 	}
 	return s, result, false
 }

@@ -68,6 +68,9 @@ func stories(t *testing.T) told {
 	}
 	tell(t, l, "r8", "", "", events.TypeRefused, events.Refused{Problems: []events.Problem{{Code: "x", Message: "y"}}})
 	tell(t, l, "r9", "", "", events.TypeWaiting, events.Waiting{For: "azure", Message: "away"})
+	tell(t, l, "r10", "", "", events.TypeWaiting, events.Waiting{For: "azure", Message: "away"})
+	tell(t, l, "r10", "", "", events.TypeCancelling, events.Cancelling{}) // in its last moment
+	tell(t, l, "r10", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "not-started"}}})
 	tell(t, l, "rejected", events.StepValidation, "", events.TypeRejected, events.Rejected{Case: pair, Problems: []events.Problem{{Code: "x", Message: "y"}}})
 	tell(t, l, "taken--2", "", "an-older-retry", events.TypeAccepted, events.Accepted{Case: pair})
 	return l
@@ -88,6 +91,7 @@ func TestCancel(t *testing.T) {
 		{"nobody knows it", "nowhere", 1, "case.unknown", false},
 		{"a request that was refused", "r8", 0, "request.refused", false},
 		{"a request that waits", "r9", 1, "cancelling", false},
+		{"a request that waited and has become cases", "r10", 0, "request.begun", false},
 		{"the log is away", "away", 3, "", true},
 		{"the log stays away", "away", mostLooks, "log.unread", false},
 	} {
@@ -113,6 +117,7 @@ func TestRetry(t *testing.T) {
 		{"one that has completed", "completed", "case.completed", "", nil},
 		{"a dry run", "rehearsed", "case.rehearsed", "", nil},
 		{"a request that waits", "r9", "request.waiting", "", nil},
+		{"a request that waited and has become cases", "r10", "request.begun", "", nil},
 		{"one that was taken up before", "taken", "case.retried", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,11 +172,20 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 		e := commandOf(events.Request{Machines: []events.RequestMachine{{Name: "web01"}}}, tt.looks)
 		e.ID, e.Stands = tt.id, stands
 		r, err := v.requested(t.Context(), e)
-		if err != nil || len(r.Publish) != 1 {
+		if err != nil || len(r.Publish) == 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		if d, ok := r.Publish[0].Data().(events.Refused); ok != (tt.want != "") || ok && d.Problems[0].Code != tt.want {
 			t.Errorf("%s after %d looks: %+v", tt.id, tt.looks, r.Publish[0].Data())
+		}
+		var moves []string // its own story tells that it waits no more
+		for _, d := range r.Publish {
+			if p, ok := d.Data().(events.Progressed); ok {
+				moves = append(moves, d.Case()+" "+p.Machines[0].Machine+" "+p.Machines[0].State)
+			}
+		}
+		if waited := tt.looks > 0 && tt.want == ""; waited != slices.Equal(moves, []string{tt.id + " web01 not-started"}) || !waited && moves != nil {
+			t.Errorf("%s after %d looks moves: %q", tt.id, tt.looks, moves)
 		}
 	}
 	for request, want := range map[string]string{"r8": "cancelled", "r9": ""} {
@@ -188,7 +202,9 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 // bare is a vCenter that shows nothing.
 type bare struct{}
 
-func (bare) Inventory(context.Context, facts.Query) (facts.Inventory, error) { return facts.Inventory{}, nil }
+func (bare) Inventory(context.Context, facts.Query) (facts.Inventory, error) {
+	return facts.Inventory{}, nil
+}
 
 func changer(t *testing.T) validator {
 	return validator{map[string]Site{"tokyo": {Vault: &refreshed{facts: theVault()}}}, stories(t), func() time.Time { return acceptedAt }}

@@ -94,10 +94,24 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 		return refused(name, e.ID, nil, problems...), nil
 	}
 	var result bus.Result
+	if e.Wait.Looks > 0 { // first, so that whoever asks for its end from now on is sent to its cases
+		result.Publish = append(result.Publish, into(moves(ids, cases)))
+	}
 	for _, id := range ids {
 		result.Publish = append(result.Publish, bus.Fact(events.TypeAccepted, "", events.Accepted{Case: cases[id]}).For(name, id, e.ID))
 	}
 	return result, nil
+}
+
+// moves tells in the story of a request that it waits no more.
+func moves(ids []string, cases map[string]events.Case) bus.Draft {
+	p := events.Progressed{Machines: []events.MachineProgress{}}
+	for _, id := range ids {
+		for _, name := range cases[id].Names() {
+			p.Machines = append(p.Machines, events.MachineProgress{Machine: name, State: "not-started"})
+		}
+	}
+	return bus.Fact(events.TypeProgressed, "", p)
 }
 
 // cancelledRequest says whether somebody asked for the end of a request that waited, before it became cases.

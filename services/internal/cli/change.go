@@ -18,42 +18,58 @@ func (a *app) cancelCommand() *cobra.Command {
 	var reason string
 	var wait bool
 	c := &cobra.Command{
-		Use:   "cancel CASE",
-		Short: "End a case",
+		Use:   "cancel CASE | REQUEST",
+		Short: "End a case, or all cases of a request",
 		Long: `Ask for the end of a case. Before its start, it leaves no trace in Azure. A reprotect job that runs is
 cancelled, and its end awaited; a machine whose data flows already goes on to be protected.
 
-The service that holds the case ends it at its next move. With --wait, follow it to its end: 0 when it was
-cancelled, 1 when it ended otherwise before.`,
-		Example: example("reprotect cancel r-20261122-ab12cd-web01 --reason 'wrong window'", "reprotect cancel r-20261122-ab12cd-web01 --wait"),
-		Args:    cobra.ExactArgs(1),
+With the id of a request, ask for the end of each of its cases that has not ended, and print where these stand. A
+request that waits, for Azure or for vCenter, is ended before it becomes cases.
+
+The service that holds the case ends it at its next move. With --wait, follow it, or all of them, to the end: 0 when
+all were cancelled, 1 when one ended otherwise before.`,
+		Example: example(
+			"reprotect cancel r-20261122-ab12cd--web01 --reason 'wrong window'",
+			"reprotect cancel r-20261122-ab12cd--web01 --wait",
+			"reprotect cancel r-20261122-ab12cd            # the whole request"),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer b.Close()
-			current, err := caseNow(cmd.Context(), b, args[0])
+			id := args[0]
+			current, ofRequest, err := named(cmd.Context(), b, id)
+			switch {
+			case err != nil:
+				return err
+			case ofRequest != nil:
+				return a.cancelRequest(cmd.Context(), b, id, ofRequest, reason, wait)
+			case current.State == progress.StateCancelling:
+				a.hint("Somebody asked for the end of case %s before.", id)
+			default:
+				_, err := change(cmd.Context(), a, b, events.TypeCancel, []string{id}, func(string) events.Cancel { return events.Cancel{Case: id, Reason: reason} })
+				if err != nil {
+					return err
+				}
+			}
+			if !wait {
+				return a.printCase(cmd.Context(), b, id)
+			}
+			var belongs func(progress.Entry) bool
+			if current.OfRequest() { // it may become cases in this very moment
+				belongs = func(e progress.Entry) bool { return e.Header.Request == current.Request }
+			}
+			cases, err := a.watchOut(cmd.Context(), b, []string{id}, belongs)
 			if err != nil {
 				return err
 			}
-			if current.State == progress.StateCancelling {
-				a.hint("Somebody asked for the end of case %s before.", args[0])
-			} else if err := change(cmd.Context(), a, b, events.TypeCancel, args[0], events.Cancel{Case: args[0], Reason: reason}); err != nil {
-				return err
-			}
-			if !wait {
-				return a.printCase(cmd.Context(), b, args[0])
-			}
-			cases, err := a.watchOut(cmd.Context(), b, args[0])
-			if err == nil && cases[0].State != events.TypeCancelled.Name && cases[0].Code != "request.cancelled" {
-				err = errNo
-			}
-			return err
+			return errors.Join(a.printEnds(cases), allCancelled(cases))
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for the event log")
-	c.Flags().BoolVar(&wait, "wait", false, "follow the case to its end")
+	c.Flags().BoolVar(&wait, "wait", false, "follow the case, or all of the request, to the end")
 	return c
 }
 
@@ -76,19 +92,30 @@ when not.`,
 				return err
 			}
 			defer b.Close()
-			if _, err := caseNow(cmd.Context(), b, args[0]); err != nil {
+			id := args[0]
+			_, ofRequest, err := named(cmd.Context(), b, id)
+			switch {
+			case err != nil:
 				return err
+			case ofRequest != nil:
+				return notOne(id, ofRequest)
 			}
-			next := args[0]
-			err = change(cmd.Context(), a, b, events.TypeRetry, args[0], events.Retry{Case: args[0], Reason: reason}, func(c progress.Case) { next = c.ID })
+			answers, err := change(cmd.Context(), a, b, events.TypeRetry, []string{id}, func(string) events.Retry { return events.Retry{Case: id, Reason: reason} })
 			if err != nil {
 				return err
+			}
+			next := id
+			if len(answers) > 0 {
+				next = answers[0].ID
 			}
 			if !wait {
 				return a.printCase(cmd.Context(), b, next)
 			}
-			cases, err := a.watchOut(cmd.Context(), b, next)
-			return errors.Join(err, verdict(cases))
+			cases, err := a.watchOut(cmd.Context(), b, []string{next}, nil)
+			if err != nil {
+				return err
+			}
+			return errors.Join(a.printEnds(cases), verdict(cases))
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for the event log")
@@ -96,28 +123,28 @@ when not.`,
 	return c
 }
 
-// caseNow reads where a case stands.
-func caseNow(ctx context.Context, b Bus, id string) (progress.Case, error) {
-	if _, err := caseFilter(id); err != nil {
-		return progress.Case{}, err
+// change publishes a command about each of some cases and waits for what a service says to them. It returns the cases
+// in which the answers stand: fewer than were asked for when no service answers in time. A refusal is an error that
+// shows why; everything else was accepted.
+func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs []string, data func(caseID string) T) ([]progress.Case, error) {
+	if len(caseIDs) == 0 {
+		return nil, nil
 	}
-	c, found, err := b.Case(ctx, id)
-	if err == nil && !found {
-		err = noSuchCase(id)
-	}
-	return c, err
-}
-
-// change publishes a command about a case and waits for what a service says to it: a refusal is an error that
-// shows why, everything else was accepted, and taken is told of the case in which it stands.
-func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID string, data T, taken ...func(progress.Case)) error {
-	id := a.deps.NewID(a.deps.Now())
 	from, err := behind(ctx, b, events.CommandSubject(t.Kind))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := command(ctx, a, b, t, id, data); err != nil {
-		return err
+	caseToken, id := "*", a.deps.NewID(a.deps.Now())
+	sent := map[string]bool{}
+	for i, caseID := range caseIDs {
+		one := fmt.Sprintf("%s-%d", id, i+1)
+		if len(caseIDs) == 1 {
+			one, caseToken = id, caseID
+		}
+		if err := command(ctx, a, b, t, one, data(caseID)); err != nil {
+			return nil, err
+		}
+		sent[one] = true
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -126,29 +153,47 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID 
 	f := &follow{
 		bus: b, from: from, screen: silent{},
 		filters: []string{
-			events.OutcomeFilter("*", "*", events.StepRequest), events.OutcomeFilter("*", caseID, events.StepCancel), events.OutcomeFilter("*", caseID, events.StepRetry),
+			events.OutcomeFilter("*", "*", events.StepRequest), events.OutcomeFilter("*", caseToken, events.StepCancel), events.OutcomeFilter("*", caseToken, events.StepRetry),
 		},
-		belongs: func(e progress.Entry) bool { return e.Header.Causation == id },
-		over:    func(cases []progress.Case) bool { return len(cases) > 0 },
+		belongs: func(e progress.Entry) bool { return sent[e.Header.Causation] },
+		over: func(cases []progress.Case) bool {
+			patience.Reset(a.deps.Patience)
+			return len(cases) == len(sent)
+		},
 	}
-	if err := f.run(reading); err != nil {
-		if ctx.Err() == nil && reading.Err() != nil {
-			a.hint("The command is on the bus, but no service has answered within %s.", progress.Duration(a.deps.Patience))
-			a.hint("It will be taken up as soon as a validator runs; do not send it again. 'reprotect bus status' shows who is behind.")
-			return nil
-		}
-		return err
+	err = f.run(reading)
+	answers := f.log.Cases()
+	switch {
+	case err != nil && (ctx.Err() != nil || reading.Err() == nil):
+		return nil, err
+	case err != nil:
+		a.sayUnanswered(len(sent)-len(answers), len(sent))
 	}
-	answer := f.log.Cases()[0]
-	if isRefused(answer) {
+	refused := slices.DeleteFunc(slices.Clone(answers), func(c progress.Case) bool { return !isRefused(c) })
+	if len(refused) == 0 {
+		return answers, nil
+	}
+	if len(refused) == len(sent) {
 		a.hint("Refused, nothing was changed.")
-		showProblems(a.stderr, answer.Problems, nil)
-		return errNo
+	} else {
+		a.hint("Refused for %s of %d.", plural(len(refused), "case", "cases"), len(sent))
 	}
-	for _, tell := range taken {
-		tell(answer)
+	var problems []events.Problem
+	for _, c := range refused {
+		problems = append(problems, c.Problems...)
 	}
-	return nil
+	showProblems(a.stderr, problems, nil)
+	return answers, errNo
+}
+
+// sayUnanswered tells people that commands stand, and what becomes of them.
+func (a *app) sayUnanswered(n, of int) {
+	they, it, them := "The command is", "It", "it"
+	if of > 1 {
+		they, it, them = fmt.Sprintf("The commands for %d of %d cases are", n, of), "They", "them"
+	}
+	a.hint("%s on the bus, but no service has answered within %s.", they, progress.Duration(a.deps.Patience))
+	a.hint("%s will be taken up as soon as a validator runs; do not send %s again. 'reprotect bus status' shows who is behind.", it, them)
 }
 
 // behind is the place of the log behind the newest message of a subject: what answers a later one stands there.
@@ -185,19 +230,35 @@ func (a *app) printCase(ctx context.Context, b Bus, id string) error {
 	return a.printJSON(brief(c))
 }
 
-// watchOut follows a case to its end and prints where it stands then.
-func (a *app) watchOut(ctx context.Context, b Bus, id string) ([]progress.Case, error) {
-	filters, err := caseFilters([]string{id})
-	if err != nil {
-		return nil, err
+// watchOut follows cases to their end. Belongs tells their facts from all others; nil: those of the ids alone are read.
+func (a *app) watchOut(ctx context.Context, b Bus, ids []string, belongs func(progress.Entry) bool) ([]progress.Case, error) {
+	f := &follow{bus: b, ids: ids, filters: []string{events.SubjectFacts + ".>"}, screen: a.progressScreen(), belongs: belongs, over: allEnded}
+	if belongs == nil {
+		var err error
+		if f.filters, err = caseFilters(ids); err != nil {
+			return nil, err
+		}
 	}
-	f := &follow{bus: b, ids: []string{id}, filters: filters, screen: a.progressScreen(), over: allEnded}
 	if err := f.run(ctx); err != nil {
 		return nil, err
 	}
-	cases := slices.Clone(f.cases())
-	if a.json() {
-		return cases, a.printJSON(brief(cases[0]))
+	return f.cases(), nil
+}
+
+// printEnds prints where a case stands that was followed, or the cases that the request became meanwhile.
+func (a *app) printEnds(cases []progress.Case) error {
+	if a.json() && len(cases) == 1 {
+		return a.printJSON(brief(cases[0]))
 	}
-	return cases, a.printCases(cases)
+	return a.printCases(cases)
+}
+
+// allCancelled is nil when all cases were cancelled.
+func allCancelled(cases []progress.Case) error {
+	if slices.ContainsFunc(cases, func(c progress.Case) bool {
+		return c.State != events.TypeCancelled.Name && c.Code != "request.cancelled"
+	}) {
+		return errNo
+	}
+	return nil
 }

@@ -13,9 +13,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"reprotect.example/events"
 	"reprotect.example/services/internal/cli"
 )
 
@@ -99,6 +101,42 @@ func TestInterruptEndsCleanly(t *testing.T) {
 		if status := cli.Main(ctx, append(strings.Fields(test.args), "--config", config), testDeps(), nil, out, &errs); status != test.status || errs.Len() > 0 {
 			t.Errorf("%s: status %d, stderr %q", test.args, status, errs.String())
 		}
+	}
+}
+
+// A request that waits is cancelled by its own id; it may become cases in the moment in which that is asked for.
+func TestCancelOfARequestThatBecomesCases(t *testing.T) {
+	s := startSite(t, t.TempDir())
+	s.serve(t)
+	waits := events.Waiting{For: "azure", Message: "Azure does not answer.", Since: now, NextLook: now}
+	put(t, s, events.TypeWaiting, "", "r-1", 1, 1, waits)
+	run := func(args string, status int) (string, string) {
+		t.Helper()
+		config := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(config, fmt.Appendf(nil, `{"url":%q}`, s.server.URL()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		deps := testDeps()
+		deps.NewID = func(time.Time) string { return "r-2" }
+		var out, errs bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if got := cli.Main(ctx, append(strings.Fields(args), "--config", config), deps, nil, &out, &errs); got != status {
+			t.Errorf("%s: status %d\n%s%s", args, got, out.String(), errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	if out, _ := run("show r-1", 0); !strings.Contains(out, "waiting, 0 %") {
+		t.Errorf("it shows as:\n%s", out)
+	}
+	if out, _ := run("cancel r-1 --wait", 0); !strings.Contains(out, "r-1-app01") || !strings.Contains(out, "cancelled") {
+		t.Errorf("it ends as:\n%s", out)
+	}
+	if out, errs := run("show r-1", 0); !strings.Contains(out, "r-1-app01") || !strings.Contains(errs, "r-1 is a request, which has become 1 case") {
+		t.Errorf("it shows as:\n%s%s", out, errs)
+	}
+	if _, errs := run("cancel r-1", 1); !strings.Contains(errs, "every case of request r-1 has ended") {
+		t.Errorf("cancelled again:\n%s", errs)
 	}
 }
 

@@ -92,14 +92,14 @@ func (f *follow) take(r bus.Received) (progress.Entry, bool) {
 	return e, err == nil
 }
 
-// cases returns those that are watched, in the order in which they came.
+// cases returns those that are watched, in the order in which they came; a request no more once it has become cases.
 func (f *follow) cases() []progress.Case {
 	var all []progress.Case
 	for _, id := range f.watched {
 		c, _ := f.log.Case(id)
 		all = append(all, c)
 	}
-	return all
+	return progress.WithoutBegun(all)
 }
 
 func allEnded(cases []progress.Case) bool {

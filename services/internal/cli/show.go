@@ -19,6 +19,7 @@ func (a *app) showCommand() *cobra.Command {
 		Use:   "show CASE",
 		Short: "Show a case: state, machines, findings, history",
 		Long: `Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history.
+With the id of a request, list its cases.
 
 With --lang ja, cause and remedy of every code that the catalogues know are in Japanese. What Azure or vCenter said
 stays as it came, and -o json is what the event log says.`,
@@ -30,9 +31,12 @@ stays as it came, and -o json is what the event log says.`,
 				return err
 			}
 			defer b.Close()
-			c, err := caseNow(cmd.Context(), b, args[0])
-			if err != nil {
+			c, ofRequest, err := named(cmd.Context(), b, args[0])
+			switch {
+			case err != nil:
 				return err
+			case ofRequest != nil:
+				return a.showRequest(args[0], ofRequest)
 			}
 			if a.json() {
 				return a.printJSON(c)

@@ -52,11 +52,21 @@ func validator() bus.Service {
 			if e.Data.Case == "r-1-web01" {
 				return bus.Result{}, bus.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
 			}
-			header := events.Cancelled{Case: events.Case{Machines: []events.Machine{{Name: "app01", Item: "/i", Architecture: "modernized"}}}, Reason: e.Data.Reason}
-			return bus.Result{Publish: []bus.Draft{
-				bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1"),
-				bus.Fact(events.TypeCancelled, events.StepValidation, header).For("tokyo", e.Data.Case, "r-1"),
-			}}, nil
+			data := events.Cancelled{Case: events.Case{Machines: []events.Machine{{Name: "app01", Item: "/i", Architecture: "modernized"}}}, Reason: e.Data.Reason}
+			drafts := []bus.Draft{bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1")}
+			switch e.Data.Case {
+			case "r-1": // a request that becomes a case in this very moment
+				data.Case.Reason = prepared
+				drafts = append(drafts,
+					bus.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{{Machine: "app01", State: "not-started"}}}).For("tokyo", "r-1", "r-1"),
+					bus.Fact(events.TypeAccepted, "", events.Accepted{Case: data.Case}).For("tokyo", "r-1-app01", "r-1"),
+					bus.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", "r-1-app01", "r-1"))
+			case "r-1-db01": // it had been started
+				drafts = append(drafts, bus.Fact(events.TypeCancelled, events.StepReplication, data).For("tokyo", e.Data.Case, "r-1"))
+			default:
+				drafts = append(drafts, bus.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", e.Data.Case, "r-1"))
+			}
+			return bus.Result{Publish: drafts}, nil
 		}, refuse),
 		bus.OnCommand(events.TypeRetry, func(_ context.Context, e bus.Event[events.Retry]) (bus.Result, error) {
 			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}

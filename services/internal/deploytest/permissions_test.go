@@ -42,7 +42,7 @@ var publishers = map[string][]string{
 	"reprotect.event.tokyo.c.submission.failed":       {"executor"},
 	"reprotect.event.tokyo.c.replication.completed":   {"executor"},
 	"reprotect.event.tokyo.c.replication.failed":      {"executor"},
-	"reprotect.event.tokyo.c.progress.progressed":     {"executor"},
+	"reprotect.event.tokyo.c.progress.progressed":     {"validator", "executor"},
 	"reprotect.event.tokyo.c.progress.waiting":        {"validator", "datastore", "agentwatcher", "executor"},
 	"reprotect.event.tokyo.c.guard.violated":          {"guard"},
 	"reprotect.event.tokyo.c.guard.returned":          {"guard"},

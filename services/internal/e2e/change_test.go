@@ -93,9 +93,9 @@ func TestOperatorMendsAndRetries(t *testing.T) {
 	}
 }
 
-// A request that waits for Azure has no case yet; it is cancelled by its own id.
+// A request that waits for Azure has no case yet; it is cancelled by its own id, until it has become cases.
 func TestCancelWhileAzureIsDown(t *testing.T) {
-	w := start(t, modernized("down-m"))
+	w := start(t, modernized("down-m"), modernized("later-m"))
 	w.serve(w.config)
 	w.do("azure-down", "on")
 	w.request("down", "", "down-m")
@@ -104,6 +104,14 @@ func TestCancelWhileAzureIsDown(t *testing.T) {
 	if d := await(w, events.TypeRefused, "down").Data; d.Problems[0].Code != "request.cancelled" || !strings.Contains(d.Problems[0].Message, "wrong window") {
 		t.Errorf("%+v", d)
 	}
+	w.request("later", "", "later-m")
+	w.waits("later-m", "azure.unavailable", "azure")
 	w.do("azure-down", "off")
+	await(w, events.TypeAccepted, caseOf("later", "later-m"))
+	w.change("cancel", "cancel-later", "later", "too late")
+	if d := await(w, events.TypeRefused, "cancel-later").Data; d.Problems[0].Code != "request.begun" {
+		t.Errorf("%+v", d)
+	}
+	w.completes(caseOf("later", "later-m"))
 	w.submissions("down-m", 0)
 }

@@ -207,15 +207,25 @@ func (l *Log) Case(id string) (Case, bool) {
 // its own id until it has become cases.
 func (l *Log) Cases() []Case {
 	var all []Case
-	begun := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(l.cases)) {
 		c, _ := l.Case(id)
 		all = append(all, c)
-		begun[c.Request] = begun[c.Request] || c.ID != c.Request
 	}
-	all = slices.DeleteFunc(all, func(c Case) bool { return c.ID == c.Request && begun[c.Request] })
+	all = WithoutBegun(all)
 	slices.SortStableFunc(all, func(a, b Case) int { return a.Since.Compare(b.Since) })
 	return all
+}
+
+// OfRequest says whether a case is a request itself, which waits, waited or was refused.
+func (c Case) OfRequest() bool { return c.ID == events.Token(c.Request) }
+
+// WithoutBegun leaves out the requests that have become some of the cases. It changes the slice.
+func WithoutBegun(all []Case) []Case {
+	begun := map[string]bool{}
+	for _, c := range all {
+		begun[c.Request] = begun[c.Request] || !c.OfRequest()
+	}
+	return slices.DeleteFunc(all, func(c Case) bool { return c.OfRequest() && begun[c.Request] })
 }
 
 // Fold projects entries to cases, the oldest case first. What is no fact is left out.

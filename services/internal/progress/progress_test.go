@@ -208,6 +208,20 @@ func TestARequestThatWaitedBecomesItsCases(t *testing.T) {
 	}
 }
 
+// The id of a request need not be one that a case can have.
+func TestARequestOfAnyIDBecomesItsCases(t *testing.T) {
+	for _, request := range []string{"r1", "Change 0012345"} {
+		waited := progress.Case{ID: events.Token(request), Request: request}
+		begun := progress.Case{ID: events.Token(request) + "--web01", Request: request}
+		if got := progress.WithoutBegun([]progress.Case{waited}); len(got) != 1 {
+			t.Errorf("%s while it waits: %v", request, got)
+		}
+		if got := progress.WithoutBegun([]progress.Case{begun, waited}); len(got) != 1 || got[0].ID != begun.ID {
+			t.Errorf("%s once it has become cases: %v", request, got)
+		}
+	}
+}
+
 func TestForeignEventsAreNoFacts(t *testing.T) {
 	t.Parallel()
 	good := upTo(events.StepRequest).entries[0]
