@@ -3,6 +3,7 @@ package checks
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -189,6 +190,13 @@ func judgeFamily(s Subject, mt facts.MasterTarget) Verdict {
 
 // mostDisks can be attached to a master target or an appliance (S7, M1).
 const mostDisks = 60
+
+// MayFit says whether the disks of a case are known, and so few that its master targets and appliances can take them once
+// enough others have failed back (S7, M1).
+func MayFit(in Input) bool {
+	_, ofMachines := subjects(in)
+	return !slices.ContainsFunc(ofMachines, func(s Subject) bool { return s.Slots.Unclear != "" || s.Slots.Case > mostDisks })
+}
 
 // judgeMasterTargetSlots counts what is attached: the VM's own disks count too, where vCenter shows them.
 func judgeMasterTargetSlots(s Subject, mt facts.MasterTarget) Verdict {

@@ -175,3 +175,28 @@ func TestRetention(t *testing.T) {
 		{"policies unread", func(s *site) { s.Vault.Unread = map[string]string{"policies": "HTTP 503"} }, Unknown, "HTTP 503"},
 	})
 }
+
+func TestMayFit(t *testing.T) {
+	t.Parallel()
+	disks := func(n int) func(*site) {
+		return func(s *site) { s.db().Disks = make([]facts.ItemDisk, n) }
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*site)
+		want   bool
+	}{
+		{"few", disks(2), true},
+		{"few, on a full master target", func(s *site) { s.mt().DiskCount = 60 }, true},
+		{"all that it takes", disks(60), true},
+		{"one too many", disks(61), false},
+		{"too many with the whole case", func(s *site) { disks(59)(s); s.add("app01", true) }, false},
+		{"not known", func(s *site) { s.db().Disks, s.dbVM().Disks = nil, nil }, false},
+	} {
+		s := healthy()
+		tt.change(s)
+		if got := MayFit(s.Input); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

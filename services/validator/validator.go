@@ -137,16 +137,20 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
 		}
 	}
-	findings, asOf, err := Check(ctx, site, c, v.now)
+	in, err := look(ctx, site, c, v.now)
 	if err != nil {
 		return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
 	}
-	c.CheckedAt = asOf.UTC()
+	findings := checks.Run(in)
+	c.CheckedAt = in.Vault.AsOf().UTC()
 	blocking := checks.Blocking(findings)
-	if until := e.Time.Add(site.RetentionWait); onlyRetention(blocking) && v.now().Before(until) {
+	until := e.Time.Add(site.RetentionWait)
+	switch {
+	case onlyRetention(blocking) && v.now().Before(until):
 		return v.awaitDrive(ctx, e, site, blocking, until)
-	}
-	if len(blocking) > 0 {
+	case onlySlots(blocking) && checks.MayFit(in) && !c.DryRun: // a dry run takes none, and tells what it finds
+		return v.awaitSlots(e, site, blocking), nil
+	case len(blocking) > 0:
 		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
 			Case: c, Findings: findings, Problems: checks.Problems(blocking),
 		})}}, nil
@@ -170,15 +174,39 @@ func (v validator) awaitDrive(ctx context.Context, e bus.Event[events.Accepted],
 			return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
 		}
 	}
-	w := events.Waiting{
-		For: waiting.ForRetentionDrive, Code: retentionDrive, Message: blocking[0].Evidence, Remedy: blocking[0].Remedy,
-		Since: e.Time, Until: until,
+	w := waitFor(waiting.ForRetentionDrive, e, blocking)
+	w.Until = until
+	pause := min(waiting.Pause(site.Look, 0), until.Sub(v.now())+time.Millisecond)
+	return waiting.On(w, e.Wait, v.now(), pause), nil
+}
+
+// onlySlots says whether nothing stops the case but disk slots that others hold.
+func onlySlots(blocking []events.Finding) bool {
+	return len(blocking) > 0 && !slices.ContainsFunc(blocking, func(f events.Finding) bool {
+		return !strings.HasSuffix(f.Check, ".disk-slots") || f.Status != checks.Failed
+	})
+}
+
+// awaitSlots waits for disk slots that come free as others fail back: a case that is asked for while its master target
+// or appliance is full waits like those that were asked for before, which stand in the executor's line.
+func (v validator) awaitSlots(e bus.Event[events.Accepted], site Site, blocking []events.Finding) bus.Result {
+	w := waitFor(waiting.ForDiskSlot, e, blocking)
+	w.Remedy += " The case goes on by itself: slots come free as machines fail back."
+	result := waiting.On(w, e.Wait, v.now(), waiting.Pause(site.Look, e.Wait.Looks))
+	if strings.HasPrefix(e.Wait.Note, waiting.ForDiskSlot+"\n") { // not told again whenever one of the others is home
+		result.Publish, result.Note = nil, e.Wait.Note
 	}
+	return result
+}
+
+// waitFor words the findings that a case waits for.
+func waitFor(reason string, e bus.Event[events.Accepted], blocking []events.Finding) events.Waiting {
+	first := blocking[0]
+	w := events.Waiting{For: reason, Code: first.Check, Message: first.Evidence, Remedy: first.Remedy, Since: e.Time}
 	for _, f := range blocking {
 		w.Machines = append(w.Machines, f.Machine)
 	}
-	pause := min(waiting.Pause(site.Look, 0), until.Sub(v.now())+time.Millisecond)
-	return waiting.On(w, e.Wait, v.now(), pause), nil
+	return w
 }
 
 // refresh lets the configuration servers of a case report anew.
@@ -201,17 +229,14 @@ func refresh(ctx context.Context, site Site, c events.Case) error {
 	return nil
 }
 
-// Check reads the facts behind a case and judges them; nothing is changed. AsOf is when the oldest of them was read.
-func Check(ctx context.Context, site Site, c events.Case, now func() time.Time) (findings []events.Finding, asOf time.Time, err error) {
+// look reads the facts behind a case; nothing is changed.
+func look(ctx context.Context, site Site, c events.Case, now func() time.Time) (checks.Input, error) {
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return nil, asOf, err
+		return checks.Input{}, err
 	}
 	inventory, err := site.Inventory.Inventory(ctx, checks.Query(c, vault))
-	if err != nil {
-		return nil, asOf, err
-	}
-	return checks.Run(checks.Input{Now: now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks}), vault.AsOf(), nil
+	return checks.Input{Now: now(), Case: c, Vault: vault, Inventory: inventory, Site: site.Checks}, err
 }
 
 // site finds the site that a request is for: the named one, or the only one.

@@ -115,3 +115,19 @@ func TestCancelWhileAzureIsDown(t *testing.T) {
 	w.completes(caseOf("later", "later-m"))
 	w.submissions("down-m", 0)
 }
+
+// A case that is asked for while its master target is full waits, as those do that were asked for before; it can be
+// cancelled, and goes on by itself.
+func TestAFullMasterTargetIsWaitedFor(t *testing.T) {
+	w := start(t, classic("full-c"), classic("wrong-c"))
+	w.serve(w.config)
+	w.do("set-server", "MT-LINUX-01", "diskCount", "60")
+	w.request("full", "", "full-c", "wrong-c")
+	w.waits("full-c", "master-target.disk-slots", "disk-slot")
+	w.change("cancel", "cancel-full", caseOf("full", "wrong-c"), "wrong window")
+	await(w, events.TypeCancelled, caseOf("full", "wrong-c"))
+	w.do("set-server", "MT-LINUX-01", "diskCount", "none")
+	w.completes(caseOf("full", "full-c"))
+	w.submissions("full-c", 1)
+	w.submissions("wrong-c", 0)
+}

@@ -296,7 +296,6 @@ func (w *siteWorld) endsAreThoseInStore(t *testing.T) {
 		}
 		switch {
 		case end == want, end == or, end == "refused", end == "cancelled" && w.asked[id]:
-		case end == "rejected" && w.full(t, id): // its master target was full when it was checked
 		case !first: // a retry meets what the case before it left
 		default:
 			t.Errorf("case %s of %v ended as %s, want %s, after%s: %s", id, members[id], end, want, w.history(members[id]), w.last(id))
@@ -326,20 +325,6 @@ func (w *siteWorld) last(id string) (data string) {
 		}
 	}
 	return data
-}
-
-// full says whether a case was rejected for want of disk slots alone.
-func (w *siteWorld) full(t *testing.T, id string) bool {
-	for _, e := range w.facts(t) {
-		if e.Case == id && e.Type == events.TypeRejected.CloudType() {
-			rejected, err := events.As(events.TypeRejected, e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return !slices.ContainsFunc(rejected.Data.Problems, func(p events.Problem) bool { return !strings.HasSuffix(p.Code, ".disk-slots") })
-		}
-	}
-	return false
 }
 
 func (w *siteWorld) oneJobAtATime(t *testing.T) {
