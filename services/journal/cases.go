@@ -17,9 +17,10 @@ type CaseFilter struct {
 // Cases returns where the cases stand, the oldest first, without their history, which Case has. As in progress.Log, a
 // request that waited is none of them once it has become cases.
 func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT document FROM cases
+	rows, err := s.readers.QueryContext(ctx, `SELECT document,
+			(id = request OR step = '') AND EXISTS (SELECT 1 FROM cases AS other WHERE other.request = cases.request AND other.id <> cases.id)
+		FROM cases
 		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3)
-		AND NOT (id = request AND EXISTS (SELECT 1 FROM cases AS other WHERE other.request = cases.request AND other.id <> cases.id))
 		ORDER BY since, id`, f.State, f.Site, f.Request)
 	if err != nil {
 		return nil, s.explain("read the cases", err)
@@ -28,14 +29,17 @@ func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error
 	cases := []progress.Case{}
 	for rows.Next() {
 		var document []byte
+		var others bool // of the same request
 		var c progress.Case
-		if err = rows.Scan(&document); err == nil {
+		if err = rows.Scan(&document, &others); err == nil {
 			err = json.Unmarshal(document, &c)
 		}
 		if err != nil {
 			return nil, s.explain("read the cases", err)
 		}
-		cases = append(cases, c)
+		if !others || !c.OfRequest() {
+			cases = append(cases, c)
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, s.explain("read the cases", err)

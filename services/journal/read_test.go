@@ -192,3 +192,22 @@ func TestStoryAndStands(t *testing.T) {
 		}
 	}
 }
+
+// A request whose id no case can have stands under a token of it while it waits, and no more once it has become cases.
+func TestARequestThatWaitedIsNoCase(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	ask := func(r bus.Received) bus.Received {
+		r.Data = []byte(strings.ReplaceAll(string(r.Data), `"request":"r1"`, `"request":"CHG 1"`))
+		return r
+	}
+	token := events.Token("CHG 1")
+	keep(t, s, ask(fact(events.TypeWaiting, token, "", 1, 1, events.Waiting{For: "azure", Message: "Azure is away.", Since: begun})))
+	if cases, err := s.Cases(t.Context(), CaseFilter{}); err != nil || len(cases) != 1 || cases[0].Request != "CHG 1" {
+		t.Errorf("while it waits: %+v, %v", cases, err)
+	}
+	keep(t, s, ask(fact(events.TypeAccepted, token+"--web01", "", 2, 2, events.Accepted{Case: machines("web01")})))
+	if cases, err := s.Cases(t.Context(), CaseFilter{}); err != nil || len(cases) != 1 || cases[0].ID != token+"--web01" {
+		t.Errorf("once it has become a case: %+v, %v", cases, err)
+	}
+}
