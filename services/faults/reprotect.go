@@ -52,6 +52,7 @@ var commands = []Row{
 	{Code: "request.cancelled", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.ended", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.running", Class: facts.Permanent, For: Reprotect},
+	{Code: "case.replicating", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.completed", Class: facts.Permanent, For: Reprotect, Refs: []string{"S40", "S41"}},
 	{Code: "case.rehearsed", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.retried", Class: facts.Permanent, For: Reprotect},

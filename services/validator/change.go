@@ -31,6 +31,7 @@ type story struct {
 	cancelling    bool
 	waits         string // what it waits for now, as in its last report; "" when that says it moves
 	moves         bool   // its last report says so; of a request: it has become cases
+	flows         bool   // the data of all of its machines flows, as its last report says
 	retries       int    // how often another try was asked for
 	cause         string // id of the event that made it
 }
@@ -62,6 +63,10 @@ func read(log []bus.Received) (s story, err error) {
 			s.site, s.request = e.Site, e.Request
 		case events.Progressed:
 			s.waits, s.moves = "", true
+			if slices.ContainsFunc(d.Machines, func(m events.MachineProgress) bool { return m.For == waiting.ForOperator }) {
+				s.waits = waiting.ForOperator // one of them still does, while others move
+			}
+			s.flows = !slices.ContainsFunc(d.Machines, func(m events.MachineProgress) bool { return m.State != "replicating" && m.State != "protected" })
 		case events.Failed:
 			s.left = unprotected(d.Machines)
 		case events.Cancelled:
@@ -129,6 +134,9 @@ func (v validator) cancel(ctx context.Context, e bus.Event[events.Cancel]) (bus.
 	case s.end.Name != "":
 		return v.refuseChange(e.Header, s, "case.ended", fmt.Sprintf("Case %s ended as %s at %s", e.Data.Case, s.end.Name, s.endedAt.UTC().Format(time.RFC3339)),
 			"Nothing is left to be cancelled."), nil
+	case s.begun && s.flows:
+		return v.refuseChange(e.Header, s, "case.replicating", fmt.Sprintf("Every machine of case %s replicates from Azure already, and that cannot be cancelled", e.Data.Case),
+			"Follow it with 'reprotect watch "+e.Data.Case+"' until its machines are protected. To give one up after all, disable its replication in the vault."), nil
 	}
 	draft := bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For(s.site, e.Data.Case, s.request)
 	return bus.Result{Publish: []bus.Draft{draft}}, nil

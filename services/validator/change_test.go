@@ -59,6 +59,11 @@ func stories(t *testing.T) told {
 	tell(t, l, "runs", "", "", events.TypeWaiting, operator)
 	tell(t, l, "runs", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running"}}})
 	tell(t, l, "waits", "", "", events.TypeWaiting, operator)
+	tell(t, l, "flows", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
+	tell(t, l, "flows", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "replicating"}, {Machine: "db01", State: "protected"}}})
+	tell(t, l, "half", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
+	tell(t, l, "half", "", "", events.TypeWaiting, operator)
+	tell(t, l, "half", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: waiting.ForOperator}, {Machine: "db01", State: "replicating"}}})
 	tell(t, l, "cancelling", "", "", events.TypeCancelling, events.Cancelling{})
 	tell(t, l, "completed", "", "", events.TypeCompleted, events.Completed{Case: pair, Machines: []events.ProtectedState{{Machine: "web01", Item: "/1", Since: acceptedAt}}})
 	tell(t, l, "rehearsed", "", "", events.TypeRehearsed, events.Rehearsed{Case: pair, Would: pair.Machines})
@@ -85,6 +90,8 @@ func TestCancel(t *testing.T) {
 	}{
 		{"one that runs", "runs", 0, "cancelling", false},
 		{"one that is being cancelled", "cancelling", 0, "", false},
+		{"one of which one machine waits for somebody", "half", 0, "cancelling", false},
+		{"one whose data flows", "flows", 0, "case.replicating", false},
 		{"one that has completed", "completed", 0, "case.ended", false},
 		{"one that failed", "failed", 0, "case.ended", false},
 		{"nobody knows it, yet", "nowhere", 0, "", true},
@@ -113,6 +120,7 @@ func TestRetry(t *testing.T) {
 		{"one that was rejected: all", "rejected", "accepted", "rejected--2", []string{"web01", "db01"}},
 		{"a retry that failed", "twice--2", "accepted", "twice--3", []string{"db01"}},
 		{"one that waits for somebody", "waits", "retrying", "waits", nil},
+		{"one of which one machine waits for somebody, while another moves", "half", "retrying", "half", nil},
 		{"one that is under way", "runs", "case.running", "", nil},
 		{"one that has completed", "completed", "case.completed", "", nil},
 		{"a dry run", "rehearsed", "case.rehearsed", "", nil},

@@ -21,7 +21,8 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:   "cancel CASE | REQUEST",
 		Short: "End a case, or all cases of a request",
 		Long: `Ask for the end of a case. Before its start, it leaves no trace in Azure. A reprotect job that runs is
-cancelled, and its end awaited; a machine whose data flows already goes on to be protected.
+cancelled, and its end awaited. A machine whose data flows already is followed until it is protected; where all do, the
+command is refused.
 
 With the id of a request, ask for the end of each of its cases that has not ended, and print where these stand. A
 request that waits, for Azure or for vCenter, is ended before it becomes cases.
