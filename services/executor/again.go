@@ -194,17 +194,18 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 		s.State, s.Code, s.Message, s.Remedy = failed, problem.Code, problem.Message, problem.Remedy
 		return s, nil
 	}
-	alone := f.e.Header
-	alone.Case += "/" + m.Name
-	t := f.line.ask(alone, f.e.Data.Case, []events.Machine{m}, map[string]facts.Item{m.Item: item}, f.vault, a.Turn, false, f.site.Look)
+	alone := f.e.Case + "/" + m.Name
+	t := f.line.ask(wish{
+		caseID: alone, request: f.e.Request, of: f.e.Data.Case, starting: []events.Machine{m}, items: map[string]facts.Item{m.Item: item}, waited: a.Turn,
+	}, f.vault, f.site.Look)
 	if !t.go_ {
 		a.Turn = true
 		remember(&f.memory.Again, m.Name, a)
 		s.waits = &events.Waiting{For: t.reason, Machines: []string{m.Name}, Message: t.message, Since: a.At, Place: t.place}
 		return s, nil
 	}
-	defer f.line.leave(alone.Case)
-	if err := f.line.pace.Wait(ctx); err != nil {
+	defer f.line.leave(alone)
+	if err := f.line.await(ctx, 1); err != nil {
 		return s, fmt.Errorf("%s was not submitted again: %w", m.Name, err)
 	}
 	job, err := f.site.Vault.Reprotect(ctx, r)

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -28,6 +29,7 @@ type Limits struct {
 type line struct {
 	limits Limits
 	pace   *rate.Limiter // smooths the submissions themselves
+	slow   *rate.Limiter // of a case that is larger than the starts per minute
 	now    func() time.Time
 
 	mu      sync.Mutex
@@ -86,10 +88,19 @@ func (l *line) begin() {
 	l.begun, l.unknown = l.now(), false
 	l.waits, l.cases, l.given, l.starts = nil, map[string]*entry{}, map[string]*place{}, nil
 	l.seen = look{}
-	l.pace = rate.NewLimiter(rate.Inf, 1)
+	l.pace, l.slow = rate.NewLimiter(rate.Inf, 1), rate.NewLimiter(rate.Inf, 1)
 	if l.limits.StartsPerMinute > 0 {
-		l.pace = rate.NewLimiter(max(2*rate.Limit(l.limits.StartsPerMinute)/60, 1), 2)
+		perSecond := rate.Limit(l.limits.StartsPerMinute) / 60
+		l.pace, l.slow = rate.NewLimiter(max(2*perSecond, 1), 2), rate.NewLimiter(perSecond, 1)
 	}
+}
+
+// await waits until the next machine of a case that starts so many may be submitted.
+func (l *line) await(ctx context.Context, machines int) error {
+	if machines > l.limits.StartsPerMinute {
+		return l.slow.Wait(ctx)
+	}
+	return l.pace.Wait(ctx)
 }
 
 // age is how old a look at the vault may be: it must have begun later than this process took over, for only then does
@@ -100,32 +111,42 @@ func (l *line) age(most time.Duration) time.Duration {
 	return max(min(most, l.now().Sub(l.begun)-1), 0)
 }
 
+// wish is what a case asks of the line.
+type wish struct {
+	caseID   string
+	request  string
+	of       events.Case
+	starting []events.Machine
+	items    map[string]facts.Item // by id as in the case
+	waited   bool                  // it is back from a wait, perhaps in the line of another process
+	begun    bool                  // machines of it are under way already
+}
+
 // ask puts a case into the line and says whether it may start now; if so, all of its places are taken, and must be
-// started, kept or left. Who waited is back from a wait, perhaps in the line of another process; who has begun has
-// machines under way already.
-func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, items map[string]facts.Item, vault facts.Vault, waited, begun bool, look time.Duration) turn {
+// started, kept or left.
+func (l *line) ask(w wish, vault facts.Vault, look time.Duration) turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
 	l.read(vault, now)
-	if t := l.taken(e.Case, starting); t != nil {
+	if t := l.taken(w.caseID, w.starting); t != nil {
 		return *t
 	}
-	mine := l.cases[e.Case]
-	if mine != nil && mine.begun != begun {
+	mine := l.cases[w.caseID]
+	if mine != nil && mine.begun != w.begun {
 		l.drop(mine)
 		mine = nil
 	}
 	if mine == nil {
-		mine = &entry{caseID: e.Case, asked: c.RequestedAt, request: e.Request, rank: c.Rank, begun: begun}
+		mine = &entry{caseID: w.caseID, asked: w.of.RequestedAt, request: w.request, rank: w.of.Rank, begun: w.begun}
 		at, _ := slices.BinarySearchFunc(l.waits, mine, (*entry).before)
 		l.waits = slices.Insert(l.waits, at, mine)
-		l.cases[e.Case] = mine
-		l.unknown = l.unknown || waited
+		l.cases[w.caseID] = mine
+		l.unknown = l.unknown || w.waited
 	}
-	mine.machines, mine.disks = len(starting), map[string]int{}
-	for _, m := range starting {
-		mine.disks[writerOf(m, items[m.Item].FabricID, vault)] += len(items[m.Item].Disks)
+	mine.machines, mine.disks = len(w.starting), map[string]int{}
+	for _, m := range w.starting {
+		mine.disks[writerOf(m, w.items[m.Item].FabricID, vault)] += len(w.items[m.Item].Disks)
 	}
 	mine.until = now.Add(15 * look) // longer than the longest pause
 	t := l.judge(mine, now)
@@ -136,9 +157,9 @@ func (l *line) ask(e events.Header, c events.Case, starting []events.Machine, it
 		return t
 	}
 	l.drop(mine)
-	for _, m := range starting {
-		item := items[m.Item]
-		l.given[m.Item] = &place{caseID: e.Case, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks)}
+	for _, m := range w.starting {
+		item := w.items[m.Item]
+		l.given[m.Item] = &place{caseID: w.caseID, name: m.Name, writer: writerOf(m, item.FabricID, vault), disks: len(item.Disks)}
 		if l.limits.StartsPerMinute > 0 {
 			l.starts = append(l.starts, start{item: m.Item})
 		}

@@ -36,7 +36,7 @@ func (q *queue) ask(name string, rank, machines, disks int) turn {
 		q.items[item.ID] = item
 		c.Machines = append(c.Machines, machineOf(item))
 	}
-	return q.line.ask(events.Header{Case: name, Request: "r1"}, c, c.Machines, q.items, q.vault, false, false, 30*time.Second)
+	return q.line.ask(wish{caseID: name, request: "r1", of: c, starting: c.Machines, items: q.items, waited: false, begun: false}, q.vault, 30*time.Second)
 }
 
 // submit lets a case of one machine that may go do so.
@@ -132,7 +132,7 @@ func TestWhoWaitsForSlotsTakesNoTurn(t *testing.T) {
 	elsewhere := machineOf(failedOver("next"))
 	elsewhere.Appliance = "ANOTHER"
 	c := events.Case{RequestedAt: cleared, Rank: 3}
-	if got := q.line.ask(events.Header{Case: "next", Request: "r1"}, c, []events.Machine{elsewhere}, q.items, q.vault, false, false, 30*time.Second); got.reason != waiting.ForTurn || got.soonest != time.Minute || got.place != 2 {
+	if got := q.line.ask(wish{caseID: "next", request: "r1", of: c, starting: []events.Machine{elsewhere}, items: q.items, waited: false, begun: false}, q.vault, 30*time.Second); got.reason != waiting.ForTurn || got.soonest != time.Minute || got.place != 2 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -266,7 +266,7 @@ func TestALineThatFormsAnewWaitsForItsOrder(t *testing.T) {
 	q.line.begin()
 	c := events.Case{Machines: []events.Machine{machineOf(failedOver("a"))}, RequestedAt: cleared}
 	ask := func(waited bool) turn {
-		return q.line.ask(events.Header{Case: "a", Request: "r1"}, c, c.Machines, q.items, q.vault, waited, false, 30*time.Second)
+		return q.line.ask(wish{caseID: "a", request: "r1", of: c, starting: c.Machines, items: q.items, waited: waited, begun: false}, q.vault, 30*time.Second)
 	}
 	if got := ask(true); got.go_ || got.soonest <= 0 {
 		t.Errorf("%+v", got)
@@ -361,91 +361,5 @@ func TestAJobThatSucceededKeepsItsSlotsUntilItsItemShows(t *testing.T) {
 	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Succeeded", End: q.now, Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
 	if got := q.ask("b", 2, 1, 30); got.go_ {
 		t.Error("70 disks")
-	}
-}
-
-// What Azure's throttle leaves of a group has its places still, and waits for nobody.
-func TestACaseThatHasBegunKeepsItsPlaces(t *testing.T) {
-	q := newQueue(Limits{Concurrent: 2})
-	if !q.ask("group", 1, 3, 19).go_ {
-		t.Fatal("a group larger than the limit starts alone")
-	}
-	q.line.submitted(events.Machine{Item: "/items/group-0"}, "job-group-0")
-	q.line.keep("group")
-	if got := q.ask("other", 2, 1, 1); got.go_ {
-		t.Error("somebody else takes the slots of the rest")
-	}
-	q.looks(30*time.Second, []string{"group-0"})
-	rest := func(underWay bool) turn {
-		c := events.Case{RequestedAt: cleared, Rank: 1, Machines: []events.Machine{machineOf(q.items["/items/group-1"]), machineOf(q.items["/items/group-2"])}}
-		return q.line.ask(events.Header{Case: "group", Request: "r1"}, c, c.Machines, q.items, q.vault, true, underWay, 30*time.Second)
-	}
-	if got := rest(true); !got.go_ {
-		t.Errorf("the rest waits: %+v", got)
-	}
-	if got := rest(true); got.go_ {
-		t.Error("two deliveries start the same machines")
-	}
-
-	q.line.begin() // a crash: the next process knows nothing of the places
-	q.looks(time.Minute, []string{"group-0"})
-	if got := q.ask("other", 2, 1, 1); !got.go_ {
-		t.Fatalf("one more may run: %+v", got)
-	}
-	if got := rest(true); !got.go_ {
-		t.Errorf("the rest waits for the limit behind its own job: %+v", got)
-	}
-}
-
-func TestOneMachineIsStartedByOneCase(t *testing.T) {
-	q := newQueue(Limits{})
-	if !q.ask("a", 1, 1, 1).go_ {
-		t.Fatal("the first may start")
-	}
-	c := events.Case{RequestedAt: cleared, Rank: 1, Machines: []events.Machine{machineOf(q.items["/items/a-0"])}}
-	if got := q.line.ask(events.Header{Case: "b", Request: "r2"}, c, c.Machines, q.items, q.vault, false, false, 30*time.Second); got.go_ || got.message == "" {
-		t.Errorf("both start it: %+v", got)
-	}
-}
-
-// A master target may write for machines of another vault. Its count is as old as the look that read it.
-func TestDisksOfOthersOnAMasterTarget(t *testing.T) {
-	q := newQueue(Limits{})
-	classic := func(i int) facts.Item {
-		item := failedOver(fmt.Sprintf("c-%d", i))
-		item.Architecture, item.FabricID, item.Disks = facts.Classic, "/fabrics/cs", make([]facts.ItemDisk, 1)
-		return item
-	}
-	began := map[int]bool{}
-	for look := range 6 {
-		q.looks(30*time.Second, nil)
-		q.vault.Items = nil
-		for i := range 40 {
-			item := classic(i)
-			if began[i] {
-				item.JobID = fmt.Sprintf("job-c-%d", i)
-				q.vault.Jobs = append(q.vault.Jobs, facts.Job{ID: item.JobID, State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: item.Name})
-			}
-			q.vault.Items = append(q.vault.Items, item)
-		}
-		q.vault.Oldest = q.now
-		q.vault.Fabrics[1].MasterTargets[0].DiskCount = 50 // of others alone, until those of the jobs are attached
-		q.vault = q.vault.Indexed()
-		for i := range 40 {
-			item := classic(i)
-			c := events.Case{RequestedAt: cleared, Rank: i, Machines: []events.Machine{machineOf(item)}}
-			name := fmt.Sprintf("case-%02d", i)
-			if !began[i] && q.line.ask(events.Header{Case: name, Request: "r1"}, c, c.Machines, map[string]facts.Item{item.ID: item}, q.vault, false, false, 30*time.Second).go_ {
-				q.line.submitted(c.Machines[0], fmt.Sprintf("job-c-%d", i))
-				q.line.leave(name)
-				began[i] = true
-			}
-		}
-		if len(began) > 10 {
-			t.Fatalf("after look %d, %d disks beside 50 of others", look+1, len(began))
-		}
-	}
-	if len(began) != 10 {
-		t.Errorf("%d began where 10 slots are free", len(began))
 	}
 }

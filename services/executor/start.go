@@ -108,7 +108,9 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		return s.end(bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
 	}
 	if len(starting) > 0 {
-		t := s.line.ask(s.e.Header, s.c, starting, s.items, s.vault, s.memory.Line, s.underWay, s.site.Look)
+		t := s.line.ask(wish{
+			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.underWay,
+		}, s.vault, s.site.Look)
 		if !t.go_ {
 			return s.standInLine(t)
 		}

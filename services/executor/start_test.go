@@ -11,7 +11,6 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/facts"
-	"reprotect.example/services/waiting"
 )
 
 var cleared = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -363,99 +362,5 @@ func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
 	d, ok := r.Publish[0].Data().(events.Started)
 	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Message == "" || len(f.submitted) != 0 {
 		t.Errorf("%+v", r.Publish[0].Data())
-	}
-}
-
-// What an operator has to mend before anything of a case has started is waited for, with an end; 'retry' helps at once.
-func TestARefusalForTheOperator(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"))}
-	tries, refusing := 0, true
-	f.refuse = func(string) error {
-		tries++
-		if refusing {
-			return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "do as Azure says"}
-		}
-		return nil
-	}
-	now := cleared
-	var wait bus.Wait
-	var retrying time.Time
-	look := func(after time.Duration) bus.Result {
-		now = now.Add(after)
-		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
-			map[string]*line{"tokyo": newLine(Limits{}, func() time.Time { return now })}, func() time.Time { return now }}
-		e := bus.Event[events.Registered]{Wait: wait}
-		e.Site, e.Case, e.Time = "tokyo", "r7", cleared
-		e.Data.Case = events.Case{CheckedAt: now, Machines: []events.Machine{machineOf(f.look.Items[0]), machineOf(f.look.Items[1])}}
-		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
-			if retrying.IsZero() || !strings.HasSuffix(subject, ".retrying") {
-				return bus.Received{}, false, nil
-			}
-			raw, err := events.Encode(events.Event[events.Retrying]{Header: events.Header{
-				ID: "r7/retry/1", Source: "/reprotect/tokyo/validator", Type: events.TypeRetrying.CloudType(), Subject: "r7", Time: retrying, Site: "tokyo", Case: "r7", Step: events.StepRetry, Request: "r7"}})
-			return bus.Received{Message: bus.Message{Data: raw}}, true, err
-		}
-		r, err := x.registered(t.Context(), e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		wait = bus.Wait{Looks: wait.Looks + 1, Note: r.Note}
-		return r
-	}
-	w := look(0).Publish[0].Data().(events.Waiting)
-	if w.For != waiting.ForOperator || w.Code != "4711" || w.Machines[0] != "web01" || w.Remedy != "do as Azure says" || !w.Until.Equal(cleared.Add(2*time.Hour)) {
-		t.Errorf("%+v", w)
-	}
-	if r := look(time.Minute); len(r.Publish) != 0 || tries != 1 {
-		t.Errorf("after %d tries: %+v", tries, r)
-	}
-	if look(10 * time.Minute); tries != 2 {
-		t.Errorf("%d tries by itself", tries)
-	}
-	now = now.Add(time.Minute)
-	retrying = now
-	if look(0); tries != 3 {
-		t.Errorf("%d tries after somebody asked", tries)
-	}
-	bounded := wait
-	if d, ok := look(2 * time.Hour).Publish[0].Data().(events.Failed); !ok || d.Code != "4711" || d.Machines[1].State != "not-started" {
-		t.Errorf("%+v", d)
-	}
-	wait, now, refusing = bounded, cleared.Add(time.Hour), false
-	if d, ok := look(0).Publish[0].Data().(events.Started); !ok || len(d.Jobs) != 2 {
-		t.Errorf("%+v", d)
-	}
-}
-
-// Once something of a group has started, the others go on, and the end names who was refused.
-func TestARefusalInAGroupThatHasBegun(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"), failedOver("app01"))}
-	f.refuse = func(machine string) error {
-		if machine == "db01" {
-			return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "do as Azure says"}
-		}
-		return nil
-	}
-	d := ask(t, f, nil).Publish[0].Data().(events.Started)
-	if d.Jobs[0].Job == "" || d.Jobs[2].Job == "" || d.Jobs[1].Refused == nil || !d.Jobs[1].Again || d.Jobs[1].Refused.Remedy != "do as Azure says" {
-		t.Errorf("%+v", d.Jobs)
-	}
-}
-
-func TestACancelStopsTheRestOfAGroup(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"), failedOver("app01"))}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) {
-		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
-			if len(f.submitted) < 2 || !strings.HasSuffix(subject, ".cancelling") {
-				return bus.Received{}, false, nil
-			}
-			raw, err := events.Encode(events.Event[events.Cancelling]{Header: events.Header{
-				ID: "r7/cancel", Source: "/reprotect/tokyo/validator", Type: events.TypeCancelling.CloudType(), Subject: "r7", Time: cleared, Site: "tokyo", Case: "r7", Step: events.StepCancel, Request: "r7"}})
-			return bus.Received{Message: bus.Message{Data: raw}}, true, err
-		}
-	})
-	d := r.Publish[0].Data().(events.Started)
-	if len(f.submitted) != 2 || d.Jobs[2].Refused == nil || d.Jobs[2].Refused.Code != codeCancelled {
-		t.Errorf("%d submitted: %+v", len(f.submitted), d.Jobs)
 	}
 }

@@ -138,7 +138,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 		job.Refused = problem
 		return job, wait, nil
 	}
-	if err := s.line.pace.Wait(ctx); err != nil {
+	if err := s.line.await(ctx, len(s.c.Machines)); err != nil {
 		return job, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
 	}
 	job.Job, err = s.site.Vault.Reprotect(ctx, r)
