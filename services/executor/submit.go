@@ -69,20 +69,13 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 		if err != nil || wait.After > 0 {
 			return wait, err
 		}
-		jobs[m.Name] = job
-		s.underWay = s.underWay || job.Job != ""
-	}
-	started := s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })
-	var refused []events.Problem
-	for _, j := range started.Jobs {
-		if j.Refused != nil && !j.Again {
-			refused = append(refused, *j.Refused)
+		if job.Refused != nil && !s.underWay { // a group is complete, or nothing of it starts (S37)
+			return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{*job.Refused})))
 		}
+		jobs[m.Name] = job
+		s.underWay = true
 	}
-	if len(refused) == len(started.Jobs) {
-		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, refused)))
-	}
-	return s.end(bus.Fact(events.TypeStarted, "", started))
+	return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })))
 }
 
 // notAnyMore says why a machine of a cancelled case is not started.

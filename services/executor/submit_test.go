@@ -105,3 +105,17 @@ func TestACancelStopsTheRestOfAGroup(t *testing.T) {
 		t.Errorf("%d submitted: %+v", len(f.submitted), d.Jobs)
 	}
 }
+
+// A group is complete, or nothing of it starts (S37).
+func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"))}
+	asked := 0
+	f.refuse = func(string) error {
+		asked++
+		return &facts.Fault{Code: "78052", Class: facts.Permanent, What: "never", Remedy: "begin anew"}
+	}
+	d, ok := ask(t, f, nil).Publish[0].Data().(events.Failed)
+	if !ok || asked != 1 || d.Code != "78052" || d.Remedy != "begin anew" || len(d.Machines) != 2 {
+		t.Errorf("after %d submissions: %+v", asked, d)
+	}
+}
