@@ -51,7 +51,8 @@ type entry struct {
 	machines int
 	disks    map[string]int // by writer
 	until    time.Time      // who has not asked again by then is not waiting any more
-	begun    bool           // some of its machines have started: it goes first, and waits for nothing but disk slots
+	begun    bool           // some of its machines have started: it goes first
+	own      int            // jobs of it that run already
 }
 
 // before is the order of the line: who has begun, then the requests as they came, in each the plan's groups and the
@@ -120,6 +121,7 @@ type wish struct {
 	items    map[string]facts.Item // by id as in the case
 	waited   bool                  // it is back from a wait, perhaps in the line of another process
 	begun    bool                  // machines of it are under way already
+	running  int                   // jobs of it that run already
 }
 
 // ask puts a case into the line and says whether it may start now; if so, all of its places are taken, and must be
@@ -144,7 +146,7 @@ func (l *line) ask(w wish, vault facts.Vault, look time.Duration) turn {
 		l.cases[w.caseID] = mine
 		l.unknown = l.unknown || w.waited
 	}
-	mine.machines, mine.disks = len(w.starting), map[string]int{}
+	mine.machines, mine.own, mine.disks = len(w.starting), w.running, map[string]int{}
 	for _, m := range w.starting {
 		mine.disks[writerOf(m, w.items[m.Item].FabricID, vault)] += len(w.items[m.Item].Disks)
 	}
@@ -216,11 +218,8 @@ func (l *line) judge(mine *entry, now time.Time) turn {
 			over += e.machines
 		}
 		switch {
-		case e.begun && full == "":
-			jobs += e.machines
-			starts += e.machines
 		case full != "" || blocked != "":
-		case l.limits.Concurrent > 0 && e.machines > l.limits.Concurrent-jobs && jobs > 0:
+		case l.limits.Concurrent > 0 && e.machines > l.limits.Concurrent-jobs && jobs > e.own:
 			blocked = fmt.Sprintf("%d reprotect jobs may run at once, and as many do", l.limits.Concurrent)
 		case minute > 0 && e.machines > minute-starts && starts > 0:
 			blocked = fmt.Sprintf("%d starts a minute are allowed", minute)
@@ -236,7 +235,7 @@ func (l *line) judge(mine *entry, now time.Time) turn {
 		case full != "":
 			t.reason = waiting.ForDiskSlot
 			t.message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", e.disks[full], cmp.Or(l.seen.names[full], full), mostDisks)
-		case blocked != "" && !e.begun:
+		case blocked != "":
 			t.reason, t.message = waiting.ForTurn, blocked
 			if minute > 0 {
 				t.soonest = soonest(over, minute, recent, now)

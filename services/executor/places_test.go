@@ -23,7 +23,7 @@ func TestACaseThatHasBegunKeepsItsPlaces(t *testing.T) {
 	q.looks(30*time.Second, []string{"group-0"})
 	rest := func(underWay bool) turn {
 		c := events.Case{RequestedAt: cleared, Rank: 1, Machines: []events.Machine{machineOf(q.items["/items/group-1"]), machineOf(q.items["/items/group-2"])}}
-		return q.line.ask(wish{caseID: "group", request: "r1", of: c, starting: c.Machines, items: q.items, waited: true, begun: underWay}, q.vault, 30*time.Second)
+		return q.line.ask(wish{caseID: "group", request: "r1", of: c, starting: c.Machines, items: q.items, waited: true, begun: underWay, running: 1}, q.vault, 30*time.Second)
 	}
 	if got := rest(true); !got.go_ {
 		t.Errorf("the rest waits: %+v", got)
@@ -34,11 +34,16 @@ func TestACaseThatHasBegunKeepsItsPlaces(t *testing.T) {
 
 	q.line.begin() // a crash: the next process knows nothing of the places
 	q.looks(time.Minute, []string{"group-0"})
-	if got := q.ask("other", 2, 1, 1); !got.go_ {
-		t.Fatalf("one more may run: %+v", got)
-	}
 	if got := rest(true); !got.go_ {
 		t.Errorf("the rest waits for the limit behind its own job: %+v", got)
+	}
+	q.line.begin()
+	q.looks(time.Minute, []string{"group-0", "stranger"})
+	if got := rest(true); got.go_ {
+		t.Error("the rest goes beyond the limit")
+	}
+	if got := q.ask("other", 0, 1, 1); got.go_ || got.place != 2 {
+		t.Errorf("somebody goes before it: %+v", got)
 	}
 }
 

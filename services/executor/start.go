@@ -109,7 +109,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 	}
 	if len(starting) > 0 {
 		t := s.line.ask(wish{
-			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.underWay,
+			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.underWay, running: s.running(),
 		}, s.vault, s.site.Look)
 		if !t.go_ {
 			return s.standInLine(t)
@@ -132,6 +132,16 @@ func (s *starter) count() (under int, starting []events.Machine) {
 		}
 	}
 	return under, starting
+}
+
+// running counts the jobs of the case that run already.
+func (s *starter) running() (n int) {
+	for _, m := range s.moves {
+		if job, known := s.vault.Job(m.job); m.kind == adopt && (!known || !job.Done()) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *starter) end(d bus.Draft) (bus.Result, error) {
