@@ -23,8 +23,10 @@ type again struct {
 	Of    string        `json:"of,omitempty"`   // the job that failed
 	Turn  bool          `json:"turn,omitempty"` // it stands in the line
 	// Refused: Azure did not take the last submission; there is no job of it.
-	Refused bool `json:"refused,omitempty"`
-	Over    bool `json:"over,omitempty"` // it is not tried again
+	Refused bool      `json:"refused,omitempty"`
+	First   time.Time `json:"first"`           // of the first failure
+	Alike   int       `json:"alike,omitempty"` // tries since the class of the cause changed
+	Over    bool      `json:"over,omitempty"`  // it is not tried again
 }
 
 const (
@@ -55,13 +57,25 @@ func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, 
 		s.Message = fmt.Sprintf("Site Recovery job %s of %s failed before it was cancelled; the machine still runs in Azure", s.Job, m.Name)
 		return s, nil
 	}
-	before := f.memory.Again[m.Name]
-	a := again{Tries: before.Tries, At: f.now.UTC(), Cause: cause, Of: s.Job}
-	a.Cause.Message = cut(cause.Message)
-	a.Cause.Causes, a.Cause.Action = "", ""
+	a := f.memory.Again[m.Name]
+	a.Of, a.Job, a.Refused = s.Job, "", false
+	a.fails(cause, f.now.UTC())
 	a.Over = !f.triesAgain(&a)
 	remember(&f.memory.Again, m.Name, a) // its job is not read again, while others of the case go on
 	return f.toBeTried(ctx, m, s, a)
+}
+
+// fails takes in what failed, and when.
+func (a *again) fails(cause facts.Problem, at time.Time) {
+	cause.Message = cut(cause.Message)
+	cause.Causes, cause.Action = "", ""
+	if a.Alike++; a.Cause.Class != cause.Class || a.First.IsZero() {
+		a.Alike = 0
+	}
+	if a.First.IsZero() {
+		a.First = at
+	}
+	a.Cause, a.At = cause, at
 }
 
 // triesAgain says whether a machine may be submitted again after what failed, and notes when.
@@ -70,10 +84,10 @@ func (f *follower) triesAgain(a *again) bool {
 	switch {
 	case a.Cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)):
 		a.Next = f.now.Add(look)
-	case a.Cause.Class == facts.Temporary && a.Cause.Code != codeNoAgent && a.Tries < mostTries:
-		a.Next = f.now.Add(min(look<<a.Tries, 10*look))
+	case a.Cause.Class == facts.Temporary && a.Cause.Code != codeNoAgent && a.Alike < mostTries:
+		a.Next = f.now.Add(min(look<<a.Alike, 10*look))
 	case a.Cause.Class == facts.Operator && !f.late():
-		a.Next = f.now.Add(operatorPause(look, a.Tries))
+		a.Next = f.now.Add(operatorPause(look, a.Alike))
 	default:
 		return false
 	}
@@ -171,18 +185,21 @@ func (f *follower) retryAsked(ctx context.Context, a again) (bool, error) {
 // waitAgain words the wait until the next try.
 func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
 	w := &events.Waiting{
-		For: waiting.ForAzure, Code: a.Cause.Code, Machines: []string{m.Name}, Remedy: a.Cause.Remedy, Since: a.At,
-		Message: fmt.Sprintf("%s: %s. It is tried again", a.what(m), strings.TrimRight(a.Cause.Message, ". ")),
+		For: waiting.ForAzure, Code: a.Cause.Code, Machines: []string{m.Name}, Remedy: a.Cause.Remedy, Since: a.First,
+		Message: fmt.Sprintf("%s: %s. ", a.what(m), strings.TrimRight(a.Cause.Message, ". ")),
 	}
 	switch {
 	case a.Cause.Code == codeNoAgent:
+		w.Message += "It is tried again"
 		w.For, w.Until = waiting.ForAgent, f.e.Time.Add(f.site.AgentWait)
 	case a.Cause.Class == facts.Operator:
 		w.For, w.Until = waiting.ForOperator, f.e.Time.Add(f.site.JobWait)
-		w.Message += " by itself from time to time, or at once after 'reprotect retry " + f.e.Case + "'"
+		w.Message += triedAgain(f.e.Case)
 		if w.Remedy == "" {
 			w.Remedy = "Look at the job in the portal and mend the cause."
 		}
+	default:
+		w.Message += "It is tried again"
 	}
 	return w
 }
@@ -217,13 +234,18 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 		a.Job, a.Turn, a.Tries, a.Refused = job, false, a.Tries+1, false
 		remember(&f.memory.Again, m.Name, a)
 		return s, nil
-	case !ok || passing(fault) || gone(fault): // it may have arrived, or somebody else was quicker
+	case !ok || everywhere(fault) || gone(fault): // it may have arrived, or somebody else was quicker
 		f.line.submitted(m, "")
 		f.memory.Unsure = true
 		return s, err
 	}
-	a.Cause = facts.Problem{Code: fault.Code, Class: fault.Class, Message: cut(words(fault)), Remedy: fault.Remedy}
-	a.Tries, a.At, a.Turn, a.Refused = a.Tries+1, f.now.UTC(), false, true
+	cause := facts.Problem{Code: fault.Code, Class: fault.Class, Message: words(fault), Remedy: fault.Remedy}
+	if passing(fault) { // of Azure, and for this machine alone: looks go on. That may last
+		f.line.submitted(m, "")
+		f.memory.Unsure, cause.Class = true, facts.Operator
+	}
+	a.Tries, a.Turn, a.Refused = a.Tries+1, false, true
+	a.fails(cause, f.now.UTC())
 	a.Over = !f.triesAgain(&a)
 	remember(&f.memory.Again, m.Name, a)
 	if a.Over {

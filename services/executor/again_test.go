@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -354,5 +356,106 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 				t.Errorf("%+v", said)
 			}
 		})
+	}
+}
+
+// One machine that Azure answers with 500 does not hide the others, and has an end.
+func TestAnOutageOfOneMachine(t *testing.T) {
+	db := replicates(40)
+	db.ID, db.Name = "/items/db01", "db01"
+	f := broken(facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	f.look = vaultOf(failedOver("web01"), db)
+	tries := 0
+	f.refuse = func(string) error {
+		tries++
+		return &facts.Fault{Code: "azure.unavailable", Class: facts.Temporary, What: "HTTP 500"}
+	}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+	w.looks(0)
+	said, pause := w.looks(time.Minute)
+	if p := said[0].(events.Progressed).Machines; p[0].Code != "azure.unavailable" || p[1].State != replicating {
+		t.Errorf("%+v", p)
+	}
+	db.State = "Protected"
+	f.look = vaultOf(failedOver("web01"), db)
+	for pause > 0 && w.now.Before(cleared.Add(5*time.Hour)) {
+		said, pause = w.looks(pause)
+	}
+	if d, ok := said[0].(events.Failed); !ok || d.Machines[1].State != protected || tries > 8 {
+		t.Errorf("after %d tries: %+v", tries, said)
+	}
+}
+
+// A refused machine of a group is tried once more, however long ago it was refused, and what it became counts first.
+func TestARefusedMachineAfterALongOutage(t *testing.T) {
+	refused := events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: codeNoAgent, Message: "no agent", Remedy: "wait"}}
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	w := watch(t, f, refused)
+	if said, after := w.looks(30 * time.Minute); len(f.submitted) != 1 || after == 0 {
+		t.Errorf("%d submitted: %+v", len(f.submitted), said)
+	}
+	w = watch(t, &fake{look: vaultOf(replicates(40))}, refused)
+	if said, _ := w.looks(30 * time.Minute); said[0].(events.Progressed).Machines[0].State != replicating {
+		t.Errorf("%+v", said)
+	}
+}
+
+func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
+	db := replicates(40)
+	db.ID, db.Name = "/items/db01", "db01"
+	f := broken(facts.Problem{Code: "78052", Class: facts.Permanent, Message: "never"})
+	f.look = vaultOf(failedOver("web01"), db)
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+	w.looks(0)
+	said, _ := w.looks(quiet + time.Minute)
+	if len(said) != 1 || said[0].(events.Waiting).For != waiting.ForReplication {
+		t.Errorf("%+v", said)
+	}
+}
+
+// What an operator took long to mend leaves a failure that passes its own tries.
+func TestTriesCountByClass(t *testing.T) {
+	f := broken(noWay)
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.looks(0)
+	for range 6 {
+		w.looks(time.Minute)
+		mark(w, events.TypeRetrying, events.Retrying{})
+		w.looks(time.Minute)
+		w.looks(time.Minute)
+	}
+	f.jobs["job-web01"] = jobIn("Failed", facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	w.looks(time.Minute)
+	mark(w, events.TypeRetrying, events.Retrying{})
+	w.looks(time.Minute)
+	if said, after := w.looks(time.Minute); after == 0 {
+		t.Errorf("after %d submissions: %+v", len(f.submitted), said)
+	}
+}
+
+// Three hundred machines that wait for one cause fit into one event.
+func TestALargeCaseIsSparingOfWords(t *testing.T) {
+	f := &fake{jobs: map[string]facts.Job{}}
+	var items []facts.Item
+	var jobs []events.Job
+	words := strings.Repeat("no way to the server ", 20)
+	for i := range 300 {
+		name := fmt.Sprintf("web%03d", i)
+		items = append(items, failedOver(name))
+		jobs = append(jobs, events.Job{Machine: name, Job: "j-" + name})
+		f.jobs["j-"+name] = facts.Job{ID: "j-" + name, State: "Failed", Errors: []facts.Problem{{Code: "95226", Class: facts.Operator, Message: words, Remedy: words}}}
+	}
+	f.look = vaultOf(items...)
+	w := watch(t, f, jobs...)
+	said, _ := w.looks(0)
+	raw, err := json.Marshal(said)
+	if err != nil || len(raw) > events.MaxSize/2 {
+		t.Errorf("%d bytes, %v", len(raw), err)
+	}
+	said, _ = w.looks(3 * time.Hour)
+	failed := said[0].(events.Failed)
+	failed.Case = nil // that is the case's own size
+	if raw, err := json.Marshal(failed); err != nil || len(raw) > events.MaxSize/2 || failed.Machines[299].Code != "95226" {
+		t.Errorf("%d bytes, %v: %+v", len(raw), err, failed.Machines[299])
 	}
 }

@@ -91,6 +91,9 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 	if slices.ContainsFunc(standings, func(s standing) bool { return !f.rests(s) }) {
 		return f.goOn(standings), nil
 	}
+	for _, s := range standings {
+		line.leave(e.Case + "/" + s.Machine)
+	}
 	return bus.Result{Publish: []bus.Draft{f.end(standings)}}, nil
 }
 
@@ -140,17 +143,6 @@ func (f *follower) surroundings(err error) (bus.Result, error) {
 // stand says where a machine stands now: its item is the truth, its job explains.
 func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) (standing, error) {
 	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name, Job: job.Job}}
-	if _, known := f.memory.Again[m.Name]; job.Again && !known {
-		cause := facts.Problem{Code: job.Refused.Code, Class: facts.Operator, Message: cut(job.Refused.Message), Remedy: job.Refused.Remedy}
-		if row, ok := faults.Recognize(faults.Azure, job.Refused.Code, job.Refused.Message); ok {
-			cause.Class = row.Class
-		}
-		a := again{At: f.e.Time, Cause: cause, Refused: true}
-		if !f.triesAgain(&a) {
-			return f.gaveUp(m, s, a), nil
-		}
-		remember(&f.memory.Again, m.Name, a)
-	}
 	if job.Refused != nil && !job.Again {
 		s.State, s.Code, s.Message, s.Remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
 		if s.Code == codeCancelled {
@@ -177,6 +169,8 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		return s, nil
 	case tried && retried.Job == "":
 		return f.toBeTried(ctx, m, s, retried)
+	case !tried && job.Again:
+		return f.toBeTried(ctx, m, s, f.refused(m, *job.Refused))
 	case s.Job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
 		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
 		return s, nil
@@ -187,6 +181,23 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 		return s, nil
 	}
 	return f.standByJob(ctx, m, s, item)
+}
+
+// refused is what is known of a machine that Azure refused when others of its case had begun. It is tried once more at
+// least, however long ago that was.
+func (f *follower) refused(m events.Machine, because events.Problem) again {
+	cause := facts.Problem{Code: because.Code, Class: facts.Operator, Message: because.Message, Remedy: because.Remedy}
+	if row, ok := faults.Recognize(faults.Azure, because.Code, because.Message); ok {
+		cause.Class = row.Class
+	}
+	a := again{Refused: true}
+	a.fails(cause, f.e.Time)
+	a.Next = f.e.Time.Add(f.site.Look)
+	if cause.Class == facts.Operator {
+		a.Next = f.e.Time.Add(operatorPause(f.site.Look, 0))
+	}
+	remember(&f.memory.Again, m.Name, a)
+	return a
 }
 
 // standByJob says what a job means for its machine.
@@ -217,7 +228,7 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 			remember(&f.memory.Items, m.Name, full.NewItemID)
 		}
 		for _, p := range full.Errors {
-			f.warnings = append(f.warnings, events.Problem{Code: first(p.Code, "job.warning"), Place: m.Name, Message: p.Message, Remedy: p.Remedy})
+			f.warnings = append(f.warnings, events.Problem{Code: first(p.Code, "job.warning"), Place: m.Name, Message: first(p.Message, "It carries "+p.Code), Remedy: p.Remedy})
 		}
 		f.runs(&s, full)
 	case "Failed":
@@ -278,7 +289,7 @@ func (f *follower) late() bool { return f.now.After(f.e.Time.Add(f.site.JobWait)
 func (f *follower) replicates(s *standing, item facts.Item) {
 	s.State, s.Percent, s.Task = replicating, jobShare, item.StateText
 	s.Bytes = item.Replication.ProcessedBytes
-	if s.Bytes > f.memory.Bytes[s.Machine] { // it moves, though that is not worth an event
+	if s.Bytes != f.memory.Bytes[s.Machine] { // it moves, though that is not worth an event
 		f.memory.Moved = f.now
 		remember(&f.memory.Bytes, s.Machine, s.Bytes)
 	}

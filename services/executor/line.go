@@ -179,28 +179,32 @@ func (l *line) taken(caseID string, starting []events.Machine) *turn {
 		case p == nil || !p.at.IsZero():
 		case p.caseID != caseID:
 			return &turn{reason: waiting.ForTurn, place: 1, message: "Another case is starting " + m.Name}
-		case !p.kept:
+		case p.kept.IsZero():
 			return &turn{reason: waiting.ForTurn, place: 1, message: "Another delivery of this case is starting it"}
 		default:
 			kept++
 		}
 	}
-	if kept == 0 || kept < len(starting) {
+	if kept < len(starting) {
+		if kept > 0 { // not all of them: it asks for all anew
+			l.giveBack(caseID)
+		}
 		return nil
 	}
 	for _, m := range starting {
-		l.given[m.Item].kept = false
+		l.given[m.Item].kept = time.Time{}
 	}
 	return &turn{go_: true}
 }
 
-// keep holds the places of a case that has begun, and could not start all of its machines, until it asks again.
-func (l *line) keep(caseID string) {
+// keep holds the places of a case that has begun, and could not start all of its machines, until it asks again, or for
+// so long. The place of a submission whose answer was lost is one of them: it may not have arrived.
+func (l *line) keep(caseID string, most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range l.given {
-		if p.caseID == caseID && p.at.IsZero() {
-			p.kept = true
+		if p.caseID == caseID && p.job == "" {
+			p.kept = l.now().Add(most)
 		}
 	}
 }
@@ -278,15 +282,24 @@ func (l *line) index(e *entry) int {
 func (l *line) leave(caseID string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for item, p := range l.given {
-		if p.caseID == caseID && p.at.IsZero() {
-			delete(l.given, item)
-			l.starts = slices.DeleteFunc(l.starts, func(s start) bool { return s.item == item && s.at.IsZero() })
-		}
-	}
+	l.giveBack(caseID)
 	if e := l.cases[caseID]; e != nil {
 		l.drop(e)
 	}
+}
+
+// giveBack gives up the places of a case in which nothing was submitted.
+func (l *line) giveBack(caseID string) {
+	for item, p := range l.given {
+		if p.caseID == caseID && p.at.IsZero() {
+			l.giveUp(item)
+		}
+	}
+}
+
+func (l *line) giveUp(item string) {
+	delete(l.given, item)
+	l.starts = slices.DeleteFunc(l.starts, func(s start) bool { return s.item == item && s.at.IsZero() })
 }
 
 func (l *line) drop(e *entry) {

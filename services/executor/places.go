@@ -30,7 +30,7 @@ type place struct {
 	disks  int
 	job    string
 	at     time.Time // of the submission; zero before it
-	kept   bool      // for a case that has begun, until it asks again
+	kept   time.Time // for a case that has begun, until it asks again, and until then at most
 }
 
 // look is what counts of a look at the vault.
@@ -105,8 +105,15 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 		if p.job != "" {
 			ours[p.job] = true
 		}
-		if !p.at.IsZero() && vault.Began.After(p.at) && !held(vault, item, p) {
+		shown := !p.at.IsZero() && vault.Began.After(p.at)
+		switch {
+		case p.kept.Before(now) && !p.kept.IsZero() && p.at.IsZero(): // its case does not come back
+			l.giveUp(item)
+		case !shown || held(vault, item, p):
+		case p.kept.IsZero():
 			delete(l.given, item)
+		default: // it did not arrive
+			p.at = time.Time{}
 		}
 	}
 	l.seen = look{began: vault.Began, disks: map[string]int{}, names: map[string]string{}, foreign: l.seen.foreign}

@@ -16,7 +16,7 @@ func TestACaseThatHasBegunKeepsItsPlaces(t *testing.T) {
 		t.Fatal("a group larger than the limit starts alone")
 	}
 	q.line.submitted(events.Machine{Item: "/items/group-0"}, "job-group-0")
-	q.line.keep("group")
+	q.line.keep("group", time.Hour)
 	if got := q.ask("other", 2, 1, 1); got.go_ {
 		t.Error("somebody else takes the slots of the rest")
 	}
@@ -97,5 +97,54 @@ func TestDisksOfOthersOnAMasterTarget(t *testing.T) {
 	}
 	if len(began) != 10 {
 		t.Errorf("%d began where 10 slots are free", len(began))
+	}
+}
+
+// Azure's throttle hits a group of three in its second machine, and the look after that, and leaves it no worse.
+func TestAThrottledGroupKeepsAllItsPlaces(t *testing.T) {
+	q := newQueue(Limits{})
+	if !q.ask("group", 1, 3, 20).go_ {
+		t.Fatal("the group may start")
+	}
+	q.line.submitted(events.Machine{Item: "/items/group-0"}, "job-group-0")
+	q.line.submitted(events.Machine{Item: "/items/group-1"}, "") // no answer: it may have arrived
+	q.line.keep("group", time.Hour)
+	q.looks(30*time.Second, []string{"group-0"})
+	if got := q.ask("other", 2, 1, 1); got.go_ {
+		t.Error("the place of the machine that Azure throttled is taken")
+	}
+	rest := events.Case{RequestedAt: cleared, Rank: 1, Machines: []events.Machine{machineOf(q.items["/items/group-1"]), machineOf(q.items["/items/group-2"])}}
+	w := wish{caseID: "group", request: "r1", of: rest, starting: rest.Machines, items: q.items, waited: true, begun: true, running: 1}
+	if got := q.line.ask(w, q.vault, 30*time.Second); !got.go_ {
+		t.Errorf("the rest waits: %+v", got)
+	}
+}
+
+// What a case keeps is its own, also when it asks for more than that.
+func TestACaseDoesNotWaitForItsOwnPlaces(t *testing.T) {
+	q := newQueue(Limits{})
+	if !q.ask("group", 1, 3, 20).go_ {
+		t.Fatal("the group may start")
+	}
+	q.line.submitted(events.Machine{Item: "/items/group-0"}, "job-group-0")
+	q.line.keep("group", time.Hour)
+	delete(q.line.given, "/items/group-1") // given up meanwhile
+	q.looks(30*time.Second, []string{"group-0"})
+	rest := events.Case{RequestedAt: cleared, Rank: 1, Machines: []events.Machine{machineOf(q.items["/items/group-1"]), machineOf(q.items["/items/group-2"])}}
+	w := wish{caseID: "group", request: "r1", of: rest, starting: rest.Machines, items: q.items, waited: true, begun: true, running: 1}
+	if got := q.line.ask(w, q.vault, 30*time.Second); !got.go_ {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestKeptPlacesEnd(t *testing.T) {
+	q := newQueue(Limits{})
+	if !q.ask("group", 1, 2, 30).go_ {
+		t.Fatal("the group may start")
+	}
+	q.line.keep("group", 10*time.Minute)
+	q.looks(11*time.Minute, nil)
+	if got := q.ask("other", 2, 1, 30); !got.go_ {
+		t.Errorf("places are kept for ever: %+v", got)
 	}
 }

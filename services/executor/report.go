@@ -32,6 +32,7 @@ func (f *follower) goOn(standings []standing) bus.Result {
 		progress.Machines = append(progress.Machines, standings[i].MachineProgress)
 		jobsDue = jobsDue || s.State == running && s.waits == nil
 	}
+	sparing(progress.Machines)
 	progress.Percent /= len(standings)
 	progress.Warnings = f.warnings
 
@@ -44,9 +45,10 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	} else if f.memory.Still++; !jobsDue {
 		result.After = waiting.Next(f.site.Look, f.memory.Still, f.vault.Began, f.now)
 	}
-	if len(waits) > 0 {
+	if slices.ContainsFunc(standings, func(s standing) bool { return s.waits != nil }) {
 		result.After = min(result.After, 2*f.site.Look) // a retry that somebody asks for is to be seen soon
-	} else if !moved {
+	}
+	if !moved && slices.ContainsFunc(standings, func(s standing) bool { return s.waits == nil && !f.rests(s) }) {
 		result.Publish = f.sayQuiet(result.After)
 	}
 	told := map[string]string{}
@@ -67,6 +69,20 @@ func (s standing) whole() string {
 		return s.Message
 	}
 	return s.Message + ": " + s.words
+}
+
+// inFull is how many machines of a case have the words to a code beside it; of the others the code is enough.
+const inFull = 10
+
+// sparing says the same words once in a large case, so that an event of it fits every bus.
+func sparing(machines []events.MachineProgress) {
+	said := map[string]int{}
+	for i := range machines {
+		m := &machines[i]
+		if said[m.Code]++; said[m.Code] > inFull {
+			m.Message, m.Remedy = "", ""
+		}
+	}
 }
 
 // leavesOthers tells of a machine that failed while others of its case go on: somebody may mend it meanwhile.
@@ -125,9 +141,13 @@ func (f *follower) end(standings []standing) bus.Draft {
 	var bad []standing
 	var states []events.MachineState
 	var good []events.ProtectedState
+	said := map[string]int{}
 	for i, s := range standings {
 		c.Machines[i].Job = s.Job // a submission after a failure made another
-		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.Code, Message: s.whole(), Remedy: s.Remedy}
+		state := events.MachineState{Machine: s.Machine, State: s.State, Job: s.Job, Code: s.Code}
+		if said[s.Code]++; said[s.Code] <= inFull {
+			state.Message, state.Remedy = s.whole(), s.Remedy
+		}
 		switch s.State {
 		case protected:
 			state.Since, state.LagSeconds = s.Since, s.lag

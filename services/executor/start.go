@@ -20,6 +20,7 @@ type patience struct {
 	Line   bool   `json:"line,omitempty"`   // it has stood in the line
 	Unsure bool   `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
 	Tries  int    `json:"tries,omitempty"`  // refusals that pass
+	Begun  bool   `json:"begun,omitempty"`  // some of its machines are under way
 	// Refused is what an operator has to mend before the case can start.
 	Refused *refusal `json:"refused,omitempty"`
 }
@@ -30,9 +31,11 @@ type refusal struct {
 	Code    string    `json:"code"`
 	Message string    `json:"message"`
 	Remedy  string    `json:"remedy"`
-	At      time.Time `json:"at"`   // of the last try
-	Next    time.Time `json:"next"` // when it is tried again by itself
+	First   time.Time `json:"first"` // of the first refusal
+	At      time.Time `json:"at"`    // of the last one
+	Next    time.Time `json:"next"`  // when it is tried again by itself
 	Tries   int       `json:"tries"`
+	Due     bool      `json:"due,omitempty"` // it is on its way to the next try
 }
 
 // registered answers the last precondition with the submissions.
@@ -42,30 +45,32 @@ func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]
 		return bus.Result{}, err
 	}
 	s := starter{site: site, line: line, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
-	result, err := s.start(ctx)
-	switch {
-	case s.inLine:
-	case s.underWay && (result.After > 0 || err != nil):
-		line.keep(e.Case)
-	default:
-		line.leave(e.Case)
-	}
+	var result bus.Result
+	defer func() {
+		switch {
+		case s.inLine:
+		case s.memory.Begun && (result.After > 0 || err != nil):
+			line.keep(e.Case, 15*site.Look)
+		default: // also in a panic
+			line.leave(e.Case)
+		}
+	}()
+	result, err = s.start(ctx)
 	return result, err
 }
 
 // starter takes one case to its start.
 type starter struct {
-	site     Site
-	line     *line
-	e        bus.Event[events.Registered]
-	c        events.Case
-	now      time.Time
-	vault    facts.Vault
-	items    map[string]facts.Item // by id as in the case
-	moves    []move
-	memory   patience
-	inLine   bool // it keeps its place until the next look
-	underWay bool // some of its machines are
+	site   Site
+	line   *line
+	e      bus.Event[events.Registered]
+	c      events.Case
+	now    time.Time
+	vault  facts.Vault
+	items  map[string]facts.Item // by id as in the case
+	moves  []move
+	memory patience
+	inLine bool // it keeps its place until the next look
 }
 
 func (s *starter) start(ctx context.Context) (bus.Result, error) {
@@ -82,7 +87,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		return bus.Result{}, err
 	}
 	under, starting := s.count()
-	s.underWay = under > 0
+	s.memory.Begun = under > 0
 	switch {
 	case cancelled && under == 0:
 		return s.end(bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{
@@ -91,7 +96,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 	case cancelled: // some run already, from before a crash: who follows them cancels them
 		return s.goOnWithout(notAnyMore)
 	}
-	if blocked := problems(s.moves, stop); blocked != nil {
+	if blocked := problems(s.moves, stop); blocked != nil && under == 0 { // else it ends with the others
 		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
 	}
 	if held := problems(s.moves, hold); held != nil {
@@ -99,7 +104,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 			For: waiting.ForJob, Code: held[0].Code, Machines: places(held), Message: join(held), Since: s.e.Time,
 		}, waiting.Pause(s.site.Look, s.memory.Looks))
 	}
-	if s.memory.Refused != nil && !s.underWay {
+	if s.memory.Refused != nil && !s.memory.Begun {
 		if result, waits, err := s.awaitOperator(ctx); waits || err != nil {
 			return result, err
 		}
@@ -109,7 +114,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 	}
 	if len(starting) > 0 {
 		t := s.line.ask(wish{
-			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.underWay, running: s.running(),
+			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.memory.Begun, running: s.running(),
 		}, s.vault, s.site.Look)
 		if !t.go_ {
 			return s.standInLine(t)

@@ -51,7 +51,12 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 	jobs := map[string]events.Job{}
 	cancelled := false
 	for i, m := range s.c.Machines {
-		if s.moves[i].kind != submit {
+		switch s.moves[i].kind {
+		case submit:
+		case stop:
+			jobs[m.Name] = events.Job{Machine: m.Name, Refused: &s.moves[i].because}
+			continue
+		default:
 			continue
 		}
 		if len(jobs) > 0 && !cancelled {
@@ -69,11 +74,11 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 		if err != nil || wait.After > 0 {
 			return wait, err
 		}
-		if job.Refused != nil && !s.underWay { // a group is complete, or nothing of it starts (S37)
+		if job.Refused != nil && !s.memory.Begun { // a group is complete, or nothing of it starts (S37)
 			return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{*job.Refused})))
 		}
 		jobs[m.Name] = job
-		s.underWay = true
+		s.memory.Begun = true
 	}
 	return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })))
 }
@@ -87,36 +92,48 @@ func notAnyMore(m events.Machine) events.Problem {
 // or one is due by itself.
 func (s *starter) awaitOperator(ctx context.Context) (result bus.Result, waits bool, err error) {
 	r := s.memory.Refused
-	until := s.e.Time.Add(s.site.JobWait)
-	if s.now.After(until) {
+	if r.Due {
+		return result, false, nil
+	}
+	if s.now.After(r.First.Add(s.site.JobWait)) {
 		problem := events.Problem{Code: r.Code, Place: r.Machine, Message: r.Message, Remedy: r.Remedy}
 		result, err = s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{problem})))
 		return result, true, err
 	}
 	mark, asked, err := bus.Mark(ctx, s.e, events.TypeRetrying)
-	if err != nil || asked && mark.Time.After(r.At) || !s.now.Before(r.Next) {
+	if err != nil {
 		return result, false, err
 	}
-	result, err = s.wait(events.Waiting{
-		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: s.e.Time, Until: until,
-		Message: fmt.Sprintf("Azure refused to start %s: %s. Nothing of the case has started. It is tried again by itself from time to time, or at once after 'reprotect retry %s'",
-			r.Machine, strings.TrimRight(r.Message, ". "), s.e.Case),
-	}, 2*s.site.Look)
+	if r.Due = asked && mark.Time.After(r.At) || !s.now.Before(r.Next); r.Due {
+		return result, false, nil
+	}
+	result, err = s.waitForOperator()
 	return result, true, err
 }
 
+func (s *starter) waitForOperator() (bus.Result, error) {
+	r := s.memory.Refused
+	return s.wait(events.Waiting{
+		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: r.First.Add(s.site.JobWait),
+		Message: fmt.Sprintf("Azure refused to start %s: %s. Nothing of the case has started. %s", r.Machine, strings.TrimRight(r.Message, ". "), triedAgain(s.e.Case)),
+	}, 2*s.site.Look)
+}
+
+// triedAgain says what brings about the next try of what an operator has to mend.
+func triedAgain(caseID string) string {
+	return "It is tried again by itself from time to time, or at once after 'reprotect retry " + caseID + "'"
+}
+
 // refusedFor keeps what an operator has to mend, and waits for that.
-func (s *starter) refusedFor(ctx context.Context, m events.Machine, fault *facts.Fault) (bus.Result, error) {
-	tries := 0
-	if s.memory.Refused != nil {
-		tries = s.memory.Refused.Tries + 1
+func (s *starter) refusedFor(m events.Machine, fault *facts.Fault) (bus.Result, error) {
+	at := s.line.now().UTC()
+	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
+	if before := s.memory.Refused; before != nil {
+		r.First, r.Tries = before.First, before.Tries+1
 	}
-	s.memory.Refused = &refusal{
-		Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy,
-		At: s.now.UTC(), Next: s.now.Add(operatorPause(s.site.Look, tries)).UTC(), Tries: tries,
-	}
-	result, _, err := s.awaitOperator(ctx)
-	return result, err
+	r.Next = at.Add(operatorPause(s.site.Look, r.Tries))
+	s.memory.Refused = r
+	return s.waitForOperator()
 }
 
 // ours says whether a fault is of the way to Azure (a login, a permission, a certificate), not of the machine.
@@ -151,7 +168,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 	case aboutIt && (late || fault.Class == facts.Permanent && !noAgent || fault.Class == facts.Temporary && s.memory.Tries >= mostTries):
 		job.Refused = refused
 		return job, wait, nil
-	case (aboutIt || noAgent) && s.underWay:
+	case (aboutIt || noAgent) && s.memory.Begun:
 		job.Refused, job.Again = refused, true
 		return job, wait, nil
 	case noAgent:
@@ -161,7 +178,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 		}, waiting.Pause(s.site.Look, 0))
 		return job, wait, err
 	case aboutIt && fault.Class == facts.Operator:
-		wait, err = s.refusedFor(ctx, m, fault)
+		wait, err = s.refusedFor(m, fault)
 		return job, wait, err
 	}
 	s.memory.Unsure = true // it may have arrived, or another job may have been quicker
@@ -182,6 +199,11 @@ func passing(f *facts.Fault) bool {
 		return true
 	}
 	return false
+}
+
+// everywhere says whether a fault that passes keeps everything from Azure, not one machine.
+func everywhere(f *facts.Fault) bool {
+	return f.Code == "azure.throttled" || f.Code == "azure.unreachable" || f.Code == "azure.timeout" || f.Code == "azure.interrupted"
 }
 
 const (

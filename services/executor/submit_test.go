@@ -119,3 +119,27 @@ func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
 		t.Errorf("after %d submissions: %+v", asked, d)
 	}
 }
+
+// A case that stood in the line for longer than jobWait has its whole time to be mended once it is refused.
+func TestARefusalAfterALongWaitInTheLine(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.refuse = func(string) error {
+		return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "mend it"}
+	}
+	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
+	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != waiting.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Of a group that has begun, one machine cannot start any more: it ends with the others, which are followed.
+func TestAMachineThatIsGoneDoesNotHideThoseUnderWay(t *testing.T) {
+	under := failedOver("web01")
+	under.JobID, under.Scenario = "j1", facts.ReprotectScenario
+	f := &fake{look: vaultOf(under, failedOver("db01"), failedOver("app01"))}
+	r := ask(t, f, func(*bus.Event[events.Registered]) { f.look.Items = f.look.Items[:2:2] }) // app01 is gone
+	d, ok := r.Publish[0].Data().(events.Started)
+	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Job != "job-db01" || d.Jobs[2].Refused == nil || d.Jobs[2].Refused.Code != "machine.gone" {
+		t.Errorf("%+v", r.Publish[0].Data())
+	}
+}

@@ -107,7 +107,7 @@ func (p *post) look(ctx context.Context, c *charge) error {
 // The caller holds the charge.
 func (p *post) follow(ctx context.Context, c *charge, at int, item facts.Item, found bool) error {
 	s := stageOf(item, found)
-	k := c.known[at].follow(s, p.now()).learn(item, found)
+	k := c.known[at].follow(s, p.now(), p.site.JobWait+settled).learn(item, found)
 	if s == home && !c.known[at].Home {
 		draft := bus.Fact(events.TypeReturned, "", events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State})
 		if err := p.report(ctx, c, number(len(c.things), at, returned, 1), draft); err != nil {

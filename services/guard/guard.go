@@ -52,6 +52,7 @@ type Site struct {
 	Watch     Watch
 	Azure     Azure
 	Look      time.Duration
+	JobWait   time.Duration // for so long a machine may still be submitted again
 }
 
 // Guard is the service and its posts.

@@ -91,7 +91,7 @@ func play(t *testing.T, away time.Duration, scene func(t *testing.T, s *played, 
 		b := memory.New(memory.Faults{})
 		s := &played{view: map[string]bool{}, item: facts.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected"}}
 		broker := stubborn{b.Connect(), time.Now().Add(away)}
-		g := New(map[string]Site{"tokyo": {s, s, s, s, 30 * time.Second}}, broker, time.Now, func(string, error) {})
+		g := New(map[string]Site{"tokyo": {s, s, s, s, 30 * time.Second, time.Hour}}, broker, time.Now, func(string, error) {})
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { g.Run(ctx) })
@@ -244,7 +244,7 @@ func TestComesBack(t *testing.T) {
 func TestBlind(t *testing.T) {
 	s := &played{view: map[string]bool{}}
 	var told []string
-	p := newPost(Site{s, s, s, s, time.Second}, nil, time.Now, func(err error) {
+	p := newPost(Site{s, s, s, s, time.Second, time.Hour}, nil, time.Now, func(err error) {
 		if err == nil {
 			told = append(told, "sees")
 			return

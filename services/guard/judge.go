@@ -216,12 +216,12 @@ func stageOf(i facts.Item, found bool) stage {
 	return idle
 }
 
-// settled is how long a machine that nothing brings home stays under guard: a job that failed may be submitted
-// again, and an item of the classic path is replaced by another.
+// settled is for how long beyond JobWait a machine that nothing brings home stays under guard: a job that failed may be
+// submitted again until then, and an item of the classic path is replaced by another.
 const settled = time.Hour
 
 // follow takes in where a machine stands.
-func (k known) follow(s stage, now time.Time) known {
+func (k known) follow(s stage, now time.Time, most time.Duration) known {
 	switch {
 	case s == home:
 		k.Home = true
@@ -229,7 +229,7 @@ func (k known) follow(s stage, now time.Time) known {
 		k.Still = 0
 	case k.Still == 0:
 		k.Still = now.Unix()
-	case now.Sub(time.Unix(k.Still, 0)) >= settled:
+	case now.Sub(time.Unix(k.Still, 0)) >= most:
 		k.Home = true
 	}
 	return k

@@ -240,14 +240,26 @@ func TestStages(t *testing.T) {
 
 // A machine that nothing brings home any more leaves the guard, but not at once.
 func TestFollow(t *testing.T) {
-	k := known{}.follow(idle, noon)
-	if k = k.follow(idle, noon.Add(settled/2)); k.Home {
+	k := known{}.follow(idle, noon, settled)
+	if k = k.follow(idle, noon.Add(settled/2), settled); k.Home {
 		t.Error("home at once")
 	}
-	if k = k.follow(onWay, noon.Add(settled)).follow(idle, noon.Add(2*settled)); k.Home {
+	if k = k.follow(onWay, noon.Add(settled), settled).follow(idle, noon.Add(2*settled), settled); k.Home {
 		t.Error("home though a job came in between")
 	}
-	if k = k.follow(idle, noon.Add(3*settled)); !k.Home {
+	if k = k.follow(idle, noon.Add(3*settled), settled); !k.Home {
 		t.Error("under guard for ever")
+	}
+}
+
+// A machine that Azure refused for now comes on its way yet.
+func TestARefusedMachineThatIsTriedAgainIsGuarded(t *testing.T) {
+	refused := &events.Problem{Code: "4711", Message: "no"}
+	all := things(events.Started{
+		Case: events.Case{Machines: []events.Machine{{Name: "web01"}, {Name: "db01"}, {Name: "app01"}}},
+		Jobs: []events.Job{{Machine: "web01", Job: "j1"}, {Machine: "db01", Refused: refused, Again: true}, {Machine: "app01", Refused: refused}},
+	})
+	if len(all) != 2 || all[1].name != "db01" {
+		t.Errorf("%+v", all)
 	}
 }

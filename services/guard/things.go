@@ -16,11 +16,11 @@ type thing struct {
 }
 
 // things lists what a case depends on, always in the same order: first its machines, then their writers. A
-// machine whose submission was refused is not on its way and needs no guard.
+// machine whose submission was refused for good is not on its way and needs no guard.
 func things(s events.Started) []thing {
 	var machines, writers []thing
 	for i, m := range s.Case.Machines {
-		if i < len(s.Jobs) && s.Jobs[i].Refused != nil {
+		if i < len(s.Jobs) && s.Jobs[i].Refused != nil && !s.Jobs[i].Again {
 			continue
 		}
 		machines = append(machines, thing{name: m.Name, machine: m})

@@ -31,6 +31,9 @@ func New() bus.Service {
 func tell[T any](t events.Type[T], words func(T) events.Note) bus.Route {
 	return bus.On(t, "", func(_ context.Context, e bus.Event[T]) (bus.Result, error) {
 		note := words(e.Data)
+		if note.Title == "" { // nobody needs to be told
+			return bus.Result{}, nil
+		}
 		note.Fact, note.Kind = e.ID, t.Name
 		return bus.Result{Publish: []bus.Draft{bus.Notify(note)}}, nil
 	})
@@ -64,6 +67,8 @@ func started(d events.Started) events.Note {
 	var jobs []string
 	for _, j := range d.Jobs {
 		switch {
+		case j.Again:
+			jobs = append(jobs, sentence(j.Machine+": not started yet, and tried again: "+j.Refused.Message, j.Refused.Remedy))
 		case j.Refused != nil:
 			jobs = append(jobs, sentence(j.Machine+": not started: "+j.Refused.Message, j.Refused.Remedy))
 		case j.Job == "":
@@ -112,6 +117,9 @@ func cancelled(d events.Cancelled) events.Note {
 }
 
 func waits(d events.Waiting) events.Note {
+	if d.For == "turn" { // its place in the line changes often, and it starts by itself
+		return events.Note{}
+	}
 	level := events.LevelInfo
 	text := d.Message
 	if d.Remedy != "" { // somebody can do something about it
@@ -119,7 +127,7 @@ func waits(d events.Waiting) events.Note {
 		text = sentence(text, d.Remedy)
 	}
 	if !d.Until.IsZero() {
-		text += " Waits until " + d.Until.UTC().Format("15:04 MST") + "."
+		text += " Waits until " + d.Until.UTC().Format("2006-01-02 15:04 MST") + "."
 	}
 	return events.Note{Level: level, Title: "Waiting: " + names(d.Machines), Text: text, Machines: d.Machines}
 }

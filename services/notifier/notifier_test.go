@@ -126,3 +126,10 @@ func TestTitlesStayShort(t *testing.T) {
 		t.Errorf("%q, %d machines", got.Title, len(got.Machines))
 	}
 }
+
+// A place in the line changes often, and the case starts by itself.
+func TestAPlaceInTheLineIsNotNotified(t *testing.T) {
+	if note := waits(events.Waiting{For: "turn", Place: 3, Message: "60 starts a minute are allowed"}); note.Title != "" {
+		t.Errorf("%+v", note)
+	}
+}

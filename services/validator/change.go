@@ -31,6 +31,7 @@ type story struct {
 	cancelling    bool
 	waits         string // what it waits for now, as in its last report; "" when that says it moves
 	moves         bool   // its last report says so; of a request: it has become cases
+	stuck         bool   // one of its machines waits for an operator, whatever the others do
 	flows         bool   // the data of all of its machines flows, as its last report says
 	retries       int    // how often another try was asked for
 	cause         string // id of the event that made it
@@ -63,9 +64,7 @@ func read(log []bus.Received) (s story, err error) {
 			s.site, s.request = e.Site, e.Request
 		case events.Progressed:
 			s.waits, s.moves = "", true
-			if slices.ContainsFunc(d.Machines, func(m events.MachineProgress) bool { return m.For == waiting.ForOperator }) {
-				s.waits = waiting.ForOperator // one of them still does, while others move
-			}
+			s.stuck = slices.ContainsFunc(d.Machines, func(m events.MachineProgress) bool { return m.For == waiting.ForOperator })
 			s.flows = !slices.ContainsFunc(d.Machines, func(m events.MachineProgress) bool { return m.State != "replicating" && m.State != "protected" })
 		case events.Failed:
 			s.left = unprotected(d.Machines)
@@ -156,7 +155,7 @@ func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Re
 			return v.refuseChange(e.Header, s, "request.waiting", fmt.Sprintf("There is no case %s yet: the request of that name waits for %s, and goes on by itself", id, s.waits),
 				"Wait until it has become cases, or cancel it."), nil
 		}
-		if s.waits != waiting.ForOperator {
+		if s.waits != waiting.ForOperator && !s.stuck {
 			return v.refuseChange(e.Header, s, "case.running", fmt.Sprintf("Case %s is under way: its last step was %s", id, s.step),
 				"Follow it with 'reprotect watch "+id+"', or cancel it first."), nil
 		}

@@ -64,6 +64,10 @@ func stories(t *testing.T) told {
 	tell(t, l, "half", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
 	tell(t, l, "half", "", "", events.TypeWaiting, operator)
 	tell(t, l, "half", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: waiting.ForOperator}, {Machine: "db01", State: "replicating"}}})
+	tell(t, l, "others", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
+	tell(t, l, "others", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: waiting.ForOperator}, {Machine: "db01", State: "failed"}}})
+	tell(t, l, "others", "", "", events.TypeWaiting, operator)
+	tell(t, l, "others", "", "", events.TypeWaiting, events.Waiting{For: waiting.ForOthers, Message: "db01 failed"})
 	tell(t, l, "cancelling", "", "", events.TypeCancelling, events.Cancelling{})
 	tell(t, l, "completed", "", "", events.TypeCompleted, events.Completed{Case: pair, Machines: []events.ProtectedState{{Machine: "web01", Item: "/1", Since: acceptedAt}}})
 	tell(t, l, "rehearsed", "", "", events.TypeRehearsed, events.Rehearsed{Case: pair, Would: pair.Machines})
@@ -121,6 +125,7 @@ func TestRetry(t *testing.T) {
 		{"a retry that failed", "twice--2", "accepted", "twice--3", []string{"db01"}},
 		{"one that waits for somebody", "waits", "retrying", "waits", nil},
 		{"one of which one machine waits for somebody, while another moves", "half", "retrying", "half", nil},
+		{"one of which one machine waits for somebody, while another has failed", "others", "retrying", "others", nil},
 		{"one that is under way", "runs", "case.running", "", nil},
 		{"one that has completed", "completed", "case.completed", "", nil},
 		{"a dry run", "rehearsed", "case.rehearsed", "", nil},

@@ -128,7 +128,7 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 		return bus.Result{}, bus.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
-	if e.Time.Sub(c.RequestedAt) > site.Look/2 { // the request waited, and may have been cancelled in its last moment
+	if c.RetryOf == "" && e.Time.Sub(c.RequestedAt) > site.Look/2 { // the request waited, and may have been cancelled in its last moment
 		reason, cancelled, err := cancelledRequest(ctx, e, e.Site, e.Request)
 		switch {
 		case err != nil:

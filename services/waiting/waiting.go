@@ -59,7 +59,7 @@ func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration,
 // telling changes when a place in the line is to be told again: near the front at every step, further back whenever
 // half of those before it are through.
 func telling(place int) int {
-	const near = 20
+	const near = 10
 	if place <= near {
 		return place
 	}

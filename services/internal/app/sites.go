@@ -136,6 +136,6 @@ func (s site) executor() executor.Site {
 
 func (s site) guard() guard.Site {
 	return guard.Site{
-		Vault: s.vault.Client, Inventory: s.inventory, Watch: s.watched.Watch(), Azure: s.vault.vms, Look: s.config.Limits.Look,
+		Vault: s.vault.Client, Inventory: s.inventory, Watch: s.watched.Watch(), Azure: s.vault.vms, Look: s.config.Limits.Look, JobWait: s.config.Limits.JobWait,
 	}
 }

@@ -111,8 +111,7 @@ type ready struct {
 }
 
 // readyMachines lists the machines that the latest case to act on them left protected, and that are not seen to fail
-// back. Cases that ended before
-// they changed anything say nothing about their machines. The cases come the oldest first.
+// back. Cases that ended before they changed anything say nothing about their machines. The cases come the oldest first.
 func readyMachines(cases []progress.Case) []ready {
 	latest := map[string]ready{}
 	for _, c := range cases {

@@ -205,30 +205,32 @@ func (c *Case) report(entries []Entry, last Entry) {
 		c.State = StateCancelling
 		return
 	}
-	switch {
-	case latest == nil || !older(last, *latest):
-	case latest.Kind == events.TypeWaiting.Kind:
+	if latest == nil || !older(last, *latest) {
+		return
+	}
+	if progressed != nil && older(last, *progressed) {
+		c.Waiting = standsStill(entries, progressed.Data.(events.Progressed))
+	}
+	told, waits := latest.Data.(events.Waiting)
+	if waits && (c.Waiting == nil || c.Waiting.For != "operator") { // nothing is more urgent than what somebody must mend
+		c.Waiting = &told
+	}
+	if latest.Kind == events.TypeWaiting.Kind || c.Waiting != nil {
 		c.State = StateWaiting
-		if d, ok := latest.Data.(events.Waiting); ok {
-			c.Waiting = &d
-		}
-	default:
-		c.Waiting = standsStill(entries, *latest)
-		if c.Waiting != nil {
-			c.State = StateWaiting
-		}
 	}
 }
 
-// standsStill is what the first machine that stands still waits for, while others of its case moved last. The report
+// standsStill is what a machine of a case stands still for while the others go their way, an operator first. The report
 // that told it says more, where it is among the entries.
-func standsStill(entries []Entry, latest Entry) *events.Waiting {
-	progressed, _ := latest.Data.(events.Progressed)
-	i := slices.IndexFunc(progressed.Machines, func(m events.MachineProgress) bool { return m.For != "" })
+func standsStill(entries []Entry, p events.Progressed) *events.Waiting {
+	i := slices.IndexFunc(p.Machines, func(m events.MachineProgress) bool { return m.For == "operator" })
+	if i < 0 {
+		i = slices.IndexFunc(p.Machines, func(m events.MachineProgress) bool { return m.For != "" })
+	}
 	if i < 0 {
 		return nil
 	}
-	m := progressed.Machines[i]
+	m := p.Machines[i]
 	w := events.Waiting{For: m.For, Code: m.Code, Message: m.Message, Remedy: m.Remedy, Machines: []string{m.Machine}}
 	var told *Entry
 	for n, e := range entries {

@@ -269,7 +269,11 @@ func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
 	if c.State != "waiting" || c.Waiting == nil || c.Waiting.Code != "95226" || c.Machines[0].Remedy != "mend it" {
 		t.Errorf("%s, %+v", c.State, c.Waiting)
 	}
-	tell(s, events.TypeProgressed, "", 8, moved(""))
+	tell(s, events.TypeWaiting, "", 8, events.Waiting{For: "others", Machines: []string{"db01"}, Message: "db01 failed", Since: begun})
+	if c := one(t, s.entries); c.State != "waiting" || c.Waiting.For != "operator" {
+		t.Errorf("somebody must mend something, but it waits for %s", c.Waiting.For)
+	}
+	tell(s, events.TypeProgressed, "", 9, moved(""))
 	if c := one(t, s.entries); c.State != "started" || c.Waiting != nil {
 		t.Errorf("it moves again, but is %s: %+v", c.State, c.Waiting)
 	}
