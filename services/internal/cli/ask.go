@@ -16,16 +16,26 @@ type asked struct {
 	id      string
 	request events.Request
 	from    uint64 // its answers stand behind this place of the event log
+	unread  error  // the event log cannot be read, so nobody knows its answers
 }
 
-// ask publishes a request.
+// ask publishes a request, also when the event log cannot be read: the bus keeps it.
 func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, error) {
 	q := asked{id: a.deps.NewID(a.deps.Now()), request: request}
-	var err error
-	if q.from, err = behind(ctx, b, events.CommandSubject(events.TypeRequest.Kind)); err != nil {
+	q.from, q.unread = behind(ctx, b, events.CommandSubject(events.TypeRequest.Kind))
+	if err := command(ctx, a, b, events.TypeRequest, q.id, request); err != nil {
 		return q, err
 	}
-	return q, command(ctx, a, b, events.TypeRequest, q.id, request)
+	if q.unread != nil {
+		a.sayUnread("Request " + q.id)
+	}
+	return q, nil
+}
+
+// sayUnread tells people that what they sent stands, though nobody can read what becomes of it.
+func (a *app) sayUnread(what string) {
+	a.hint("%s is on the bus, and is taken up as soon as a validator runs; do not send it again.", what)
+	a.hint("What becomes of it cannot be read now:")
 }
 
 // answer is what became of a request.
@@ -38,6 +48,9 @@ type answer struct {
 
 // answered waits for the cases of a request, or to their end, and prints what became of it.
 func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
+	if q.unread != nil {
+		return q.unread
+	}
 	cases, err := a.accepted(ctx, b, q, wait)
 	if err != nil {
 		return err

@@ -91,7 +91,11 @@ delivered before. WAITING: asleep until a wake-up, for an agent or a job.`,
 				return a.printJSON(s)
 			}
 			p := paint(a.color(a.stdout))
-			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s, %s\n", s.Server, plural(int(s.Messages), "message", "messages"), storage(s.Bytes))
+			kept := plural(int(s.Messages), "message", "messages") + ", " + storage(s.Bytes)
+			if s.Uncounted != "" {
+				kept = "not counted: " + s.Uncounted
+			}
+			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s\n", s.Server, kept)
 			dead := plural(int(s.Dead), "dead letter", "dead letters")
 			if s.Dead > 0 {
 				dead = p.level(progress.Warn, dead) + ": 'reprotect bus dead list' shows them"

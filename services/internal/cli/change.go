@@ -43,6 +43,8 @@ all were cancelled, 1 when one ended otherwise before.`,
 			id := args[0]
 			current, ofRequest, err := named(cmd.Context(), b, id)
 			switch {
+			case statusOf(err) == exitNotReached:
+				return unseen(cmd.Context(), a, b, events.TypeCancel, id, events.Cancel{Case: id, Reason: reason}, err)
 			case err != nil:
 				return err
 			case ofRequest != nil:
@@ -96,6 +98,8 @@ when not.`,
 			id := args[0]
 			_, ofRequest, err := named(cmd.Context(), b, id)
 			switch {
+			case statusOf(err) == exitNotReached:
+				return unseen(cmd.Context(), a, b, events.TypeRetry, id, events.Retry{Case: id, Reason: reason}, err)
 			case err != nil:
 				return err
 			case ofRequest != nil:
@@ -122,6 +126,19 @@ when not.`,
 	c.Flags().StringVar(&reason, "reason", "", "why, for the event log")
 	c.Flags().BoolVar(&wait, "wait", false, "follow the case that goes on to its end")
 	return c
+}
+
+// unseen publishes a command about a case that cannot be read now: the service that answers it can. The error is why it
+// cannot be read, or that the bus is not there either.
+func unseen[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID string, data T, why error) error {
+	if _, err := caseFilter(caseID); err != nil {
+		return err
+	}
+	if err := command(ctx, a, b, t, a.deps.NewID(a.deps.Now()), data); err != nil {
+		return why
+	}
+	a.sayUnread("The command about " + caseID)
+	return why
 }
 
 // change publishes a command about each of some cases and waits for what a service says to them. It returns the cases
@@ -235,10 +252,7 @@ func (a *app) printCase(ctx context.Context, b Bus, id string) error {
 func (a *app) watchOut(ctx context.Context, b Bus, ids []string, belongs func(progress.Entry) bool) ([]progress.Case, error) {
 	f := &follow{bus: b, ids: ids, filters: []string{events.SubjectFacts + ".>"}, screen: a.progressScreen(), belongs: belongs, over: allEnded}
 	if belongs == nil {
-		var err error
-		if f.filters, err = caseFilters(ids); err != nil {
-			return nil, err
-		}
+		f.filters = caseFilters(ids)
 	}
 	if err := f.run(ctx); err != nil {
 		return nil, err

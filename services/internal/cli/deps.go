@@ -83,11 +83,12 @@ type Reading struct {
 
 // Status is the state of the bus.
 type Status struct {
-	Server   string `json:"server"`
-	Messages uint64 `json:"messages"` // in the event log
-	Bytes    uint64 `json:"bytes"`
-	Dead     uint64 `json:"dead"`
-	Services []Lag  `json:"services"`
+	Server    string `json:"server"`
+	Messages  uint64 `json:"messages"` // in the event log
+	Bytes     uint64 `json:"bytes"`
+	Uncounted string `json:"uncounted,omitempty"` // why the event log could not be counted
+	Dead      uint64 `json:"dead"`
+	Services  []Lag  `json:"services"`
 }
 
 // Lag is how far a service is behind.

@@ -25,31 +25,37 @@ place in the log. With -o json, each line is the event itself, as it is stored.`
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reading := Reading{From: since, Follow: followOn}
-			if id != "" {
-				filter, err := caseFilter(id)
-				if err != nil {
-					return err
-				}
-				reading.Filters = []string{filter}
-			}
 			b, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer b.Close()
-			seen := false
-			err = b.Read(cmd.Context(), reading, func(r bus.Received) error {
-				seen = true
+			wanted := func(bus.Received) bool { return true }
+			if id != "" {
+				_, ofRequest, err := named(cmd.Context(), b, id)
+				switch {
+				case err != nil:
+					return err
+				case ofRequest != nil:
+					reading.Filters = []string{events.SubjectFacts + ".>"}
+					wanted = func(r bus.Received) bool {
+						request := progress.ReadEntry(r).Header.Request
+						return request == id || events.Token(request) == id
+					}
+				default:
+					reading.Filters = []string{factsOf(id)}
+				}
+			}
+			return b.Read(cmd.Context(), reading, func(r bus.Received) error {
+				if !wanted(r) {
+					return nil
+				}
 				return a.logLine(r)
 			})
-			if err == nil && !seen && id != "" {
-				return noSuchCase(id)
-			}
-			return err
 		},
 	}
 	c.Flags().BoolVarP(&followOn, "follow", "f", false, "go on with what comes, until Ctrl-C")
-	c.Flags().StringVar(&id, "case", "", "only the facts of `CASE`")
+	c.Flags().StringVar(&id, "case", "", "only the facts of `CASE`, or of all cases of a request")
 	c.Flags().Uint64Var(&since, "since", 0, "begin at the place `SEQ` of the log")
 	return c
 }

@@ -54,8 +54,11 @@ func caseFilter(id string) (string, error) {
 	if !caseID.MatchString(id) {
 		return "", usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
 	}
-	return events.SubjectFacts + ".*." + id + ".>", nil
+	return factsOf(id), nil
 }
+
+// factsOf matches every fact of a case.
+func factsOf(id string) string { return events.SubjectFacts + ".*." + id + ".>" }
 
 func noSuchCase(id string) error {
 	return no("'reprotect list' shows the cases.", "there is no case %s in the event log", id)

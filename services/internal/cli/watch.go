@@ -1,19 +1,23 @@
 package cli
 
 import (
+	"context"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
+	"reprotect.example/services/internal/progress"
 )
 
 func (a *app) watchCommand() *cobra.Command {
 	var untilDone bool
 	c := &cobra.Command{
-		Use:   "watch [CASE...]",
+		Use:   "watch [CASE|REQUEST...]",
 		Short: "Watch cases as they move",
 		Long: `Watch cases as they move: live bars on a terminal, plain lines elsewhere, with -o json an object a line.
 
-Without case ids, watch everything that is under way, until Ctrl-C. With case ids, or with --until-done, end when
+With the id of a request, watch all of its cases. Without ids, watch everything that is under way, until Ctrl-C. With ids, or with --until-done, end when
 all watched cases have ended: 0 when all ended well, 1 when one did not.`,
 		Example: example("reprotect watch", "reprotect watch r-20261122-ab12cd-web01", "reprotect watch --until-done -o json"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
@@ -24,8 +28,12 @@ all watched cases have ended: 0 when all ended well, 1 when one did not.`,
 			defer b.Close()
 			f := &follow{bus: b, ids: ids, filters: []string{events.SubjectFacts + ".>"}, over: never, screen: a.watchScreen()}
 			if len(ids) > 0 {
-				if f.filters, err = caseFilters(ids); err != nil {
+				if f.ids, err = eachCase(cmd.Context(), b, ids); err != nil {
 					return err
+				}
+				f.belongs = func(e progress.Entry) bool { return slices.Contains(f.ids, e.Header.Case) }
+				if len(f.ids) <= mostFilters {
+					f.filters = caseFilters(f.ids)
 				}
 			}
 			if untilDone || len(ids) > 0 {
@@ -62,14 +70,31 @@ func (a *app) progressScreen() screen {
 	return lines{a.stderr, paint(a.color(a.stderr)), a.speech()}
 }
 
-func caseFilters(ids []string) ([]string, error) {
+// mostFilters of single cases are asked for; of more cases everything is read, and they are picked.
+const mostFilters = 20
+
+func caseFilters(ids []string) []string {
 	var filters []string
 	for _, id := range ids {
-		filter, err := caseFilter(id)
+		filters = append(filters, factsOf(id))
+	}
+	return filters
+}
+
+// eachCase names the cases that ids stand for, each that of a case or of a request.
+func eachCase(ctx context.Context, b Bus, ids []string) ([]string, error) {
+	var all []string
+	for _, id := range ids {
+		c, ofRequest, err := named(ctx, b, id)
 		if err != nil {
 			return nil, err
 		}
-		filters = append(filters, filter)
+		if ofRequest == nil {
+			all = append(all, c.ID)
+		}
+		for _, of := range ofRequest {
+			all = append(all, of.ID)
+		}
 	}
-	return filters, nil
+	return all, nil
 }

@@ -8,8 +8,10 @@ package progress
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"reprotect.example/events"
@@ -128,6 +130,11 @@ func ReadEntry(r bus.Received) Entry {
 	case events.CommandSubject(events.TypeRetry.Kind):
 		err = e.fill(readCommand(events.TypeRetry, r))
 	default:
+		if name, unknown := strings.CutPrefix(r.Subject, events.SubjectCommands+"."); unknown {
+			e.Header = events.Header{Type: name, ID: bus.CommandID(r)}
+			err = fmt.Errorf("nothing answers commands on %s", r.Subject)
+			break
+		}
 		err = e.fill(events.Read(r.Data))
 	}
 	if err != nil {

@@ -374,6 +374,14 @@ func TestCommandsAreDescribedInEveryForm(t *testing.T) {
 	}
 }
 
+func TestACommandThatNobodyKnows(t *testing.T) {
+	t.Parallel()
+	l := progress.Describe(progress.ReadEntry(bus.Received{Message: bus.Message{Subject: "reprotect.command.retyr", ID: "m1", Data: []byte(`{"case":"r7"}`)}, Sequence: 7}))
+	if l.Kind != "retyr" || l.ID != "m1" || !strings.Contains(l.Text, "nothing answers commands on reprotect.command.retyr") {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestDuration(t *testing.T) {
 	t.Parallel()
 	for d, want := range map[time.Duration]string{

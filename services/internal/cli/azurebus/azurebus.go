@@ -86,8 +86,11 @@ func (b azureBus) count(ctx context.Context, s cli.Status) (cli.Status, error) {
 		return s, err
 	}
 	kept, err := b.o.Journal.Stats(ctx)
+	if err != nil { // who is behind is worth knowing all the more
+		s.Uncounted = err.Error()
+	}
 	s.Messages, s.Bytes = kept.Messages, kept.Bytes
-	return s, err
+	return s, nil
 }
 
 func (b azureBus) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
