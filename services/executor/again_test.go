@@ -327,7 +327,7 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 	denied := &facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "cannot read job j1", Remedy: "grant it"}
 	for _, tt := range []struct {
 		name   string
-		unread error
+		unread *facts.Fault
 		after  time.Duration // the machine's way ends then
 		code   string
 	}{
@@ -343,7 +343,7 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 			if p := said[0].(events.Progressed); p.Machines[1].State != running {
 				t.Errorf("beside it: %+v", p.Machines[1])
 			}
-			if d, ok := said[1].(events.Waiting); !ok || d.Machines[0] != "web01" || !d.Since.Equal(cleared) || d.Remedy != tt.unread.(*facts.Fault).Remedy {
+			if d, ok := said[1].(events.Waiting); !ok || d.Machines[0] != "web01" || !d.Since.Equal(cleared) || d.Remedy != tt.unread.Remedy {
 				t.Errorf("%+v", said[1])
 			}
 			f.look.Jobs, f.jobs["j2"] = nil, facts.Job{ID: "j2", State: "Cancelled"}

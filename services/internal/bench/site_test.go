@@ -156,13 +156,8 @@ func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 	for from, bytes := 0, int64(0); len(ended) < len(w.scenario.Machines); {
 		<-tick.C
 		result.heap = max(result.heap, heap()-base)
-		log := b.Log()[from:]
-		from += len(log)
-		takeEnds(log, ended)
-		for _, r := range log {
-			bytes += int64(len(r.Data))
-		}
-		log = nil
+		n, size := takeEnds(b.Log()[from:], ended)
+		from, bytes = from+n, bytes+size
 		runtime.GC()
 		inUse, logged = append(inUse, heap()-base), append(logged, bytes)
 		if time.Since(begun) > 12*time.Hour {
@@ -201,14 +196,16 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// takeEnds takes note of the cases that have ended.
-func takeEnds(log []bus.Received, ended map[string]time.Time) {
+// takeEnds takes note of the cases that have ended, and counts the messages and their bytes.
+func takeEnds(log []bus.Received, ended map[string]time.Time) (n int, size int64) {
 	for _, r := range log {
+		size += int64(len(r.Data))
 		if _, id, _, name, ok := events.SplitFact(r.Subject); ok && name == events.TypeCompleted.Name {
 			_, machine, _ := strings.Cut(id, "--")
 			ended[machine] = r.Published
 		}
 	}
+	return len(log), size
 }
 
 // delays are how much later than necessary the machines were known to be protected: the nth to start cannot do so

@@ -131,7 +131,7 @@ when not.`,
 // unseen publishes a command about a case that cannot be read now: the service that answers it can. The error is why it
 // cannot be read, or that the bus is not there either.
 func unseen[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID string, data T, why error) error {
-	if _, err := caseFilter(caseID); err != nil {
+	if err := checkCaseID(caseID); err != nil {
 		return err
 	}
 	if err := command(ctx, a, b, t, a.deps.NewID(a.deps.Now()), data); err != nil {

@@ -49,12 +49,12 @@ stays as it came, and -o json is what the event log says.`,
 
 var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
 
-// caseFilter matches every fact of a case; a word that cannot be a case id never gets into a subject.
-func caseFilter(id string) (string, error) {
+// checkCaseID keeps a word that cannot be a case id out of subjects.
+func checkCaseID(id string) error {
 	if !caseID.MatchString(id) {
-		return "", usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
+		return usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
 	}
-	return factsOf(id), nil
+	return nil
 }
 
 // factsOf matches every fact of a case.

@@ -13,7 +13,7 @@ import (
 
 // caseNow reads where a case stands.
 func caseNow(ctx context.Context, b Bus, id string) (progress.Case, error) {
-	if _, err := caseFilter(id); err != nil {
+	if err := checkCaseID(id); err != nil {
 		return progress.Case{}, err
 	}
 	c, found, err := b.Case(ctx, id)
