@@ -45,7 +45,11 @@ func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.R
 		p.leave(c)
 		return bus.Result{}, nil
 	}
-	pause := waiting.Pause(p.site.Look, min(e.Wait.Looks, growth))
+	looks := min(e.Wait.Looks, growth)
+	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home && k.Still == 0 }) {
+		looks = e.Wait.Looks // nothing brings one home: it may take a day until somebody has mended the cause
+	}
+	pause := waiting.Pause(p.site.Look, looks)
 	if e.Wait.Looks < firstLooks {
 		pause = min(pause, time.Second)
 	}
