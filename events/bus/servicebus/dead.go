@@ -145,15 +145,16 @@ func (c *Conn) readDead(ctx context.Context, service string, q deadQueue, all *[
 	return c.went("read the dead letters of "+service, err)
 }
 
-// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other, and takes it
-// from the dead letters. When it cannot be taken away the message was delivered all the same, and the error says so.
-func (c *Conn) Requeue(ctx context.Context, dead events.Event[events.Dead]) error {
+// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other, and takes the
+// letter of that number away (Dead). When it cannot be taken away the message was delivered all the same, and the error
+// says so.
+func (c *Conn) Requeue(ctx context.Context, number uint64, dead events.Event[events.Dead]) error {
 	service := dead.Data.Service
 	if err := bus.Requeue(ctx, c, dead.Data, time.Now()); err != nil {
 		return err
 	}
 	for _, q := range c.deadOf(service) {
-		done, err := c.removeDead(ctx, dead, q)
+		done, err := c.removeDead(ctx, number, dead, q)
 		if err != nil {
 			return fmt.Errorf("the message goes to %s once more, but its dead letter stays: %w", service, err)
 		}
@@ -161,12 +162,13 @@ func (c *Conn) Requeue(ctx context.Context, dead events.Event[events.Dead]) erro
 			return nil
 		}
 	}
-	return fmt.Errorf("the message goes to %s once more, but its dead letter %s is not to be had: somebody else took it away, or is about to: "+
-		"see 'reprotect bus dead list' in a minute", service, dead.ID)
+	return fmt.Errorf("the message goes to %s once more, but its dead letter %d is not to be had: somebody else took it away, or is about to: "+
+		"see 'reprotect bus dead list' in a minute", service, number)
 }
 
-// removeDead takes a dead letter away, if it lies in that queue and nobody else has it.
-func (c *Conn) removeDead(ctx context.Context, dead events.Event[events.Dead], q deadQueue) (done bool, err error) {
+// removeDead takes a dead letter away, if it lies in that queue and nobody else has it. Its id alone would not do: a
+// message that was given up again has left a letter of the same id.
+func (c *Conn) removeDead(ctx context.Context, number uint64, dead events.Event[events.Dead], q deadQueue) (done bool, err error) {
 	what := "take away the dead letter " + dead.ID
 	bounded, cancel := c.bounded(ctx)
 	defer cancel()
@@ -192,7 +194,7 @@ func (c *Conn) removeDead(ctx context.Context, dead events.Event[events.Dead], q
 			return false, c.went(what, err)
 		}
 		for _, m := range page {
-			if l, err := letter(dead.Data.Service, m); err == nil && l.ID == dead.ID && !done {
+			if l, err := letter(dead.Data.Service, m); err == nil && q.number(m) == number && l.ID == dead.ID && !done {
 				if err := r.CompleteMessage(bounded, m, nil); err != nil {
 					return false, c.went(what, err)
 				}

@@ -78,7 +78,7 @@ func TestDeadLettersAreRequeued(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		broken.Store(false)
-		if err := c.Requeue(t.Context(), letters[0]); err != nil {
+		if err := c.Requeue(t.Context(), numbers(t, c)[letters[0].Data.Subject], letters[0]); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(2 * time.Minute)
@@ -120,14 +120,15 @@ func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 		if len(before) != 3 || len(letters) != 3 {
 			t.Fatalf("numbers %v of %d letters", before, len(letters))
 		}
-		if err := c.Requeue(t.Context(), letters[0]); err != nil {
+		first, second := before[letters[0].Data.Subject], before[letters[1].Data.Subject]
+		if err := c.Requeue(t.Context(), first, letters[0]); err != nil {
 			t.Fatal(err)
 		}
 		delete(before, letters[0].Data.Subject)
 		if after := numbers(t, c); !maps.Equal(after, before) {
 			t.Errorf("the numbers were %v, and are %v", before, after)
 		}
-		if err := c.Requeue(t.Context(), letters[0]); err == nil {
+		if err := c.Requeue(t.Context(), first, letters[0]); err == nil {
 			t.Error("a dead letter was taken away twice")
 		}
 		other, err := client(t, p).NewReceiverForSubscription(servicebus.TopicEvents, "validator", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
@@ -137,8 +138,32 @@ func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 		if held, err := other.ReceiveMessages(t.Context(), 5, nil); err != nil || len(held) != 2 {
 			t.Fatalf("%d dead letters, %v", len(held), err)
 		}
-		if err := c.Requeue(t.Context(), letters[1]); err == nil {
+		if err := c.Requeue(t.Context(), second, letters[1]); err == nil {
 			t.Error("a dead letter that somebody else has was taken away")
+		}
+	})
+}
+
+// What is requeued and given up again at once leaves another dead letter, of the same id. The first one goes, not that.
+func TestWhatFailsAgainAtOnceIsRequeued(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
+		stop := run(t, connect(t, p), answering(func(context.Context) error { return bus.Reject("8061", "no way", "mount it") }))
+		defer stop()
+		publish(t, c, accepted(t, "a"))
+		<-time.After(time.Minute)
+		subject := accepted(t, "a").Subject
+		for range 3 {
+			first, letters := numbers(t, c)[subject], dead(t, c)
+			if len(letters) != 1 {
+				t.Fatalf("%d dead letters", len(letters))
+			}
+			if err := c.Requeue(t.Context(), first, letters[0]); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Minute)
+			if again := numbers(t, c)[subject]; again == first {
+				t.Fatalf("dead letter %d stays, and that of the last try is gone", first)
+			}
 		}
 	})
 }

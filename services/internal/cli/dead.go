@@ -166,7 +166,7 @@ because it is a command, which was refused; then send a new request.`,
 			if err := requeueable(cmd.Context(), b, l); err != nil {
 				return err
 			}
-			if err := b.Requeue(cmd.Context(), l.event); err != nil {
+			if err := b.Requeue(cmd.Context(), l.Number, l.event); err != nil {
 				return err
 			}
 			if a.json() {

@@ -68,7 +68,8 @@ type Bus interface {
 	SetUp(ctx context.Context, sites []string) error
 	Status(ctx context.Context) (Status, error)
 	// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
-	Requeue(ctx context.Context, letter events.Event[events.Dead]) error
+	// Where dead letters are taken away then, that of this number is.
+	Requeue(ctx context.Context, number uint64, letter events.Event[events.Dead]) error
 	Close()
 }
 

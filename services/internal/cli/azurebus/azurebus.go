@@ -93,8 +93,8 @@ func (b azureBus) count(ctx context.Context, s cli.Status) (cli.Status, error) {
 	return s, nil
 }
 
-func (b azureBus) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
-	return b.o.Conn.Requeue(ctx, letter)
+func (b azureBus) Requeue(ctx context.Context, number uint64, letter events.Event[events.Dead]) error {
+	return b.o.Conn.Requeue(ctx, number, letter)
 }
 
 func (b azureBus) Close() { b.o.Close() }

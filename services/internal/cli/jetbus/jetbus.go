@@ -75,7 +75,7 @@ func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
 	return status, err
 }
 
-func (b jetBus) Requeue(ctx context.Context, letter events.Event[events.Dead]) error {
+func (b jetBus) Requeue(ctx context.Context, _ uint64, letter events.Event[events.Dead]) error {
 	return bus.Requeue(ctx, b.Conn, letter.Data, time.Now())
 }
 
