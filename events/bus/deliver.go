@@ -175,7 +175,10 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 			}
 		})
 	}
-	<-broke
+	select {
+	case <-broke:
+	case <-ctx.Done(): // the workers may all be busy
+	}
 	source.Close()
 	if ctx.Err() == nil { // closed under us: nothing can be published or settled any more
 		stop()
@@ -201,8 +204,12 @@ type loop struct {
 // take waits for the next delivery. One that is handed on in order is handed on before anybody takes the next.
 func (l *loop) take(ctx, working context.Context) (d Delivery, in incoming, err error) {
 	if l.service.inOrder() {
-		l.turn <- struct{}{}
-		defer func() { <-l.turn }()
+		select {
+		case l.turn <- struct{}{}:
+			defer func() { <-l.turn }()
+		case <-ctx.Done():
+			return nil, in, ctx.Err()
+		}
 	}
 	if d, err = l.source.Next(ctx); err != nil {
 		return nil, in, err

@@ -3,6 +3,7 @@ package bustest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -111,6 +112,33 @@ func loopDrains(t *testing.T, h Harness) {
 	c := s.Consumer()
 	c.AckWait = h.AckWait
 	silent(t, ctx, consume(t, ctx, other, c), 2*h.AckWait)
+}
+
+func loopDrainsBusy(t *testing.T, h Harness) {
+	begun, hopeless := make(chan struct{}, 2), make(chan struct{})
+	s := service(func(ctx context.Context, _ bus.Event[events.Accepted]) (bus.Result, error) {
+		begun <- struct{}{}
+		select {
+		case <-ctx.Done():
+		case <-hopeless:
+		}
+		return bus.Result{}, errors.New("stopped")
+	})
+	_, conn, ctx := setUp(t, h, s)
+	stop := serve(t, h, conn, s, bus.Options{Concurrency: 2, Grace: h.AckWait / 4})
+	publishAccepted(t, ctx, conn, "a")
+	publishAccepted(t, ctx, conn, "b")
+	<-begun
+	<-begun
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(4 * h.AckWait):
+		t.Error("run goes on, though its grace is over")
+		close(hopeless)
+		<-stopped
+	}
 }
 
 // dying is a broker whose process is cut off right after it published.

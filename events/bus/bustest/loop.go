@@ -35,6 +35,7 @@ var loopTests = []test{
 	{"loop: a service that serves alone goes to the next process when its own stops", loopAlone},
 	{"loop: what is kept is handed over in the order of the bus", loopKeepsOrder},
 	{"loop: drains, letting a handler finish", loopDrains},
+	{"loop: drains within the grace, though no handler comes back", loopDrainsBusy},
 	{"loop: a process that dies between publish and settle repeats without effect", loopRepeats},
 }
 

@@ -257,3 +257,31 @@ func TestReadyAgain(t *testing.T) {
 		stop()
 	})
 }
+
+// Who drains locks nothing more, though all its handlers are busy: the others have it at once.
+func TestADrainLocksNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
+		begun, release := make(chan struct{}), make(chan struct{})
+		service := answering(func(context.Context) error {
+			begun <- struct{}{}
+			<-release
+			return nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- bus.Run(ctx, connect(t, p), service, bus.Options{Concurrency: 1}) }()
+		publish(t, c, accepted(t, "a"))
+		<-begun
+		cancel()
+		synctest.Wait()
+		publish(t, c, accepted(t, "b"))
+		synctest.Wait()
+		if counts := p.Count(servicebus.TopicEvents + "/Subscriptions/validator"); counts.Locked != 1 || counts.Active != 1 {
+			t.Errorf("while it drains: %+v", counts)
+		}
+		close(release)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
