@@ -109,6 +109,85 @@ func sendBare(t *testing.T, p *sbpeer.Peer) {
 	}
 }
 
+// Other clients put the JSON into any body that AMQP has: into several sections, or into a value. It stays the same when
+// it is tried again, among the dead letters, and when it is requeued. What is no text is refused in words.
+func TestBodiesOfOtherClients(t *testing.T) {
+	const command = `{"machines":[{"name":"web01"}]}`
+	for name, test := range map[string]struct {
+		body azservicebus.AMQPAnnotatedMessageBody
+		want string
+	}{
+		"one section":      {azservicebus.AMQPAnnotatedMessageBody{Data: [][]byte{[]byte(command)}}, command},
+		"several sections": {azservicebus.AMQPAnnotatedMessageBody{Data: [][]byte{[]byte(command[:7]), {}, []byte(command[7:])}}, command},
+		"a string":         {azservicebus.AMQPAnnotatedMessageBody{Value: command}, command},
+		"binary":           {azservicebus.AMQPAnnotatedMessageBody{Value: []byte(command)}, command},
+		"a map":            {azservicebus.AMQPAnnotatedMessageBody{Value: map[string]any{"machines": "web01"}}, "(a body that is not read: an AMQP value of the kind map; send the JSON as data or as a string)"},
+		"a number":         {azservicebus.AMQPAnnotatedMessageBody{Value: int64(7)}, "(a body that is not read: an AMQP value of the kind int64; send the JSON as data or as a string)"},
+		"a sequence":       {azservicebus.AMQPAnnotatedMessageBody{Sequence: [][]any{{"web01"}}}, "(a body that is not read: AMQP sequences; send the JSON as data or as a string)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
+				p := peer(t, validator)
+				conn := connect(t, p)
+				sender, err := client(t, p).NewSender("reprotect", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				label := "reprotect.command.request"
+				message := &azservicebus.AMQPAnnotatedMessage{Properties: &azservicebus.AMQPAnnotatedMessageProperties{Subject: &label}, Body: test.body}
+				if err := sender.SendAMQPAnnotatedMessage(t.Context(), message, nil); err != nil {
+					t.Fatal(err)
+				}
+				source, err := conn.Consume(t.Context(), validator)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer source.Close()
+				next := func(when string) bus.Delivery {
+					d, err := source.Next(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := string(bus.Original(d.Received()).Data); got != test.want {
+						t.Errorf("%s: %q", when, got)
+					}
+					return d
+				}
+				if err := next("at first").Retry(t.Context(), time.Second); err != nil {
+					t.Fatal(err)
+				}
+				why, err := bus.EncodeDead(events.Event[events.Dead]{
+					Header: events.Header{ID: "validator/1/2", Source: "/reprotect/validator", Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: time.Now()},
+					Data:   events.Dead{Service: "validator", Reason: "rejected", Error: "no way", Attempts: 2, Subject: label, Sequence: 1},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := next("tried again").Bury(t.Context(), bus.Message{Data: why}); err != nil {
+					t.Fatal(err)
+				}
+				var letter events.Event[events.Dead]
+				var number uint64
+				if err := conn.Dead(t.Context(), []string{"validator"}, func(r bus.Received) (err error) {
+					number = r.Sequence
+					letter, err = events.Decode(events.TypeDead, r.Data)
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				if got := string(letter.Data.Original); got != test.want {
+					t.Errorf("the dead letter: %q", got)
+				}
+				if err := conn.Requeue(t.Context(), number, letter); err != nil {
+					t.Fatal(err)
+				}
+				next("requeued")
+			})
+		})
+	}
+}
+
 // A long reason is cut between letters: half of one would make the bus refuse the dead letter.
 func TestALongReasonIsBuriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,7 +128,7 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		n, _ := strconv.Atoi(text(property)) // 0 where it is none of ours
 		return n
 	}
-	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: m.Body}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
+	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: body(m)}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
 	_, said := m.ApplicationProperties[propID]
 	if said { // also where the original had none
 		r.ID = text(propID)
@@ -166,6 +167,28 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 	return r
 }
 
+// body is what a message carries, in whatever form of AMQP. Of a form that holds no text it says so instead, where the
+// JSON would be: whoever reads that refuses it, and the refusal quotes it.
+func body(m *azservicebus.ReceivedMessage) []byte {
+	if m.Body != nil || m.RawAMQPMessage == nil { // the SDK reads only a single data section
+		return m.Body
+	}
+	form := "AMQP sequences"
+	switch raw := m.RawAMQPMessage.Body; value := raw.Value.(type) {
+	case string:
+		return []byte(value)
+	case []byte:
+		return value
+	case nil:
+		if raw.Sequence == nil {
+			return bytes.Join(raw.Data, nil)
+		}
+	default:
+		form = fmt.Sprintf("an AMQP value of the kind %s", reflect.TypeOf(value).Kind())
+	}
+	return fmt.Appendf(nil, "(a body that is not read: %s; send the JSON as data or as a string)", form)
+}
+
 // bareID is the id of a command that came without one. Its number alone comes again in a namespace that is made anew.
 // Each subscription must find the same: the minute leaves room for a time that Azure might take for each by itself.
 func bareID(r bus.Received) string {
@@ -196,7 +219,7 @@ func subjectOf(m *azservicebus.ReceivedMessage, text func(string) string) string
 }
 
 // copyOf is the same message once more, for a queue: with a new id, since the old one is remembered, and what the
-// original was.
+// original was. r is what incoming made of it.
 func copyOf(m *azservicebus.ReceivedMessage, r bus.Received) *azservicebus.Message {
 	properties := map[string]any{}
 	for k, v := range m.ApplicationProperties {
@@ -206,5 +229,5 @@ func copyOf(m *azservicebus.ReceivedMessage, r bus.Received) *azservicebus.Messa
 	properties[propSequence], properties[propPublished] = strconv.FormatUint(r.Sequence, 10), r.Published.UTC().Format(time.RFC3339Nano)
 	sum := sha256.Sum256([]byte(r.ID))
 	id := fmt.Sprintf("%s#%d#%d", hex.EncodeToString(sum[:8]), r.Sequence, r.Attempt)
-	return &azservicebus.Message{Body: m.Body, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, ApplicationProperties: properties}
+	return &azservicebus.Message{Body: r.Data, MessageID: &id, ContentType: m.ContentType, Subject: m.Subject, ApplicationProperties: properties}
 }
