@@ -42,9 +42,10 @@ func connect(t *testing.T, p *sbpeer.Peer) *servicebus.Conn {
 
 // network is what a connection goes over.
 type network struct {
-	mu   sync.Mutex
-	away bool
-	open []net.Conn
+	mu     sync.Mutex
+	away   bool
+	open   []net.Conn
+	frozen chan struct{} // closed when it thaws; nil: nothing is frozen
 }
 
 // sever cuts it until mend is called.
@@ -71,7 +72,47 @@ func (n *network) dial(p *sbpeer.Peer) (net.Conn, error) {
 	}
 	c := p.Pipe()
 	n.open = append(n.open, c)
-	return c, nil
+	return &slow{Conn: c, network: n, closed: make(chan struct{})}, nil
+}
+
+// freeze lets no answer pass until thaw is called, and breaks nothing.
+func (n *network) freeze() (thaw func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.frozen = make(chan struct{})
+	return func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		close(n.frozen)
+		n.frozen = nil
+	}
+}
+
+// slow is a connection whose answers stand still while its network is frozen.
+type slow struct {
+	net.Conn
+	network *network
+	once    sync.Once
+	closed  chan struct{}
+}
+
+func (s *slow) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	s.network.mu.Lock()
+	frozen := s.network.frozen
+	s.network.mu.Unlock()
+	if frozen != nil {
+		select {
+		case <-frozen:
+		case <-s.closed:
+		}
+	}
+	return n, err
+}
+
+func (s *slow) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.Conn.Close()
 }
 
 func connectOver(t *testing.T, p *sbpeer.Peer, n *network) *servicebus.Conn {

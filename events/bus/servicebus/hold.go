@@ -31,18 +31,23 @@ const (
 // namespace sees its connection break, somebody else holds the service 7 seconds after that; where its machine is gone
 // without a word, the session's lock of 10 seconds must run out before.
 func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
+	what := "hold " + service
+	var away, answers bool // what the last asking found
 	for {
 		began := time.Now()
 		asking, cancel := c.bounded(ctx)
 		session, err := c.client.AcceptSessionForQueue(asking, queueHold, short(service, 100), nil)
 		cancel()
+		taken := is(err, azservicebus.CodeTimeout, sessionTaken)
 		if err == nil {
 			if began, err = c.own(ctx, session, began); err != nil {
 				c.leave(session, time.Time{})
 			}
+			taken = errors.Is(err, errBetween) || is(err, azservicebus.CodeLockLost, lockLost)
 		}
 		switch {
 		case err == nil:
+			_ = c.went(what, nil)
 			held, release := c.keep(ctx, service, session, began)
 			return held, release, nil
 		case ctx.Err() != nil:
@@ -50,11 +55,21 @@ func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(
 		case c.open.Err() != nil:
 			return nil, nil, fmt.Errorf("hold %s: %w", service, bus.ErrClosed)
 		}
-		if is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound) || is(err, azservicebus.CodeUnauthorizedAccess, amqp.ErrCondUnauthorizedAccess) {
-			return nil, nil, c.went("hold "+service, err)
+		if taken {
+			if !answers {
+				_ = c.went(what, nil)
+			}
+			away, answers = false, true
+			c.log.Debug("somebody else has the service", zap.String("service", service), zap.Error(err))
+		} else {
+			if err = c.went(what, err); lost(err) {
+				return nil, nil, err
+			}
+			if !away {
+				c.log.Warn("the service cannot be asked for, will try on", zap.String("service", service), zap.Error(err))
+			}
+			away, answers = true, false
 		}
-		// Somebody holds it, or the namespace is away: both pass.
-		c.log.Debug("the service is not to be had now", zap.String("service", service), zap.Error(err))
 		select {
 		case <-time.After(askEvery):
 		case <-ctx.Done():
@@ -63,6 +78,13 @@ func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(
 		}
 	}
 }
+
+// sessionTaken is what the namespace says of a session that somebody else has. A timeout that it tells of itself is an
+// answer, too.
+const sessionTaken amqp.ErrCond = "com.microsoft:session-cannot-be-locked"
+
+// errBetween says that others may have had the session in the midst of taking it.
+var errBetween = errors.New("the session was lost for a moment")
 
 // own makes this process the holder of the session that it asked for at a time. It returns from when on the lock runs.
 func (c *Conn) own(ctx context.Context, session *azservicebus.SessionReceiver, began time.Time) (time.Time, error) {
@@ -92,7 +114,7 @@ func (c *Conn) own(ctx context.Context, session *azservicebus.SessionReceiver, b
 	}
 	err = call(func(ctx context.Context) error { return session.SetSessionState(ctx, []byte(mark), nil) })
 	if err == nil && !session.LockedUntil().Equal(until) { // the SDK took it anew; others may have had it in between
-		err = errors.New("the session was lost for a moment")
+		err = errBetween
 	}
 	if err == nil && marked {
 		began = time.Now()
@@ -112,6 +134,8 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 		defer end()
 		ticker := time.NewTicker(renewEvery)
 		defer ticker.Stop()
+		what := "renew the hold of " + service
+		away := false
 		for {
 			lapse := time.AfterFunc(time.Until(began.Add(sure)), end)
 			select {
@@ -126,15 +150,19 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 			err := session.RenewSessionLock(renewing, nil)
 			cancel()
 			lapse.Stop()
-			var known *azservicebus.Error
+			taken := is(err, azservicebus.CodeLockLost, lockLost)
+			if away && (err == nil || taken) {
+				_ = c.went(what, nil) // it answers again
+			}
+			away = err != nil && !taken
 			switch {
 			case err == nil:
 				began = next
-			case errors.As(err, &known) && known.Code == azservicebus.CodeLockLost:
+			case taken:
 				c.log.Warn("the hold was lost to another process", zap.String("service", service))
 				end()
-			default:
-				c.log.Warn("the hold could not be renewed", zap.String("service", service), zap.Error(err))
+			case held.Err() == nil:
+				c.log.Warn("the hold could not be renewed", zap.String("service", service), zap.Error(c.went(what, err)))
 			}
 		}
 	}()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
 )
 
@@ -94,5 +95,56 @@ func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 		if took := time.Since(time.Unix(0, released.Load())); took > 2*time.Second {
 			t.Errorf("the next one waited for %s", took)
 		}
+	})
+}
+
+// A holder that does not reach the namespace is not ready, though no other call fails; so is one that stands by. That
+// somebody else has the service is no trouble.
+func TestHoldsTellWhetherTheNamespaceAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := holdPeer(t)
+		var networks [2]network
+		holder, standBy := connectOver(t, p, &networks[0]), connectOver(t, p, &networks[1])
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer cancel()
+		keep := func(c *servicebus.Conn) {
+			for ctx.Err() == nil {
+				if held, release, err := c.Hold(ctx, "executor"); err == nil {
+					<-held.Done()
+					release()
+				}
+			}
+		}
+		ready := func(when string, c *servicebus.Conn, want bool) {
+			t.Helper()
+			if err := c.Ready(); (err == nil) != want {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		running.Go(func() { keep(holder) })
+		<-time.After(5 * time.Second)
+		running.Go(func() { keep(standBy) })
+		<-time.After(time.Minute)
+		ready("the holder", holder, true)
+		ready("who stands by", standBy, true)
+
+		thaw := networks[1].freeze()
+		<-time.After(25 * time.Second)
+		ready("who stands by, cut off", standBy, false)
+		thaw()
+		<-time.After(time.Minute)
+		ready("who stands by, back again", standBy, true)
+
+		thaw = networks[0].freeze()
+		<-time.After(10 * time.Second)
+		ready("the holder, cut off", holder, false)
+		<-time.After(15 * time.Second)
+		ready("the holder, cut off for long", holder, false)
+		thaw()
+		<-time.After(time.Minute)
+		ready("the former holder, back again", holder, true)
+		ready("the next holder", standBy, true)
 	})
 }
