@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -40,7 +41,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 	for _, p := range []float64{0.5, 0.99} {
 		figure(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
 	}
-	keeps := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
+	keeps := bus.Service{Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
 	for _, of := range []struct {
 		name     string
 		services []bus.Service
@@ -54,6 +55,43 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 		billed.of = of.name
 		billed.emit()
 	}
+	return idle(ctx, append(w.services(), keeps))
+}
+
+// What an installation costs that has nothing to do: its holds, which are renewed.
+const (
+	idleFor  = time.Minute
+	month    = 730 * time.Hour
+	included = 13e6 // operations a month in the base charge of Standard
+)
+
+// idle measures what Azure bills while nothing is asked for.
+func idle(ctx context.Context, services []bus.Service) error {
+	peer, conn, stop, err := standIn(ctx, services)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	// A look says that the connection stands; a renewal falls into each period of the holds.
+	if _, _, err := conn.Stands(ctx, "reprotect.event.bench.none.request.accepted"); err != nil {
+		return err
+	}
+	select {
+	case <-time.After(5 * time.Second):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	before := peer.Operations()
+	select {
+	case <-time.After(idleFor):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	hourly := float64(peer.Operations()-before) / idleFor.Hours()
+	emit(map[string]any{
+		"figure": "servicebus_idle", "unit": "operations/hour", "of": "one installation with journal, nothing to do", "product": round(hourly),
+		"operations_per_month": round(hourly * month.Hours()), "percent_of_included": round(100 * hourly * month.Hours() / included),
+	})
 	return nil
 }
 
@@ -72,36 +110,51 @@ func (b billing) emit() {
 	})
 }
 
-// onStandIn runs services on a namespace of their own.
-func onStandIn(ctx context.Context, w world, services []bus.Service, cases int) (s sample, billed billing, err error) {
-	peer := sbpeer.New(sbpeer.Options{})
-	defer peer.Close()
-	if err := peer.Listen(0); err != nil {
-		return s, billed, err
+// standIn starts services on a namespace of their own, with what else reads there.
+func standIn(ctx context.Context, services []bus.Service, others ...bus.Consumer) (peer *sbpeer.Peer, conn *servicebus.Conn, stop func(), err error) {
+	peer = sbpeer.New(sbpeer.Options{})
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	stop = func() {
+		cancel()
+		running.Wait()
+		if conn != nil {
+			conn.Close()
+		}
+		peer.Close()
 	}
-	reader := bus.Consumer{Service: "bench", Filters: []string{"reprotect.event.*.*.replication.completed"}}
-	consumers := []bus.Consumer{reader}
+	consumers := others
 	for _, service := range services {
 		consumers = append(consumers, service.Consumer())
 	}
-	if err := sbtest.SetUp(peer, servicebus.NewTopology(consumers...)); err != nil {
-		return s, billed, err
+	if err = peer.Listen(0); err == nil {
+		err = sbtest.SetUp(peer, servicebus.NewTopology(consumers...))
 	}
-	open := func() (*servicebus.Conn, error) {
-		return servicebus.Connect(servicebus.Options{ConnectionString: peer.ConnectionString(), Name: "bench"})
+	if err == nil {
+		conn, err = servicebus.Connect(servicebus.Options{ConnectionString: peer.ConnectionString(), Name: "bench"})
 	}
-	conn, err := open()
+	if err != nil {
+		stop()
+		return nil, nil, nil, err
+	}
+	for _, service := range services {
+		running.Go(func() { _ = bus.Run(ctx, conn, service, bus.Options{}) }) // an end before its time shows as cases that stay out
+	}
+	return peer, conn, stop, nil
+}
+
+// onStandIn runs services on a namespace of their own, and cases through them.
+func onStandIn(ctx context.Context, w world, services []bus.Service, cases int) (s sample, billed billing, err error) {
+	reader := bus.Consumer{Service: "bench", Filters: []string{"reprotect.event.*.*.replication.completed"}}
+	peer, conn, end, err := standIn(ctx, services, reader)
 	if err != nil {
 		return s, billed, err
 	}
-	defer conn.Close()
+	defer end()
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
-	for _, service := range services {
-		running.Go(func() { _ = bus.Run(ctx, conn, service, bus.Options{}) }) // an end before its time shows as cases that stay out
-	}
 	source, err := conn.Consume(ctx, reader)
 	if err != nil {
 		return s, billed, err
