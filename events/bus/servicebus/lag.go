@@ -12,9 +12,9 @@ import (
 // Lag is how far a service is behind.
 type Lag struct {
 	Service string
-	Pending uint64 // not settled yet
+	Pending uint64 // not settled yet, whether delivered or not
 	Again   int    // of these, delivered before
-	Waiting uint64 // wake-ups and tries that are scheduled or due
+	Waiting uint64 // wake-ups and tries that are scheduled, due, or under way
 }
 
 // Lag counts what stands in the subscriptions and the queue of a service; found says whether it has any. It looks at

@@ -73,7 +73,7 @@ type ServiceState struct {
 	Service string
 	Pending uint64 // in its subscriptions
 	Dead    uint64 // dead letters of its subscriptions and its queue
-	Waiting uint64 // wake-ups and further tries, scheduled or due
+	Waiting uint64 // wake-ups and further tries: scheduled, due, or under way
 }
 
 // Status counts what stands in the namespace, for every service that has a queue for wake-ups there, whichever sites it

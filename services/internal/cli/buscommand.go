@@ -73,8 +73,14 @@ given there, instead of making those that nobody would read.`,
 func (a *app) busStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show how far each service is behind",
-		Long: `Show how far each service is behind. PENDING: not delivered yet. UNDER WAY: delivered, not done. AGAIN: of these,
-delivered before. WAITING: asleep until a wake-up, for an agent or a job.`,
+		Long: `Show how far each service is behind. A dash is what the bus does not say.
+
+On NATS: PENDING: not delivered yet. UNDER WAY: delivered, not done. AGAIN: of these, delivered before. WAITING: asleep
+until a wake-up, for an agent or a job.
+
+On Service Bus: PENDING: not done yet, what is under way included. AGAIN: of these, delivered before. WAITING: asleep
+until a wake-up or another try, and those that are due and not done. What a process had when it died stays so until the
+locks have run out, half a minute at most.`,
 		Example: example("reprotect bus status", "reprotect bus status -o json | jq .dead"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -103,12 +109,20 @@ delivered before. WAITING: asleep until a wake-up, for an agent or a job.`,
 			fmt.Fprintf(a.stdout, "Given up   %s\n\n", dead)
 			t := newTable("SERVICE", "PENDING", "UNDER WAY", "AGAIN", "WAITING")
 			for _, l := range s.Services {
-				t.row(l.Service, fmt.Sprint(l.Pending), fmt.Sprint(l.UnderWay), fmt.Sprint(l.Redeliver), fmt.Sprint(l.Waiting))
+				t.row(l.Service, fmt.Sprint(l.Pending), counted(l.UnderWay), counted(l.Redeliver), fmt.Sprint(l.Waiting))
 			}
 			t.write(a.stdout)
 			return nil
 		},
 	}
+}
+
+// counted is a count, or a dash where the bus says none.
+func counted(n *int) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprint(*n)
 }
 
 func storage(bytes uint64) string {

@@ -92,13 +92,13 @@ type Status struct {
 	Services  []Lag  `json:"services"`
 }
 
-// Lag is how far a service is behind.
+// Lag is how far a service is behind. Nil is what the bus does not say.
 type Lag struct {
 	Service   string `json:"service"`
-	Pending   uint64 `json:"pending"`   // not delivered yet
-	UnderWay  int    `json:"underWay"`  // delivered, not settled
-	Redeliver int    `json:"redeliver"` // of these, delivered before
-	Waiting   uint64 `json:"waiting"`   // wake-ups scheduled or due
+	Pending   uint64 `json:"pending"`             // not delivered yet; with UnderWay nil: not settled yet
+	UnderWay  *int   `json:"underWay,omitempty"`  // delivered, not settled
+	Redeliver *int   `json:"redeliver,omitempty"` // of these, delivered before
+	Waiting   uint64 `json:"waiting"`             // wake-ups scheduled or due
 }
 
 // Topology is everything that must exist on the bus.

@@ -386,9 +386,15 @@ func (w *siteWorld) limitsAreKept(t *testing.T) {
 	}
 }
 
-// groupsStartWhole: of a case of many, all or none are submitted, unless its end was asked for or Azure refused some.
+// groupsStartWhole: of a case of many, all or none have a job while it lives, unless its end was asked for or Azure refused
+// some. What it leaves is its retry's.
 func (w *siteWorld) groupsStartWhole(t *testing.T) {
-	submitted := w.vault.Submissions()
+	ended := map[string]time.Time{}
+	for _, e := range w.facts(t) {
+		if k, _ := events.KindOf(e.Type); k.Role == events.End {
+			ended[e.Case] = e.Time
+		}
+	}
 	for _, e := range w.facts(t) {
 		if e.Type != events.TypeRegistered.CloudType() {
 			continue
@@ -397,14 +403,20 @@ func (w *siteWorld) groupsStartWhole(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		begun := map[string]bool{}
+		for _, job := range w.vault.Reprotects() {
+			if job.End.After(e.Time) && job.Start.Before(ended[e.Case]) {
+				begun[job.Machine] = true
+			}
+		}
 		names := registered.Data.Case.Names()
-		without := slices.DeleteFunc(slices.Clone(names), func(m string) bool { return submitted[m] > 0 })
+		without := slices.DeleteFunc(slices.Clone(names), func(m string) bool { return begun[m] })
 		if len(without) == 0 || len(without) == len(names) || w.asked[e.Case] {
 			continue
 		}
 		for _, m := range without {
 			if !permanent[w.fates[m].code] {
-				t.Errorf("of %v, %s was never submitted", names, m)
+				t.Errorf("of %v, %s was not submitted, after%s: %s", names, m, w.history(names), w.last(e.Case))
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func (b azureBus) count(ctx context.Context, s cli.Status) (cli.Status, error) {
 			return s, err
 		}
 		if found {
-			s.Services = append(s.Services, cli.Lag{Service: l.Service, Pending: l.Pending, Redeliver: l.Again, Waiting: l.Waiting})
+			s.Services = append(s.Services, cli.Lag{Service: l.Service, Pending: l.Pending, Redeliver: &l.Again, Waiting: l.Waiting})
 		}
 	}
 	if err := b.o.Conn.Dead(ctx, services, func(bus.Received) error { s.Dead++; return nil }); err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/azurebus"
 	"reprotect.example/services/internal/cli/jetbus"
@@ -143,6 +145,32 @@ func TestCasesComeFromTheProjection(t *testing.T) {
 		}
 		if diff := cmp.Diff(run(jetbus.New(nats, nil), tt.ask...), azure); diff != "" {
 			t.Errorf("%v (-NATS +Service Bus):\n%s", tt.ask, diff)
+		}
+	}
+}
+
+// What Azure does not count stays open, and is not said to be none.
+func TestStatusSaysOnlyWhatAzureCounts(t *testing.T) {
+	b := azurebus.New(azurebus.Options{
+		Name: "contoso", Close: func() {},
+		Status: func(context.Context) (servicebus.State, error) {
+			return servicebus.State{Messages: 3, Bytes: 2048, Services: []servicebus.ServiceState{{Service: "executor", Pending: 12, Waiting: 4}}}, nil
+		},
+	})
+	for _, tt := range []struct{ args, want string }{
+		{"bus status", "Server     contoso\nEvent log  3 messages, 2.0 kB\nGiven up   0 dead letters\n\n" +
+			"SERVICE   PENDING  UNDER WAY  AGAIN  WAITING\nexecutor  12       -          -      4\n"},
+		{"bus status -o json", `"services":[{"service":"executor","pending":12,"waiting":4}]`},
+	} {
+		var out, errs bytes.Buffer
+		deps := cli.Deps{Open: func(context.Context, string) (cli.Bus, error) { return b, nil }}
+		status := cli.Main(t.Context(), strings.Fields(tt.args), deps, nil, &out, &errs)
+		got := out.String()
+		if strings.HasSuffix(tt.args, "json") {
+			got = strings.Join(strings.Fields(got), "")
+		}
+		if status != 0 || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: status %d\n%s%s", tt.args, status, got, errs.String())
 		}
 	}
 }
