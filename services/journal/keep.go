@@ -108,19 +108,21 @@ func (s *Store) commit(batch []*pending) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	ctx := context.Background() // a transaction that was begun is brought to its end
-	origin, complete, caughtUp := s.origin, s.complete, s.caughtUp
-	var last, duplicates uint64
+	var before, now ends
+	var duplicates uint64
+	caughtUp := s.caughtUp
 	touched := map[string]*folded{}
 	err := s.transact(ctx, func() error {
-		if err := s.prepared.last.QueryRowContext(ctx).Scan(&last); err != nil {
+		if err := before.scan(s.prepared.ends.QueryRowContext(ctx)); err != nil {
 			return err
 		}
-		if last != s.newest() { // another process wrote to the file: what is in memory may be old
+		if before.last != s.last { // another process wrote to the file: what is in memory may be old
 			clear(s.cases)
 		}
+		now = before
 		for _, p := range batch {
 			for _, w := range p.rows {
-				origin = max(origin, w.received.Sequence)
+				now.origin = max(now.origin, w.received.Sequence)
 				at, err := s.insert(ctx, w)
 				if err != nil {
 					return err
@@ -129,20 +131,20 @@ func (s *Store) commit(batch []*pending) error {
 					duplicates++
 					continue
 				}
-				last = at
+				now.last = at
 				if err := s.fold(ctx, w, at, touched); err != nil {
 					return err
 				}
 			}
-			complete, caughtUp = max(complete, p.catches), caughtUp || p.finished
+			now.complete, caughtUp = max(now.complete, p.catches), caughtUp || p.finished
 		}
 		if caughtUp {
-			complete = max(complete, origin)
+			now.complete = max(now.complete, now.origin)
 		}
 		if err := s.project(ctx, touched); err != nil {
 			return err
 		}
-		return s.remember(ctx, origin, complete)
+		return s.remember(ctx, before, now)
 	})
 	if err != nil {
 		for id := range touched {
@@ -150,9 +152,10 @@ func (s *Store) commit(batch []*pending) error {
 		}
 		return s.explain("keep a message", err)
 	}
-	s.origin, s.caughtUp = origin, caughtUp
+	moved := now.last != s.last
+	s.last, s.caughtUp = now.last, caughtUp
 	s.forget()
-	s.announce(last, complete, duplicates)
+	s.announce(moved, duplicates)
 	return nil
 }
 
@@ -175,11 +178,11 @@ func (s *Store) insert(ctx context.Context, w *row) (uint64, error) {
 }
 
 // remember stores how far the bus was seen, when that has changed.
-func (s *Store) remember(ctx context.Context, origin, complete uint64) error {
+func (s *Store) remember(ctx context.Context, before, now ends) error {
 	for _, v := range []struct {
 		name     string
 		old, now uint64
-	}{{"origin", s.origin, origin}, {"complete", s.complete, complete}} {
+	}{{"origin", before.origin, now.origin}, {"complete", before.complete, now.complete}} {
 		if v.old == v.now {
 			continue
 		}
@@ -190,19 +193,12 @@ func (s *Store) remember(ctx context.Context, origin, complete uint64) error {
 	return nil
 }
 
-func (s *Store) newest() uint64 {
+// announce wakes those who follow, when something was kept.
+func (s *Store) announce(moved bool, duplicates uint64) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	return s.last
-}
-
-// announce tells where the journal stands, and wakes those who follow.
-func (s *Store) announce(last, complete, duplicates uint64) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	s.complete, s.duplicates = complete, s.duplicates+duplicates
-	if last != s.last {
-		s.last = last
+	s.duplicates += duplicates
+	if moved {
 		close(s.changed)
 		s.changed = make(chan struct{})
 	}
@@ -210,7 +206,7 @@ func (s *Store) announce(last, complete, duplicates uint64) {
 
 // prepared are the statements of the writing connection.
 type prepared struct {
-	insert, last, state            *sql.Stmt
+	insert, ends, state            *sql.Stmt
 	count, uncount, counted, store *sql.Stmt
 }
 
@@ -221,7 +217,7 @@ func prepare(ctx context.Context, c *sql.Conn) (p prepared, err error) {
 	}{
 		{&p.insert, `INSERT INTO events (key, origin, subject, id, headers, data, published, time, type, site, case_id, step)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`},
-		{&p.last, `SELECT coalesce(max(place), 0) FROM events`},
+		{&p.ends, selectEnds},
 		{&p.state, `UPDATE state SET value = ? WHERE name = ?`},
 		{&p.count, `INSERT INTO case_events (case_id, place) VALUES (?, ?)`},
 		{&p.uncount, `DELETE FROM case_events WHERE case_id = ? AND place = ?`},
@@ -240,7 +236,7 @@ func prepare(ctx context.Context, c *sql.Conn) (p prepared, err error) {
 
 func (p prepared) close() error {
 	var errs []error
-	for _, s := range []*sql.Stmt{p.insert, p.last, p.state, p.count, p.uncount, p.counted, p.store} {
+	for _, s := range []*sql.Stmt{p.insert, p.ends, p.state, p.count, p.uncount, p.counted, p.store} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}

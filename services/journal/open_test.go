@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"reprotect.example/events/bus"
 )
 
 func TestOpenRefuses(t *testing.T) {
@@ -153,4 +155,62 @@ func TestTwoAtOneFile(t *testing.T) {
 	keep(t, b, story("r1-web01", 1)[0])
 	holds(t, a, ids)
 	holds(t, b, ids)
+}
+
+// Who only reads sees what another process keeps in the same file, and who follows gets it soon.
+func TestReadsWhatAnotherKeeps(t *testing.T) {
+	t.Parallel()
+	a := open(t)
+	b := openAt(t, a.path)
+	log := story("r1-web01", 1)
+	following := make(chan error, 1)
+	go func() {
+		n := 0
+		following <- b.Read(t.Context(), Reading{Follow: true}, func(bus.Received) error {
+			if n++; n == len(log) {
+				return errEnough
+			}
+			return nil
+		})
+	}()
+	keep(t, a, log...)
+	if _, found, err := b.Case(t.Context(), "r1-web01"); !found || err != nil {
+		t.Errorf("the case is found: %v, %v", found, err)
+	}
+	if n := len(all(t, b, Reading{})); n != len(log) {
+		t.Errorf("%d of %d messages", n, len(log))
+	}
+	if n := len(all(t, b, Reading{Latest: true})); n == 0 {
+		t.Error("no message is the latest")
+	}
+	if place, _, err := b.Last(t.Context()); place != uint64(len(log)) || err != nil {
+		t.Errorf("place %d: %v", place, err)
+	}
+	select {
+	case err := <-following:
+		if !errors.Is(err, errEnough) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("who follows gets nothing")
+	}
+}
+
+// Who takes over a file catches up from where the other left it, and does not take its marks back.
+func TestTakesOverWhereAnotherEnded(t *testing.T) {
+	t.Parallel()
+	a, of := open(t), longStream(20)
+	b := openAt(t, a.path)
+	if err := a.CatchUp(t.Context(), of.from); err != nil {
+		t.Fatal(err)
+	}
+	of.read = 0
+	if err := b.CatchUp(t.Context(), of.from); err != nil || of.read != 0 {
+		t.Errorf("%d were read again: %v", of.read, err)
+	}
+	keep(t, b, bus.Received{Message: bus.Message{Subject: "reprotect.command.cancel", ID: "late"}, Sequence: 1})
+	end := of.log[len(of.log)-1].Sequence
+	if st, err := b.Stats(t.Context()); err != nil || st.Origin != end {
+		t.Errorf("the newest of the bus is %d, want %d: %v", st.Origin, end, err)
+	}
 }

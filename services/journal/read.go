@@ -31,18 +31,24 @@ const (
 // error, with ctx, with ErrClosed when the store is closed, or, unless it follows, at what was the last message
 // when it began. A filter that cannot be read is ErrFilter.
 func (s *Store) Read(ctx context.Context, r Reading, each func(bus.Received) error) error {
-	return s.read(ctx, r, func(m kept) error { return each(m.Received) }, 0, nil)
+	return s.read(ctx, r, func(m kept) error { return each(m.Received) }, nil)
 }
 
+// followEvery is how often those who follow look for what another process has kept in the file.
+const followEvery = time.Second
+
 // read is Read for one who wants to know when it stands still: idle is told, each time when everything stored was
-// handed out, up to which place that was; once in a pause at least.
-func (s *Store) read(ctx context.Context, r Reading, each func(kept) error, pause time.Duration, idle func(upTo uint64) error) error {
+// handed out, up to which place that was; once in followEvery at least.
+func (s *Store) read(ctx context.Context, r Reading, each func(kept) error, idle func(upTo uint64) error) error {
 	sel, err := selecting(r.Filters)
 	if err != nil {
 		return err
 	}
 	next := max(r.From, 1)
-	end, changed := s.state()
+	end, changed, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
 	if r.Latest {
 		if err := s.latest(ctx, sel, next, end, each); err != nil {
 			return err
@@ -64,25 +70,23 @@ func (s *Store) read(ctx context.Context, r Reading, each func(kept) error, paus
 				return err
 			}
 		}
-		if err := s.await(ctx, changed, pause); err != nil {
+		if err := s.await(ctx, changed); err != nil {
 			return err
 		}
-		end, changed = s.state()
+		if end, changed, err = s.state(ctx); err != nil {
+			return err
+		}
 	}
 }
 
-// await blocks until something was kept, or, when there is one, until the pause is over.
-func (s *Store) await(ctx context.Context, changed <-chan struct{}, pause time.Duration) error {
-	var over <-chan time.Time
-	if pause > 0 {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		over = timer.C
-	}
+// await blocks until this process has kept something, or another may have.
+func (s *Store) await(ctx context.Context, changed <-chan struct{}) error {
+	timer := time.NewTimer(followEvery)
+	defer timer.Stop()
 	select {
 	case <-changed:
 		return nil
-	case <-over:
+	case <-timer.C:
 		return nil
 	case <-s.closing:
 		return ErrClosed
@@ -91,10 +95,13 @@ func (s *Store) await(ctx context.Context, changed <-chan struct{}, pause time.D
 	}
 }
 
-func (s *Store) state() (last uint64, changed <-chan struct{}) {
+// state is the newest place of the file, and what is closed when this process keeps something after it.
+func (s *Store) state(ctx context.Context) (last uint64, changed <-chan struct{}, err error) {
 	s.changing.Lock()
-	defer s.changing.Unlock()
-	return s.last, s.changed
+	changed = s.changed
+	s.changing.Unlock()
+	last, _, err = s.Last(ctx)
+	return last, changed, err
 }
 
 // through hands out what fits from one place to another.
@@ -218,13 +225,12 @@ func (s *Store) stands(ctx context.Context, subject string) (m kept, found bool,
 
 // Last returns the newest place, and the sequence of the broker up to which everything that the stream held was
 // kept: what comes after it is to be caught up with. Where CatchUp was never called, that is 0.
-func (s *Store) Last(context.Context) (place, origin uint64, err error) {
-	if s.closed() {
-		return 0, 0, ErrClosed
+func (s *Store) Last(ctx context.Context) (place, origin uint64, err error) {
+	var e ends
+	if err := e.scan(s.readers.QueryRowContext(ctx, selectEnds)); err != nil {
+		return 0, 0, s.explain("read where it ends", err)
 	}
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	return s.last, s.complete, nil
+	return e.last, e.complete, nil
 }
 
 // Stats is how much the journal holds.

@@ -38,8 +38,9 @@ const application = 0x52505254
 // readers is how many questions are answered at once; more wait.
 const readers = 4
 
-// Store is an open journal. All methods may be called at once from many goroutines. One process at a time should
-// have a file open: a second one loses nothing, but does not notice at once what the first keeps.
+// Store is an open journal. All methods may be called at once from many goroutines. Several processes of one machine may
+// have the file open: each sees at once what any of them keeps, and who follows gets it within a second. SQLite's
+// write-ahead log, in which the file is kept, cannot be shared between machines.
 type Store struct {
 	path string
 	id   string // of this file, made with it
@@ -55,12 +56,10 @@ type Store struct {
 	writer   *sql.Conn
 	prepared prepared
 	cases    map[string]*folded // those that moved lately
-	origin   uint64             // the highest sequence of the broker that was seen
+	last     uint64             // the newest place when this process kept something last
 	caughtUp bool               // from now on complete follows origin: what comes later the subscription delivers
 
 	changing   sync.Mutex // guards what follows, which only commit changes
-	last       uint64     // the newest place
-	complete   uint64     // up to this sequence of the broker everything that the stream holds was kept
 	changed    chan struct{}
 	duplicates uint64
 }
@@ -159,14 +158,25 @@ func (s *Store) resume(ctx context.Context) (err error) {
 	if err != nil {
 		return s.explain("read it", err)
 	}
-	if s.origin, err = strconv.ParseUint(origin, 10, 64); err == nil {
-		s.complete, err = strconv.ParseUint(complete, 10, 64)
-	}
-	if err != nil {
-		return fmt.Errorf("journal %s: %w: it is damaged: %w: %s", s.path, ErrForeign, err, startAgain)
+	for _, number := range []string{origin, complete} {
+		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
+			return fmt.Errorf("journal %s: %w: it is damaged: %w: %s", s.path, ErrForeign, err, startAgain)
+		}
 	}
 	return nil
 }
+
+// ends is where the file stands, whoever wrote to it.
+type ends struct {
+	last     uint64 // the newest place
+	origin   uint64 // the highest sequence of the broker that was seen
+	complete uint64 // up to this sequence of the broker everything that the stream holds was kept
+}
+
+const selectEnds = `SELECT coalesce((SELECT max(place) FROM events), 0),
+	(SELECT value FROM state WHERE name = 'origin'), (SELECT value FROM state WHERE name = 'complete')`
+
+func (e *ends) scan(row *sql.Row) error { return row.Scan(&e.last, &e.origin, &e.complete) }
 
 // ID tells this file from one that was made anew: places of one mean nothing in another.
 func (s *Store) ID() string { return s.id }

@@ -87,7 +87,7 @@ func (a api) story(w http.ResponseWriter, r *http.Request) error {
 	}
 	filter := events.SubjectFacts + ".*." + id + ".>"
 	known := errors.New("known")
-	err = a.store.read(r.Context(), Reading{Filters: []string{filter}}, func(kept) error { return known }, 0, nil)
+	err = a.store.read(r.Context(), Reading{Filters: []string{filter}}, func(kept) error { return known }, nil)
 	if err == nil {
 		return noCase(id)
 	}
@@ -128,7 +128,7 @@ func (a api) stream(w http.ResponseWriter, r *http.Request, reading Reading) {
 		}
 		return out.flush()
 	}
-	err := a.store.read(ctx, reading, func(m kept) error { return out.put(lineOf(m)) }, stillThere, idle)
+	err := a.store.read(ctx, reading, func(m kept) error { return out.put(lineOf(m)) }, idle)
 	drained := reading.Follow && (ctx.Err() != nil || errors.Is(err, ErrClosed))
 	if err != nil && !drained && out.failed == nil {
 		_ = out.put(broken{problemOf(err)}) // fails only when the caller has gone, as does this:
