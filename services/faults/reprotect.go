@@ -87,6 +87,7 @@ var questions = []Row{
 	{Code: "subject.empty", Class: facts.Permanent, For: Reprotect},
 	{Code: "case.wrong", Class: facts.Permanent, For: Reprotect},
 	{Code: "journal.closing", Class: facts.Temporary, For: Reprotect},
+	{Code: "journal.stands-by", Class: facts.Temporary, For: Reprotect},
 	{Code: "journal.unread", Class: facts.Operator, For: Reprotect},
 }
 

@@ -20,6 +20,9 @@ type HandlerOptions struct {
 	// Drain ends the answers that follow the log when it is closed; http.Server.Shutdown would wait for them. nil:
 	// they end with their clients, or when the store is closed.
 	Drain <-chan struct{}
+	// Serves says whether this process keeps the journal and has caught up: else every question is answered with 503 and
+	// "journal.stands-by", and the answers that follow the log end so. nil: it always does.
+	Serves func() bool
 }
 
 // HeaderJournal is the response header with the ID of the journal. Places of another journal mean nothing in it.
@@ -48,7 +51,7 @@ func Handler(s *Store, o HandlerOptions) http.Handler {
 
 // Register adds the API, which is everything below /api/v1/, to the routes of a server.
 func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
-	a := api{s, o.Drain}
+	a := api{s, o.Drain, o.Serves}
 	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/api/v1/":                   nowhere,
 		"/api/v1/log":                a.log,
@@ -58,7 +61,7 @@ func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
 		"/api/v1/subjects/{subject}": a.subject,
 		"/api/v1/journal":            a.stats,
 	} {
-		mux.Handle(pattern, Guard(o, answering(s, answer)))
+		mux.Handle(pattern, Guard(o, a.answering(answer)))
 	}
 }
 
@@ -122,18 +125,31 @@ func problemOf(err error) *Problem {
 }
 
 // answering turns an error into a problem; nothing must have been written then.
-func answering(s *Store, answer func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (a api) answering(answer func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set(HeaderJournal, s.ID())
-		if err := answer(w, r); err != nil {
+		w.Header().Set(HeaderJournal, a.store.ID())
+		err := a.standsBy()
+		if err == nil {
+			err = answer(w, r)
+		}
+		if err != nil {
 			problemOf(err).write(w)
 		}
 	})
 }
 
 type api struct {
-	store *Store
-	drain <-chan struct{}
+	store  *Store
+	drain  <-chan struct{}
+	serves func() bool
+}
+
+// standsBy says why nothing is answered: what is missing here would pass for what was never there.
+func (a api) standsBy() error {
+	if a.serves == nil || a.serves() {
+		return nil
+	}
+	return &Problem{http.StatusServiceUnavailable, "journal.stands-by", "this process does not answer for the journal now: another one keeps it, or this one still reads what it has missed", "Ask again in a moment, or ask the process that keeps it: /ready of each says which that is."}
 }
 
 func nowhere(_ http.ResponseWriter, r *http.Request) error {

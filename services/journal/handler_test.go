@@ -5,10 +5,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,6 +162,7 @@ func follow(t *testing.T, ctx context.Context, url string) follower {
 func (f follower) next() (l struct {
 	line
 	mark
+	broken
 }) {
 	f.t.Helper()
 	if !f.lines.Scan() {
@@ -262,4 +265,39 @@ func TestKeepsItsFileToItself(t *testing.T) {
 	if last := lines[len(lines)-1]; !strings.HasPrefix(last, `{"problem":{"status":500,"code":"journal.unread"`) || strings.Contains(last, s.path) {
 		t.Errorf("the last of %d lines: %s", len(lines), last)
 	}
+}
+
+// A journal that does not serve says so at every address, and ends what follows it, instead of answering as if it were
+// whole.
+func TestAnswersOnlyWhereItServes(t *testing.T) {
+	t.Parallel()
+	s, log := library(t)
+	var serves atomic.Bool
+	server := serve(t, s, HandlerOptions{Token: "secret", Serves: serves.Load})
+	for _, address := range []string{"log", "log?follow=true", "cases", "cases/r1-db01", "cases/r1-db01/story", "subjects/reprotect.command.cancel", "journal", "nothing"} {
+		if response, body := ask(t, "GET", server.URL+"/api/v1/"+address, "Bearer secret"); response.StatusCode != 503 || !strings.Contains(body, `"code":"journal.stands-by"`) {
+			t.Errorf("%s: %s %s", address, response.Status, body)
+		}
+	}
+	if response, _ := ask(t, "GET", server.URL+"/api/v1/cases", "none"); response.StatusCode != 401 {
+		t.Errorf("without the token: %s", response.Status)
+	}
+	serves.Store(true)
+	if response, body := ask(t, "GET", server.URL+"/api/v1/cases", "Bearer secret"); response.StatusCode != 200 {
+		t.Errorf("%s %s", response.Status, body)
+	}
+	open := serve(t, s, HandlerOptions{Serves: serves.Load})
+	f := follow(t, t.Context(), fmt.Sprintf("%s/api/v1/log?follow=true&from=%d", open.URL, len(log)))
+	f.next()
+	serves.Store(false)
+	for {
+		l := f.next()
+		if l.Problem != nil {
+			if l.Problem.Code != "journal.stands-by" {
+				t.Errorf("ends with %+v", l.Problem)
+			}
+			break
+		}
+	}
+	f.end()
 }

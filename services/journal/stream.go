@@ -120,6 +120,9 @@ func (a api) stream(w http.ResponseWriter, r *http.Request, reading Reading) {
 	out := &lines{buffer: bufio.NewWriterSize(w, 64<<10), control: http.NewResponseController(w)}
 	var marked time.Time
 	idle := func(upTo uint64) error {
+		if err := a.standsBy(); err != nil {
+			return err
+		}
 		if now := time.Now(); now.Sub(marked) >= stillThere {
 			marked = now
 			if err := out.put(mark{upTo}); err != nil {

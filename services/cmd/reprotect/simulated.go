@@ -8,12 +8,14 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/journalclient"
 	"reprotect.example/services/internal/lab"
 	"reprotect.example/services/internal/lab/scenario"
 	"reprotect.example/services/internal/telemetry"
@@ -162,5 +164,29 @@ func startDemo(ctx context.Context, o cli.DemoOptions) (cli.Demo, error) {
 		return fail(err)
 	}
 	ends = append(ends, b.Close)
+	if app.OnServiceBus(c) {
+		if err := serves(ctx, b); err != nil {
+			return fail(err)
+		}
+	}
 	return cli.Demo{Bus: b, Machines: l.Ready().Machines, Stop: stop}, nil
+}
+
+// serves waits for a journal of this process that does not serve yet, half a minute at most.
+func serves(ctx context.Context, b cli.Bus) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := b.Cases(ctx)
+		if !errors.Is(err, journalclient.ErrUnreachable) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }

@@ -20,7 +20,6 @@ import (
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/journal"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
 )
@@ -42,7 +41,7 @@ type target struct {
 // outside is what a service needs that does more than answer messages: beside is what it does.
 type outside struct {
 	bus     *Bus
-	journal *journal.Store
+	journal *ownJournal
 	trouble func(site string, err error)
 	health  func(error)
 }
@@ -186,7 +185,7 @@ type Options struct {
 type App struct {
 	o       Options
 	sites   map[string]site
-	journal *journal.Store // nil where this process keeps none
+	journal *ownJournal // nil where this process keeps none
 }
 
 // New makes the clients of all sites; nothing is asked yet. An error is one that no waiting would mend.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"reprotect.example/events/bus"
@@ -17,7 +18,13 @@ import (
 // it is made anew from the stream.
 const journalFile = "journal.db"
 
-func openJournal(o Options) (*journal.Store, error) {
+// ownJournal is the journal of this process, and whether it serves: one process at a time does, once it has caught up.
+type ownJournal struct {
+	*journal.Store
+	serves atomic.Bool
+}
+
+func openJournal(o Options) (*ownJournal, error) {
 	c := o.Config
 	listen := c.Journal.Listen
 	if listen == "" {
@@ -30,7 +37,11 @@ func openJournal(o Options) (*journal.Store, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return journal.Open(ctx, filepath.Join(c.DataDir, journalFile))
+	store, err := journal.Open(ctx, filepath.Join(c.DataDir, journalFile))
+	if err != nil {
+		return nil, err
+	}
+	return &ownJournal{Store: store}, nil
 }
 
 // Journal is the API of the journal that this process keeps; nil where it keeps none. What follows the log ends with
@@ -43,18 +54,26 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return journal.Handler(a.journal, journal.HandlerOptions{Token: token, Drain: drain}), nil
+	return journal.Handler(a.journal.Store, journal.HandlerOptions{Token: token, Drain: drain, Serves: a.journal.serves.Load}), nil
 }
 
 // keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the
 // log, in a file of its own. Whoever takes over reads first what it has missed, so that its log has the order of the bus.
 func keepsJournal(o outside) bus.Service {
+	keep := func(ctx context.Context, r bus.Received) func() error { return o.journal.Hand(ctx, r) }
 	return bus.Service{
-		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(o.journal.Hand)},
+		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(keep)},
 		StandBy: func() {
+			o.journal.serves.Store(false)
 			o.health(errors.New("stands by: one process at a time keeps the journal, and this one does not. Ask the other; this one goes on when that stops"))
 		},
-		Begin: func(ctx context.Context) { catchUp(ctx, o) },
+		Begin: func(ctx context.Context) {
+			catchUp(ctx, o)
+			if ctx.Err() == nil {
+				o.health(nil)
+				o.journal.serves.Store(true)
+			}
+		},
 	}
 }
 
@@ -77,5 +96,4 @@ func catchUp(ctx context.Context, o outside) {
 			return
 		}
 	}
-	o.health(nil)
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -98,6 +100,18 @@ func (k *keeper) log(t *testing.T) (ids []string) {
 	return ids
 }
 
+// answers is the status with which its API answers.
+func (k *keeper) answers(t *testing.T) (status int) {
+	t.Helper()
+	h, err := k.Journal(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/cases", nil))
+	return w.Code
+}
+
 // eventually polls until it holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -147,8 +161,14 @@ func TestOneProcessKeepsTheJournal(t *testing.T) {
 			eventually(t, "the second stands by", func() bool { return strings.Contains(second.says(), "stands by") })
 			all := publish(t, b, 1, 100)
 			eventually(t, "all is kept", func() bool { return same(first.log(t), all) })
-			if got := second.log(t); len(got) > 0 {
+			if got := second.log(t); len(got) > 0 && !tt.sameFile {
 				t.Errorf("the second kept %v", got)
+			}
+			if status := first.answers(t); status != http.StatusOK {
+				t.Errorf("the first answers %d", status)
+			}
+			if status := second.answers(t); status != http.StatusServiceUnavailable {
+				t.Errorf("the second, which stands by, answers %d", status)
 			}
 			first.stop()
 			eventually(t, "the second keeps the journal", func() bool { return second.says() == "" })
@@ -157,6 +177,9 @@ func TestOneProcessKeepsTheJournal(t *testing.T) {
 				want = append(all, want...)
 			}
 			eventually(t, "the second has what came", func() bool { return same(second.log(t), want) })
+			if status := second.answers(t); status != http.StatusOK {
+				t.Errorf("the second, which has taken over, answers %d", status)
+			}
 		})
 	}
 }
