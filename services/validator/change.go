@@ -17,6 +17,8 @@ import (
 type Log interface {
 	// Story returns every fact of a case, in order; none when nothing is known of it.
 	Story(ctx context.Context, caseID string) ([]bus.Received, error)
+	// Kept says whether the log has the command with that id on that subject; then it has what came before it, too.
+	Kept(ctx context.Context, subject, id string) (bool, error)
 }
 
 // story is what the facts of a case say of where it stands.
@@ -92,11 +94,30 @@ func unprotected(states []events.MachineState) map[string]bool {
 // secondLook is how long a command waits whose case nobody knows: the log may be a moment behind.
 const secondLook = 2 * time.Second
 
-// find reads the story of the case that a command names. Done says that the command is answered with the result.
-func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, caseID string) (s story, result bus.Result, done bool) {
+// look reads the story of a case.
+func (v validator) look(ctx context.Context, caseID string) (s story, err error) {
 	log, err := v.log.Story(ctx, caseID)
-	if err == nil {
-		s, err = read(log)
+	if err != nil {
+		return s, err
+	}
+	return read(log)
+}
+
+// nobodyKnows says that the log tells nothing of the case.
+func (s story) nobodyKnows() bool { return !s.begun && s.end.Name == "" && s.waits == "" && !s.moves }
+
+// find reads the story of the case that a command of that kind names. Done says that the command is answered with the
+// result.
+func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, wait bus.Wait, caseID string) (s story, result bus.Result, done bool) {
+	s, err := v.look(ctx, caseID)
+	behind := false
+	if err == nil && s.nobodyKnows() && wait.Looks > 0 {
+		var kept bool
+		kept, err = v.log.Kept(ctx, events.CommandSubject(kind), e.ID)
+		behind = err == nil && !kept
+		if kept { // the story may have come since
+			s, err = v.look(ctx, caseID)
+		}
 	}
 	switch {
 	case err != nil && wait.Looks < mostLooks:
@@ -104,8 +125,11 @@ func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, cas
 	case err != nil:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log of case %s cannot be read: %v", caseID, err),
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
-	case !s.begun && s.end.Name == "" && s.waits == "" && !s.moves && wait.Looks == 0:
-		return s, bus.Result{After: secondLook}, true
+	case s.nobodyKnows() && (wait.Looks == 0 || behind && wait.Looks < mostLooks):
+		return s, bus.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
+	case s.nobodyKnows() && behind:
+		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log is behind: it has not got this command yet, so nobody can say whether there is a case %s", caseID),
+			"Send the command again when the journal has caught up."), true
 	case !s.begun && s.end == events.TypeRefused.Kind:
 		return s, v.refuseChange(e, s, "request.refused", fmt.Sprintf("There is no case %s: the request of that name was refused, and nothing was begun", caseID), "Send the request again, mended: 'reprotect show "+caseID+"' says how."), true
 	case !s.begun && s.waits == "" && !s.moves:
@@ -121,12 +145,12 @@ func (v validator) find(ctx context.Context, e events.Header, wait bus.Wait, cas
 	return s, result, false
 }
 
-// mostLooks is how often a log that cannot be read is looked at again.
+// mostLooks is how often a log that cannot be read, or is behind, is looked at again: some five minutes.
 const mostLooks = 20
 
 // cancel answers the command that a case be ended.
 func (v validator) cancel(ctx context.Context, e bus.Event[events.Cancel]) (bus.Result, error) {
-	s, result, done := v.find(ctx, e.Header, e.Wait, e.Data.Case)
+	s, result, done := v.find(ctx, e.Header, events.TypeCancel.Kind, e.Wait, e.Data.Case)
 	switch {
 	case done || s.cancelling && s.end.Name == "":
 		return result, nil // asked for twice is asked for once
@@ -145,7 +169,7 @@ func (v validator) cancel(ctx context.Context, e bus.Event[events.Cancel]) (bus.
 // somebody by another try.
 func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Result, error) {
 	id := e.Data.Case
-	s, result, done := v.find(ctx, e.Header, e.Wait, id)
+	s, result, done := v.find(ctx, e.Header, events.TypeRetry.Kind, e.Wait, id)
 	if done {
 		return result, nil
 	}

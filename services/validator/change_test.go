@@ -26,6 +26,14 @@ func (l told) Story(_ context.Context, caseID string) ([]bus.Received, error) {
 	return l[caseID], nil
 }
 
+// Kept says that the log has every command but that of a log that is behind.
+func (l told) Kept(_ context.Context, subject, id string) (bool, error) {
+	if !strings.HasPrefix(subject, events.SubjectCommands+".") || id == "" {
+		return false, errors.New("no command")
+	}
+	return l["behind"] == nil, nil
+}
+
 // tell adds a fact to the story of a case.
 func tell[T any](t *testing.T, l told, caseID, step, cause string, kind events.Type[T], data T) {
 	t.Helper()
@@ -111,6 +119,41 @@ func TestCancel(t *testing.T) {
 			judge(t, r, err, tt.want, tt.again)
 		})
 	}
+}
+
+// A log that has not got the command yet does not know either which cases there were before it.
+func TestUnknownCaseOfALogThatIsBehind(t *testing.T) {
+	v, log := changer(t), stories(t)
+	log["behind"] = []bus.Received{}
+	v.log = log
+	for looks, want := range map[int]string{0: "", 1: "", 5: "", mostLooks - 1: "", mostLooks: "log.unread"} {
+		r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "nowhere"}, looks))
+		judge(t, r, err, want, want == "")
+		r, err = v.retry(t.Context(), commandOf(events.Retry{Case: "nowhere"}, looks))
+		judge(t, r, err, want, want == "")
+	}
+	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 0)) // what it knows, it knows
+	judge(t, r, err, "cancelling", false)
+}
+
+// late is a log that gets the story and the command between two questions.
+type late struct {
+	told
+	asked *int
+}
+
+func (l late) Story(ctx context.Context, caseID string) ([]bus.Received, error) {
+	if *l.asked++; *l.asked == 1 {
+		return nil, nil
+	}
+	return l.told.Story(ctx, caseID)
+}
+
+func TestCaseThatBecomesKnownWhileItIsLookedFor(t *testing.T) {
+	v := changer(t)
+	v.log = late{stories(t), new(int)}
+	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 1))
+	judge(t, r, err, "cancelling", false)
 }
 
 func TestRetry(t *testing.T) {

@@ -53,13 +53,6 @@ func (o outside) broker() bus.Broker {
 	return o.bus.Broker
 }
 
-func (o outside) stories() validator.Log {
-	if o.bus == nil {
-		return nil
-	}
-	return o.bus.Stories
-}
-
 var targets = []target{
 	{"validator", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
 		return restrict(validator.New(each(sites, site.validator), served, o.stories(), time.Now), served), func(context.Context) {}

@@ -20,7 +20,6 @@ import (
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/journalclient"
-	"reprotect.example/services/validator"
 )
 
 // ErrNoBus says that the config names no bus and that no daemon runs which would have one inside.
@@ -32,7 +31,6 @@ type Bus struct {
 	NATS    *jetstream.Conn  // nil on Service Bus
 	Azure   *servicebus.Conn // nil on NATS
 	Journal *journalclient.Client
-	Stories validator.Log // the facts of a case: from the stream on NATS, from the journal on Service Bus
 
 	config config.Config
 	server *embedded.Server
@@ -171,7 +169,7 @@ func OpenBus(ctx context.Context, c config.Config, name string, serve bool, log 
 }
 
 func onNATS(c config.Config, conn *jetstream.Conn) *Bus {
-	return &Bus{Broker: conn, NATS: conn, Stories: conn, config: c}
+	return &Bus{Broker: conn, NATS: conn, config: c}
 }
 
 func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
@@ -198,7 +196,7 @@ func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 		journal.Close()
 		return nil, err
 	}
-	return &Bus{Broker: conn, Azure: conn, Journal: journal, Stories: journal, config: c}, nil
+	return &Bus{Broker: conn, Azure: conn, Journal: journal, config: c}, nil
 }
 
 func azureAdmin(c config.Config) (*admin.Client, error) {

@@ -129,7 +129,7 @@ func TestTheSameAnswersOnBothBuses(t *testing.T) {
 			w.launchLab(3, 600, "--bus", bus)
 			w.secrets = w.readSecrets()
 			w.do("hold-agent", "app01")
-			w.daemon("all")
+			w.getsReady(w.daemon("all"))
 			got, same := map[string]any{}, &alike{}
 			ask := func(what string, status int, args ...string) {
 				got[what] = same.document(t, w.command(status, append(args, "-o", "json")...))
