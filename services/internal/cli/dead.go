@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,7 +152,8 @@ func (a *app) deadRequeueCommand() *cobra.Command {
 		Use: "requeue NUMBER", Short: "Deliver a message once more to the service that gave it up",
 		Long: `Deliver a message once more, to the service that gave it up and to no other: after an upgrade, or when what
 failed works again. It is refused where the message can no longer change anything, because its case has ended or
-because it is a command, which was refused; then send a new request.`,
+because it is a command, which was refused; then send a new request. Journal, notifier and guard take any message
+again: what they do twice does no harm.`,
 		Example: example("reprotect bus dead requeue 3"),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -178,16 +181,22 @@ because it is a command, which was refused; then send a new request.`,
 	}
 }
 
+// decideNothing are the services that may be given any message once more: what they do twice does no harm.
+var decideNothing = []string{"journal", "notifier", "guard"}
+
 // requeueable says why a message must not be delivered again: a service would act for a case that is over, and
 // nobody would follow what it did.
 func requeueable(ctx context.Context, b Bus, l letter) error {
 	const anew = "Mend the cause and send a new request."
 	_, id, _, _, ok := events.SplitFact(l.Subject)
+	service, _, _ := strings.Cut(l.Service, "-") // the sites that it serves follow
 	switch {
-	case !ok: // a command that is given up is refused, for ever
-		return no(anew, "dead letter %d is a command, which was answered as refused", l.Number)
 	case len(l.Original) >= events.MaxSize/2: // longer ones are cut to that
 		return no(anew, "dead letter %d holds only the beginning of its message", l.Number)
+	case slices.Contains(decideNothing, service):
+		return nil
+	case !ok: // a command that is given up is refused, for ever
+		return no(anew, "dead letter %d is a command, which was answered as refused", l.Number)
 	}
 	c, _, err := b.Case(ctx, id)
 	if err == nil && c.End {

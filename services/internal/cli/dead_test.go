@@ -7,6 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/progress"
 )
 
 // deadLetters is a bus of which only the dead letters can be read.
@@ -41,6 +42,35 @@ func TestFindLetter(t *testing.T) {
 		l, err := findLetter(t.Context(), b, number)
 		if (err == nil) != found || found && l.Number != l.Sequence {
 			t.Errorf("%s: letter %d of message %d, %v", number, l.Number, l.Sequence, err)
+		}
+	}
+}
+
+// over is a bus on which every case has ended.
+type over struct{ Bus }
+
+func (over) Case(context.Context, string) (progress.Case, bool, error) {
+	return progress.Case{ID: "r7--web01", End: true, State: "completed"}, true, nil
+}
+
+func TestRequeueable(t *testing.T) {
+	const command, fact = "reprotect.command.request", "reprotect.event.tokyo.r7--web01.submission.started"
+	for _, tt := range []struct {
+		service, subject string
+		original         int // bytes
+		want             bool
+	}{
+		{"executor", fact, 2, false},
+		{"validator", command, 2, false},
+		{"journal", command, 2, true},
+		{"journal-tokyo", fact, 2, true},
+		{"notifier", fact, 2, true},
+		{"guard", fact, 2, true},
+		{"journal", fact, events.MaxSize / 2, false},
+	} {
+		err := requeueable(t.Context(), over{}, letter{Number: 7, Dead: events.Dead{Service: tt.service, Subject: tt.subject, Original: make([]byte, tt.original)}})
+		if (err == nil) != tt.want {
+			t.Errorf("%s, %s, %d bytes: %v", tt.service, tt.subject, tt.original, err)
 		}
 	}
 }
