@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
 )
@@ -291,6 +292,9 @@ func watchBus(ctx context.Context, o Options, b *Bus) {
 // where this account may make it. What exists is left as it is: changing it is for 'reprotect bus setup'.
 func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 	pause := firstPause
+	if s.Alone && s.StandBy == nil {
+		s = tellsWhetherItServes(s, o.Health)
+	}
 	for {
 		o.Health.Set(s.Name, nil)
 		begun := time.Now()
@@ -314,6 +318,22 @@ func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 			pause = firstPause
 		}
 	}
+}
+
+// tellsWhetherItServes lets a service of which one process serves at a time say on /ready that this one stands by: that
+// is no trouble, and the process that starts beside another in an update is as ready as it can be.
+func tellsWhetherItServes(s bus.Service, h Health) bus.Service {
+	begin := s.Begin
+	s.StandBy = func() {
+		h.Set(s.Name, telemetry.Note("stands by: another process serves, and this one goes on when that stops"))
+	}
+	s.Begin = func(ctx context.Context) {
+		if begin != nil {
+			begin(ctx)
+		}
+		h.Set(s.Name, nil)
+	}
+	return s
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -16,6 +16,11 @@ type Health struct {
 
 var errStarting = errors.New("starting")
 
+// Note is what an operator should know of a component that works all the same.
+type Note string
+
+func (n Note) Error() string { return string(n) }
+
 // NewHealth names components that must report before the process is ready; others may join by Set.
 func NewHealth(components ...string) *Health {
 	h := &Health{components: map[string]error{}}
@@ -25,7 +30,7 @@ func NewHealth(components ...string) *Health {
 	return h
 }
 
-// Set says that a component works (nil), or why not, in words for an operator.
+// Set says that a component works (nil, or a Note), or why not, in words for an operator.
 func (h *Health) Set(component string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -38,7 +43,8 @@ func (h *Health) Ready() (bool, map[string]error) {
 	defer h.mu.Unlock()
 	ready := true
 	for _, err := range h.components {
-		ready = ready && err == nil
+		_, works := errors.AsType[Note](err)
+		ready = ready && (err == nil || works)
 	}
 	return ready, maps.Clone(h.components)
 }

@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/memory"
+	"reprotect.example/services/internal/telemetry"
+)
+
+// Of two processes one serves; the other says on /ready that it stands by, and is ready all the same.
+func TestAStandBySaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := memory.New(memory.Faults{})
+		var running sync.WaitGroup
+		serve := func() (*telemetry.Health, context.CancelFunc) {
+			h := telemetry.NewHealth()
+			ctx, stop := context.WithCancel(t.Context())
+			s := tellsWhetherItServes(bus.Service{Name: "executor", Alone: true}, h)
+			running.Go(func() { _ = bus.Run(ctx, b.Connect(), s, bus.Options{}) }) // ends with ctx
+			synctest.Wait()
+			return h, stop
+		}
+		says := func(h *telemetry.Health) string {
+			ready, all := h.Ready()
+			if !ready {
+				t.Error("not ready")
+			}
+			if all["executor"] == nil {
+				return "serves"
+			}
+			return "stands by"
+		}
+		first, stop := serve()
+		second, end := serve()
+		if says(first) != "serves" || says(second) != "stands by" {
+			t.Errorf("the first %s, the second %s", says(first), says(second))
+		}
+		stop()
+		synctest.Wait()
+		if says(second) != "serves" {
+			t.Error("the second does not go on")
+		}
+		end()
+		running.Wait()
+	})
+}
