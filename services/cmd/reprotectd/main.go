@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -114,7 +115,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	listener, err := listen(c.HTTP.Listen, log)
+	listener, elsewhere, err := listen(c.HTTP.Listen, log)
 	if err != nil {
 		return failure{fmt.Errorf("http.listen: %w", err)}
 	}
@@ -134,16 +135,33 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 			}
 		})
 	}
+	// Whoever keeps the journal is asked at its address; who stands by takes that over with it.
+	later := func(address string, h http.Handler) {
+		serving.Go(func() {
+			if l := await(ctx, address); l != nil {
+				log.Info("address of the journal taken over", zap.String("address", address))
+				serve(l, h)
+			}
+		})
+	}
 	switch {
 	case journal == nil:
 	case c.Journal.Listen == "":
 		pages.Handle("/api/", journal)
-	default:
-		listener, err := net.Listen("tcp", c.Journal.Listen)
-		if err != nil {
-			return failure{fmt.Errorf("journal.listen: %w", err)}
+		if elsewhere {
+			later(c.HTTP.Listen, pages)
 		}
-		serve(listener, journal)
+	default:
+		l, err := net.Listen("tcp", c.Journal.Listen)
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			log.Warn("journal.listen is in use, waiting for it", zap.String("address", c.Journal.Listen))
+			later(c.Journal.Listen, journal)
+		case err != nil:
+			return failure{fmt.Errorf("journal.listen: %w", err)}
+		default:
+			serve(l, journal)
+		}
 	}
 	serve(listener, pages)
 	services.Run(ctx)
@@ -155,15 +173,32 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 
 // listen takes the configured address. When several processes run from one config, the first has it and the
 // others take a free port, which their log names.
-func listen(address string, log *zap.Logger) (net.Listener, error) {
-	listener, err := net.Listen("tcp", address)
+func listen(address string, log *zap.Logger) (l net.Listener, elsewhere bool, err error) {
+	l, err = net.Listen("tcp", address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		return listener, err
+		return l, false, err
 	}
 	host, _, splitErr := net.SplitHostPort(address)
 	if splitErr != nil {
-		return nil, err
+		return nil, false, err
 	}
 	log.Warn("http.listen is in use, taking a free port", zap.String("address", address))
-	return net.Listen("tcp", net.JoinHostPort(host, "0"))
+	l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
+	return l, true, err
+}
+
+// await takes an address when whoever has it has stopped; nil when ctx ends before.
+func await(ctx context.Context, address string) net.Listener {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if l, err := net.Listen("tcp", address); err == nil {
+				return l
+			}
+		}
+	}
 }

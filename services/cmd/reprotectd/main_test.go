@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/zap"
 )
 
 // Who names a channel must hear that nothing is posted there yet.
@@ -37,5 +41,32 @@ notify:
 	}
 	if strings.Contains(out.String(), "not-shown") {
 		t.Errorf("it shows a secret:\n%s", out.String())
+	}
+}
+
+// The second process beside one that keeps the journal takes its address over when that has stopped.
+func TestAwaitAnAddress(t *testing.T) {
+	first, elsewhere, err := listen("127.0.0.1:0", zap.NewNop())
+	if err != nil || elsewhere {
+		t.Fatal(elsewhere, err)
+	}
+	address := first.Addr().String()
+	second, elsewhere, err := listen(address, zap.NewNop())
+	if err != nil || !elsewhere {
+		t.Fatal(elsewhere, err)
+	}
+	defer second.Close()
+	taken := make(chan net.Listener, 1)
+	go func() { taken <- await(t.Context(), address) }()
+	first.Close()
+	l := <-taken
+	if l == nil || l.Addr().String() != address {
+		t.Fatalf("took %v", l)
+	}
+	defer l.Close()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if l := await(ended, address); l != nil {
+		t.Error("it takes an address when nobody serves any more")
 	}
 }
