@@ -26,16 +26,14 @@ func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, er
 	if err := command(ctx, a, b, events.TypeRequest, q.id, request); err != nil {
 		return q, err
 	}
-	if q.unread != nil {
-		a.sayUnread("Request " + q.id)
-	}
 	return q, nil
 }
 
-// sayUnread tells people that what they sent stands, though nobody can read what becomes of it.
-func (a *app) sayUnread(what string) {
+// unfollowed tells people that what they sent stands, though nobody can read now what becomes of it, and why.
+func (a *app) unfollowed(what string, why error) error {
 	a.hint("%s is on the bus, and is taken up as soon as a validator runs; do not send it again.", what)
 	a.hint("What becomes of it cannot be read now:")
+	return &failure{statusOf(why), why, "When the event log can be read again, 'reprotect list' shows what became of it."}
 }
 
 // answer is what became of a request.
@@ -49,7 +47,7 @@ type answer struct {
 // answered waits for the cases of a request, or to their end, and prints what became of it.
 func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
 	if q.unread != nil {
-		return q.unread
+		return a.unfollowed("Request "+q.id, q.unread)
 	}
 	cases, err := a.accepted(ctx, b, q, wait)
 	if err != nil {

@@ -137,8 +137,7 @@ func unseen[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID 
 	if err := command(ctx, a, b, t, a.deps.NewID(a.deps.Now()), data); err != nil {
 		return why
 	}
-	a.sayUnread("The command about " + caseID)
-	return why
+	return a.unfollowed("The command about "+caseID, why)
 }
 
 // change publishes a command about each of some cases and waits for what a service says to them. It returns the cases
