@@ -13,13 +13,13 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // Vault gives a look at the vault that is not older than maxAge.
 type Vault interface {
-	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
 }
 
 // Site is what the service needs of a site.
@@ -71,7 +71,7 @@ func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Re
 }
 
 // look says which agents are back and which machines are still without.
-func look(c events.Case, vault facts.Vault) (agents []events.Agent, missing []string) {
+func look(c events.Case, vault observed.Vault) (agents []events.Agent, missing []string) {
 	for _, m := range c.Machines {
 		item, ok := vault.Item(m.Item)
 		if !ok {
@@ -87,7 +87,7 @@ func look(c events.Case, vault facts.Vault) (agents []events.Agent, missing []st
 }
 
 // Registered says whether the agent of a failed-over machine is back.
-func Registered(item facts.Item) bool {
+func Registered(item observed.Item) bool {
 	switch {
 	case item.ReversedOnce():
 		return true // it replicates back already

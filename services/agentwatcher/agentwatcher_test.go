@@ -9,15 +9,15 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 type vault struct {
-	look facts.Vault
+	look observed.Vault
 	err  error
 }
 
-func (v vault) Vault(context.Context, time.Duration) (facts.Vault, error) { return v.look, v.err }
+func (v vault) Vault(context.Context, time.Duration) (observed.Vault, error) { return v.look, v.err }
 
 var placedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
@@ -36,15 +36,15 @@ func TestRegistered(t *testing.T) {
 	over := placedAt.Add(-time.Hour)
 	cases := []struct {
 		name string
-		item facts.Item
+		item observed.Item
 		want bool
 	}{
-		{"modernized, flag set", facts.Item{AgentRegistered: back(true)}, true},
-		{"modernized, flag not set, whatever the heartbeat", facts.Item{AgentRegistered: back(false), FailedOverAt: over, AgentHeartbeat: placedAt}, false},
-		{"classic, heartbeat newer than the failover", facts.Item{FailedOverAt: over, AgentHeartbeat: over.Add(time.Second)}, true},
-		{"classic, heartbeat from before the failover", facts.Item{FailedOverAt: over, AgentHeartbeat: over.Add(-time.Second)}, false},
-		{"classic, no heartbeat at all", facts.Item{}, false},
-		{"replicates back already", facts.Item{Provider: "InMageRcmFailback"}, true},
+		{"modernized, flag set", observed.Item{AgentRegistered: back(true)}, true},
+		{"modernized, flag not set, whatever the heartbeat", observed.Item{AgentRegistered: back(false), FailedOverAt: over, AgentHeartbeat: placedAt}, false},
+		{"classic, heartbeat newer than the failover", observed.Item{FailedOverAt: over, AgentHeartbeat: over.Add(time.Second)}, true},
+		{"classic, heartbeat from before the failover", observed.Item{FailedOverAt: over, AgentHeartbeat: over.Add(-time.Second)}, false},
+		{"classic, no heartbeat at all", observed.Item{}, false},
+		{"replicates back already", observed.Item{Provider: "InMageRcmFailback"}, true},
 	}
 	for _, tt := range cases {
 		if got := Registered(tt.item); got != tt.want {
@@ -54,7 +54,7 @@ func TestRegistered(t *testing.T) {
 }
 
 func items(web, db bool) vault {
-	return vault{look: facts.Vault{Items: []facts.Item{
+	return vault{look: observed.Vault{Items: []observed.Item{
 		{ID: "/Items/WEB01", Name: "web01", AgentRegistered: back(web), AgentVersion: "9.55"},
 		{ID: "/items/db01", Name: "db01", AgentRegistered: back(db)},
 	}}}
@@ -117,7 +117,7 @@ func TestFailsAfterTheDeadline(t *testing.T) {
 }
 
 func TestWaitsForAzure(t *testing.T) {
-	fault := &facts.Fault{Class: facts.Temporary, Code: "azure.throttled", What: "Azure throttles", After: 3 * time.Minute}
+	fault := &observed.Fault{Class: observed.Temporary, Code: "azure.throttled", What: "Azure throttles", After: 3 * time.Minute}
 	r, err := ask(t, vault{err: fault}, placedAt.Add(time.Hour), bus.Wait{}) // long past the deadline: nobody looked
 	if err != nil || r.After < 3*time.Minute || r.Publish[0].Data().(events.Waiting).For != "throttle" {
 		t.Errorf("%+v, %v", r, err)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // afterFailover are the checks of what is only so once a machine runs in Azure: before, its VM is switched on
@@ -17,7 +17,7 @@ func (s Subject) notYet(c Check) bool {
 
 // AtHome says whether a machine runs on-premises and is neither on its way to Azure nor back: it was not failed
 // over yet, or has come home.
-func AtHome(i facts.Item) bool {
+func AtHome(i observed.Item) bool {
 	failedOver := strings.HasPrefix(i.State, "PlannedFailover") || strings.HasPrefix(i.State, "UnplannedFailover")
 	return strings.EqualFold(i.Location, "Primary") && !i.Busy() && !i.Migrated() && failedOver == i.ReversedOnce()
 }

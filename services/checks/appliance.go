@@ -3,7 +3,7 @@ package checks
 import (
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var applianceChecks = []Check{
@@ -40,9 +40,9 @@ var logStorageChecks = []Check{
 	},
 }
 
-func theAppliance(s Subject) Found[facts.Appliance] { return s.Appliance }
+func theAppliance(s Subject) Found[observed.Appliance] { return s.Appliance }
 
-func judgeAppliance(s Subject, a facts.Appliance) Verdict {
+func judgeAppliance(s Subject, a observed.Appliance) Verdict {
 	v, ok := judgeHeartbeat(s, "appliance "+a.Name, a.Heartbeat)
 	if !ok {
 		return v
@@ -60,7 +60,7 @@ func judgeAppliance(s Subject, a facts.Appliance) Verdict {
 
 // judgeApplianceSlots counts the disks of the vault's machines that replicate back through the appliance.
 // Its VM's own disks count too, where vCenter shows them: those of replicating machines are attached to it.
-func judgeApplianceSlots(s Subject, _ facts.Appliance) Verdict {
+func judgeApplianceSlots(s Subject, _ observed.Appliance) Verdict {
 	if s.Slots.Unclear != "" {
 		return unknown("%s", s.Slots.Unclear)
 	}
@@ -72,15 +72,15 @@ func judgeApplianceSlots(s Subject, _ facts.Appliance) Verdict {
 }
 
 // judgeLogStorage cannot ask whether the account exists; one that the machine used on its way to Azure does.
-func judgeLogStorage(s Subject, i facts.Item) Verdict {
+func judgeLogStorage(s Subject, i observed.Item) Verdict {
 	id := s.Machine.LogStorageAccount
 	switch {
 	case id == "":
 		return fail("No log storage account is named for %s.", s.Machine.Name)
 	case !strings.HasPrefix(strings.ToLower(id), "/subscriptions/"), !strings.Contains(strings.ToLower(id), "/providers/microsoft.storage/storageaccounts/"):
 		return fail("%q is not the Azure id of a storage account.", id)
-	case facts.SameID(id, i.LogStorage):
-		return pass("The log storage account %s is the one that %s used on its way to Azure.", facts.LastSegment(id), s.Machine.Name)
+	case observed.SameID(id, i.LogStorage):
+		return pass("The log storage account %s is the one that %s used on its way to Azure.", observed.LastSegment(id), s.Machine.Name)
 	}
-	return pass("The log storage account %s is named; Azure checks it at the submission.", facts.LastSegment(id))
+	return pass("The log storage account %s is named; Azure checks it at the submission.", observed.LastSegment(id))
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 func TestAppliance(t *testing.T) {
@@ -12,7 +12,7 @@ func TestAppliance(t *testing.T) {
 	judge(t, "appliance.healthy", "web01", []judgement{
 		{"normal", nil, Passed, "ASR-APPL-01"}, {"unread", noFabrics, Unknown, "HTTP 503"},
 		{"warning", func(s *site) {
-			s.appliance().Health, s.appliance().Problems = "Warning", []facts.Problem{{Message: "Low disk."}}
+			s.appliance().Health, s.appliance().Problems = "Warning", []observed.Problem{{Message: "Low disk."}}
 		}, Warned, "Low disk."},
 		{"critical", func(s *site) { s.appliance().Health = "Critical" }, Failed, "critical"},
 		{"not said", func(s *site) { s.appliance().Health = "None" }, Unknown, "None"},
@@ -23,14 +23,14 @@ func TestAppliance(t *testing.T) {
 	})
 	back := func(disks int) func(*site) {
 		return func(s *site) {
-			s.Vault.Items = append(s.Vault.Items, facts.Item{ID: "/x", Name: "x", ApplianceID: "appl-id", Provider: "InMageRcmFailback", Disks: make([]facts.ItemDisk, disks)})
+			s.Vault.Items = append(s.Vault.Items, observed.Item{ID: "/x", Name: "x", ApplianceID: "appl-id", Provider: "InMageRcmFailback", Disks: make([]observed.ItemDisk, disks)})
 		}
 	}
 	judge(t, "appliance.disk-slots", "web01", []judgement{
 		{"few", nil, Passed, "adds 2 disk(s) to appliance ASR-APPL-01, which has 2 of 60"}, {"unread", noFabrics, Unknown, "HTTP 503"},
 		{"just full", back(58), Passed, "58 of 60"},
 		{"one too many", back(59), Failed, "1 too many"},
-		{"its own disks", func(s *site) { s.Inventory.VMs[3].Disks = make([]facts.VMDisk, 60) }, Failed, "60 of 60"},
+		{"its own disks", func(s *site) { s.Inventory.VMs[3].Disks = make([]observed.VMDisk, 60) }, Failed, "60 of 60"},
 		{"counted already", func(s *site) { back(58)(s); s.web().Provider, s.web().ApplianceID = "InMageRcmFailback", "APPL-ID" }, Passed, "adds 0"},
 		{"disks not known", func(s *site) { s.web().Disks, s.webVM().Disks = nil, nil }, Unknown, "disks of web01"},
 		{"not registered", func(s *site) { s.Case.Machines[1].Appliance = "X" }, Unknown, "X"},

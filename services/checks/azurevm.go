@@ -3,12 +3,12 @@ package checks
 import (
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // azureVM is what is known of the Azure VM of a machine. A verdict, when there is one, says why nothing can be
 // judged.
-func azureVM(s Subject, i facts.Item) (vms []facts.AzureVM, sure bool, none *Verdict) {
+func azureVM(s Subject, i observed.Item) (vms []observed.AzureVM, sure bool, none *Verdict) {
 	look := s.lookup.vault.AzureVMs
 	why, listed := look.Groups[strings.ToLower(i.AzureHome())]
 	var v Verdict
@@ -31,9 +31,9 @@ func azureVM(s Subject, i facts.Item) (vms []facts.AzureVM, sure bool, none *Ver
 	return nil, false, &v
 }
 
-func groupOf(i facts.Item) string { return facts.LastSegment(i.AzureHome()) }
+func groupOf(i observed.Item) string { return observed.LastSegment(i.AzureHome()) }
 
-func judgeAzureVM(s Subject, i facts.Item) Verdict {
+func judgeAzureVM(s Subject, i observed.Item) Verdict {
 	vms, sure, none := azureVM(s, i)
 	elsewhere := s.lookup.vault.AzureVMs.Elsewhere
 	switch {
@@ -53,12 +53,12 @@ func judgeAzureVM(s Subject, i facts.Item) Verdict {
 	return fail("Azure VM %s of %s is neither in resource group %s nor anywhere else that the identity of the product can see.", i.AzureName(), i.Name, groupOf(i))
 }
 
-func judgeResourceGroup(s Subject, i facts.Item) Verdict {
+func judgeResourceGroup(s Subject, i observed.Item) Verdict {
 	vms, sure, none := azureVM(s, i)
 	switch {
 	case none != nil:
 		return *none
-	case sure && facts.SameID(facts.ResourceGroupOf(vms[0].ID), i.AzureHome()):
+	case sure && observed.SameID(observed.ResourceGroupOf(vms[0].ID), i.AzureHome()):
 		return pass("Azure VM %s lies in resource group %s, that of the failover.", vms[0].Name, groupOf(i))
 	case sure:
 		return fail("Azure VM %s of %s was moved from resource group %s to %s.", vms[0].Name, i.Name, groupOf(i), groupOfVM(vms[0]))
@@ -72,9 +72,11 @@ func judgeResourceGroup(s Subject, i facts.Item) Verdict {
 	return unknown("The Azure VM of %s was not found, so its resource group is not known.", i.Name)
 }
 
-func groupOfVM(vm facts.AzureVM) string { return facts.LastSegment(facts.ResourceGroupOf(vm.ID)) }
+func groupOfVM(vm observed.AzureVM) string {
+	return observed.LastSegment(observed.ResourceGroupOf(vm.ID))
+}
 
-func placesOf(vms []facts.AzureVM) []string {
+func placesOf(vms []observed.AzureVM) []string {
 	var places []string
 	for _, vm := range vms {
 		places = append(places, vm.Name+" in "+groupOfVM(vm))

@@ -3,7 +3,7 @@ package checks
 import (
 	"slices"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Catalogue returns every check, in the order in which they are shown.
@@ -23,9 +23,9 @@ func Lookup(code string) (Check, bool) {
 }
 
 var (
-	both       = []facts.Architecture{facts.Classic, facts.Modernized}
-	classic    = []facts.Architecture{facts.Classic}
-	modernized = []facts.Architecture{facts.Modernized}
+	both       = []observed.Architecture{observed.Classic, observed.Modernized}
+	classic    = []observed.Architecture{observed.Classic}
+	modernized = []observed.Architecture{observed.Modernized}
 )
 
 // Public pages that the demands come from.

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Level says what a failing check does.
@@ -30,7 +30,7 @@ const (
 type Check struct {
 	Code        string
 	Level       Level
-	For         []facts.Architecture
+	For         []observed.Architecture
 	Refs        []string // numbers in the procedure: "S5", "N2"
 	NeverWaived bool
 	PerCase     bool // judged once for the whole case, not for each machine
@@ -58,9 +58,9 @@ type Site struct {
 type Input struct {
 	Now            time.Time
 	Case           events.Case // with every choice made (master target, process server, appliance, …)
-	Vault          facts.Vault
-	Inventory      facts.Inventory // what Query asked for
-	InventoryError string          // why vCenter could not be read; "" when it could
+	Vault          observed.Vault
+	Inventory      observed.Inventory // what Query asked for
+	InventoryError string             // why vCenter could not be read; "" when it could
 	Site           Site
 	Lang           string // of the remedies; "" is English
 	Ahead          bool   // asked before the disaster: that a machine is not failed over yet is no fault
@@ -109,7 +109,7 @@ func Problems(findings []events.Finding) []events.Problem {
 }
 
 func (c Check) concerns(s Subject) bool {
-	return slices.Contains(c.For, facts.Architecture(s.Machine.Architecture))
+	return slices.Contains(c.For, observed.Architecture(s.Machine.Architecture))
 }
 
 // find judges one subject, then applies what the request says of the check.

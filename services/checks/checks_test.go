@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // contract is the public table of checks.
@@ -134,7 +134,7 @@ func TestOrder(t *testing.T) {
 			want = append(want, c.Code+" ")
 		}
 	}
-	for machine, a := range []facts.Architecture{facts.Classic, facts.Modernized} {
+	for machine, a := range []observed.Architecture{observed.Classic, observed.Modernized} {
 		for _, c := range Catalogue() {
 			if !c.PerCase && slices.Contains(c.For, a) {
 				want = append(want, c.Code+" "+[]string{"db01", "web01"}[machine])
@@ -151,7 +151,7 @@ func TestOrder(t *testing.T) {
 	modern := healthy()
 	modern.Case.Machines = modern.Case.Machines[1:]
 	for _, f := range Run(modern.Input) {
-		if c, _ := Lookup(f.Check); !slices.Contains(c.For, facts.Modernized) {
+		if c, _ := Lookup(f.Check); !slices.Contains(c.For, observed.Modernized) {
 			t.Errorf("%s was made of a modernized case", f.Check)
 		}
 	}
@@ -159,7 +159,7 @@ func TestOrder(t *testing.T) {
 
 func TestWaive(t *testing.T) {
 	t.Parallel()
-	snapshot := func(s *site) { s.mtVM().Snapshots = []facts.Snapshot{{Path: "before", Created: now}} }
+	snapshot := func(s *site) { s.mtVM().Snapshots = []observed.Snapshot{{Path: "before", Created: now}} }
 	for name, row := range map[string]struct {
 		change        func(*site)
 		code, machine string
@@ -246,7 +246,7 @@ func TestNothingKnown(t *testing.T) {
 	t.Parallel()
 	own := []string{"configuration-server.backup", "network.private-path", "machine.linux-network"} // what the case and the config say
 	s := healthy()
-	s.Vault, s.Inventory = facts.Vault{}, facts.Inventory{}
+	s.Vault, s.Inventory = observed.Vault{}, observed.Inventory{}
 	for _, f := range Run(s.Input) {
 		if f.Status == Passed && !slices.Contains(own, f.Check) || strings.Contains(f.Evidence, "broke off") {
 			t.Errorf("%s of %q: %s: %s", f.Check, f.Machine, f.Status, f.Evidence)
@@ -269,10 +269,10 @@ func TestQuery(t *testing.T) {
 	s.Case.Machines[0].MasterTarget = "MT-ID" // a choice may be an id
 	second := s.add("app01", true)
 	second.VMID = ""
-	want := facts.Query{VMs: []facts.VMRef{
+	want := observed.Query{VMs: []observed.VMRef{
 		{Name: "db01", ID: "bios-db01"}, {Name: "MT-WIN-01"}, {Name: "PS-AZ-01"}, {Name: "web01", ID: "bios-web01"},
 		{Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01"}, {Name: "app01"},
-	}, Writers: []facts.VMRef{{Name: "MT-WIN-01"}, {Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01"}}}
+	}, Writers: []observed.VMRef{{Name: "MT-WIN-01"}, {Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01"}}}
 	if diff := cmp.Diff(want, Query(s.Case, s.Vault)); diff != "" {
 		t.Error(diff)
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var configurationServerChecks = []Check{
@@ -56,9 +56,9 @@ func judgeHeartbeat(s Subject, server string, heartbeat time.Time) (v Verdict, o
 	return pass("%s.", text), true
 }
 
-func theFabric(s Subject) Found[facts.Fabric] { return s.Fabric }
+func theFabric(s Subject) Found[observed.Fabric] { return s.Fabric }
 
-func judgeServerConnected(s Subject, f facts.Fabric) Verdict {
+func judgeServerConnected(s Subject, f observed.Fabric) Verdict {
 	v, ok := judgeHeartbeat(s, "configuration server "+f.Name, f.Heartbeat)
 	if ok && strings.EqualFold(f.Health, "Critical") {
 		return warn("%s Its health is critical%s.", v.Evidence, words(f.HealthErrors))
@@ -67,7 +67,7 @@ func judgeServerConnected(s Subject, f facts.Fabric) Verdict {
 }
 
 // words quotes what Site Recovery says of a server.
-func words(problems []facts.Problem) string {
+func words(problems []observed.Problem) string {
 	var messages []string
 	for _, p := range problems {
 		if p.Message != "" {
@@ -82,7 +82,7 @@ func words(problems []facts.Problem) string {
 
 // judgeServerKnows: an item lies in the fabric whose configuration server protects it. So the server is not the
 // right one when it is gone from the vault, or when the master target belongs to another.
-func judgeServerKnows(s Subject, cs facts.Fabric) Verdict {
+func judgeServerKnows(s Subject, cs observed.Fabric) Verdict {
 	if s.MasterTarget.Absent && s.Machine.MasterTarget != "" {
 		for _, f := range s.Vault.Fabrics {
 			if _, has := f.MasterTarget(s.Machine.MasterTarget); has {

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var datastoreChecks = []Check{
@@ -51,7 +51,7 @@ type Home struct {
 // Place is a datastore with what one machine needs there.
 type Place struct {
 	Name      string
-	Datastore facts.Datastore
+	Datastore observed.Datastore
 	Missing   bool // vCenter shows no datastore of that name
 	Need      int64
 }
@@ -74,7 +74,7 @@ func locate(s Subject) Home {
 	return oldHome(s, item, *s.VM.It)
 }
 
-func oldHome(s Subject, item facts.Item, vm facts.VM) Home {
+func oldHome(s Subject, item observed.Item, vm observed.VM) Home {
 	if why := unread(vm.Unread, "config.hardware.device"); why != "" {
 		return Home{Unread: fmt.Sprintf("The disks of VM %s could not be read: %s.", vm.Name, why)}
 	}
@@ -101,7 +101,7 @@ func oldHome(s Subject, item facts.Item, vm facts.VM) Home {
 	return home
 }
 
-func newHome(s Subject, item facts.Item) Home {
+func newHome(s Subject, item observed.Item) Home {
 	home := Home{Alternate: true}
 	name := s.Machine.Datastore
 	if name == "" || strings.EqualFold(name, "auto") {
@@ -194,7 +194,7 @@ func judgeMount(s Subject, p Place) Verdict {
 
 // judgeAccessible adds, for modernized machines, what the appliance itself says (M3).
 func judgeAccessible(s Subject, p Place, mounted Verdict) Verdict {
-	if s.Machine.Architecture != string(facts.Modernized) {
+	if s.Machine.Architecture != string(observed.Modernized) {
 		return mounted
 	}
 	if s.Appliance.It == nil {

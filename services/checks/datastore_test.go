@@ -3,7 +3,7 @@ package checks
 import (
 	"testing"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // alternate takes both machines' VMs away and names a datastore for them.
@@ -18,7 +18,7 @@ func alternate(datastore string) func(*site) {
 func TestDatastores(t *testing.T) {
 	t.Parallel()
 	for _, machine := range []string{"db01", "web01"} {
-		vm := func(s *site) *facts.VM { return &s.Inventory.VMs[map[string]int{"db01": 0, "web01": 1}[machine]] }
+		vm := func(s *site) *observed.VM { return &s.Inventory.VMs[map[string]int{"db01": 0, "web01": 1}[machine]] }
 		common := []judgement{
 			{"alternate, auto", alternate("auto"), Skipped, "the placement step chooses"},
 			{"no vCenter", func(s *site) { s.InventoryError = "down" }, Unknown, "down"},
@@ -42,10 +42,10 @@ func TestDatastores(t *testing.T) {
 		))
 		judge(t, "datastore.read-write", machine, append(common,
 			judgement{"read-write", nil, Passed, "mounted read-write on host esx01"},
-			judgement{"read-only", func(s *site) { s.mount(facts.Mount{Mode: "readOnly", Mounted: true, Accessible: true}) }, Failed, "VMFS-01 is mounted readOnly on host esx01"},
+			judgement{"read-only", func(s *site) { s.mount(observed.Mount{Mode: "readOnly", Mounted: true, Accessible: true}) }, Failed, "VMFS-01 is mounted readOnly on host esx01"},
 			judgement{"not mounted", func(s *site) { delete(s.ds().Mounts, "host-1") }, Failed, "not mounted on host esx01"},
-			judgement{"unmounted", func(s *site) { s.mount(facts.Mount{Mode: "readWrite", Accessible: true}) }, Failed, "not mounted"},
-			judgement{"no path", func(s *site) { s.mount(facts.Mount{Mode: "readWrite", Mounted: true}) }, Failed, "cannot reach"},
+			judgement{"unmounted", func(s *site) { s.mount(observed.Mount{Mode: "readWrite", Accessible: true}) }, Failed, "not mounted"},
+			judgement{"no path", func(s *site) { s.mount(observed.Mount{Mode: "readWrite", Mounted: true}) }, Failed, "cannot reach"},
 			judgement{"not accessible", func(s *site) { s.ds().Accessible = false }, Failed, "not accessible"},
 			judgement{"in maintenance", func(s *site) { s.ds().Maintenance = "inMaintenance" }, Failed, "maintenance"},
 			judgement{"mounts unread", func(s *site) { s.ds().Unread = map[string]string{"host": "no permission"} }, Unknown, "no permission"},

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var groupChecks = []Check{
@@ -40,7 +40,7 @@ type group struct {
 }
 
 // ofGroups judges each replication group of these architectures that the case touches; the worst verdict stands.
-func ofGroups(architectures []facts.Architecture, judge func(Subject, group) Verdict) func(Subject) Verdict {
+func ofGroups(architectures []observed.Architecture, judge func(Subject, group) Verdict) func(Subject) Verdict {
 	return func(s Subject) Verdict {
 		var groups []group
 		for _, m := range s.Members {
@@ -66,7 +66,7 @@ func ofGroups(architectures []facts.Architecture, judge func(Subject, group) Ver
 	}
 }
 
-func groupName(i facts.Item) string {
+func groupName(i observed.Item) string {
 	if i.GroupName != "" {
 		return i.GroupName
 	}

@@ -3,13 +3,13 @@ package checks
 import (
 	"testing"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // grouped puts db01 and a second machine into replication group ERP.
-func grouped(s *site, secondInCase bool) *facts.Item {
+func grouped(s *site, secondInCase bool) *observed.Item {
 	second := s.add("app01", secondInCase)
-	for _, i := range []*facts.Item{s.db(), second} {
+	for _, i := range []*observed.Item{s.db(), second} {
 		i.GroupID, i.GroupName = "group-1", "ERP"
 	}
 	return second
@@ -44,7 +44,7 @@ func TestGroups(t *testing.T) {
 	judge(t, "group.same-os", "", []judgement{
 		{"no group", nil, Skipped, "No machine of the case"},
 		{"one", func(s *site) { grouped(s, true) }, Passed, "windows"},
-		{"two", func(s *site) { grouped(s, true); s.Case.Machines[2].OS = facts.Linux }, Failed, "app01: linux"},
+		{"two", func(s *site) { grouped(s, true); s.Case.Machines[2].OS = observed.Linux }, Failed, "app01: linux"},
 		{"not said", func(s *site) { grouped(s, true); s.Case.Machines[2].OS = "" }, Unknown, "app01"},
 	})
 }

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var machineChecks = []Check{
@@ -80,9 +80,9 @@ var machineChecks = []Check{
 	},
 }
 
-func theItem(s Subject) Found[facts.Item] { return s.Item }
+func theItem(s Subject) Found[observed.Item] { return s.Item }
 
-func judgeFailedOver(s Subject, i facts.Item) Verdict {
+func judgeFailedOver(s Subject, i observed.Item) Verdict {
 	movedOn := strings.HasPrefix(i.State, "PlannedFailover") || strings.HasPrefix(i.State, "UnplannedFailover")
 	state := i.State
 	if i.StateText != "" && i.StateText != i.State {
@@ -114,7 +114,7 @@ func judgeFailedOver(s Subject, i facts.Item) Verdict {
 }
 
 // judgeBusy: a job that runs is the only lock that the service shows. A reprotect will be adopted.
-func judgeBusy(s Subject, i facts.Item) Verdict {
+func judgeBusy(s Subject, i observed.Item) Verdict {
 	scenario, since := i.Scenario, ""
 	for _, j := range s.Vault.Jobs {
 		if strings.EqualFold(j.ID, i.JobID) {
@@ -125,7 +125,7 @@ func judgeBusy(s Subject, i facts.Item) Verdict {
 		}
 	}
 	switch {
-	case strings.EqualFold(scenario, facts.ReprotectScenario) || strings.EqualFold(i.Scenario, facts.ReprotectScenario):
+	case strings.EqualFold(scenario, observed.ReprotectScenario) || strings.EqualFold(i.Scenario, observed.ReprotectScenario):
 		return pass("A reprotect of %s runs already%s (job %s): it will be adopted.", i.Name, since, i.JobID)
 	case strings.Contains(scenario, "Failover") && !i.ReversedOnce():
 		return fail("A failover job holds %s%s: %s (job %s).", i.Name, since, scenario, i.JobID).
@@ -135,7 +135,7 @@ func judgeBusy(s Subject, i facts.Item) Verdict {
 		remedy("Wait for job %s to end, or cancel it under Jobs in the vault, then send the request again.", i.JobID)
 }
 
-func judgeNotMigrated(_ Subject, i facts.Item) Verdict {
+func judgeNotMigrated(_ Subject, i observed.Item) Verdict {
 	switch {
 	case i.Migrated():
 		return fail("The migration of %s to Azure was completed (%s).", i.Name, strings.TrimSpace(i.State+" "+i.StateText))
@@ -145,11 +145,11 @@ func judgeNotMigrated(_ Subject, i facts.Item) Verdict {
 	return pass("%s was not migrated: its state is %s.", i.Name, i.State)
 }
 
-func judgeSystem(_ Subject, i facts.Item) Verdict {
+func judgeSystem(_ Subject, i observed.Item) Verdict {
 	switch {
 	case !i.Physical:
 		return pass("%s was protected as a VM.", i.Name)
-	case i.OS == facts.Linux:
+	case i.OS == observed.Linux:
 		return pass("%s is a physical Linux server.", i.Name)
 	case i.OSVersion == "":
 		return unknown("%s was protected as a physical server, and Site Recovery does not say with which system.", i.Name)
@@ -161,7 +161,7 @@ func judgeSystem(_ Subject, i facts.Item) Verdict {
 
 // onVM judges the on-premises VM, of which these properties must be readable. Without a VM there is nothing to
 // judge: it will be made anew.
-func onVM(judge func(Subject, facts.VM) Verdict, properties ...string) func(Subject) Verdict {
+func onVM(judge func(Subject, observed.VM) Verdict, properties ...string) func(Subject) Verdict {
 	return func(s Subject) Verdict {
 		switch {
 		case s.VM.It == nil && s.VM.Absent:
@@ -176,14 +176,14 @@ func onVM(judge func(Subject, facts.VM) Verdict, properties ...string) func(Subj
 	}
 }
 
-func judgeMachineSnapshots(_ Subject, vm facts.VM) Verdict {
+func judgeMachineSnapshots(_ Subject, vm observed.VM) Verdict {
 	if len(vm.Snapshots) == 0 {
 		return pass("VM %s has no snapshots.", vm.Name)
 	}
 	return fail("VM %s has %s, which the job merges.", vm.Name, snapshots(vm))
 }
 
-func snapshots(vm facts.VM) string {
+func snapshots(vm observed.VM) string {
 	var names []string
 	for _, snapshot := range vm.Snapshots {
 		names = append(names, fmt.Sprintf("%s of %s", snapshot.Path, stamp(snapshot.Created)))
@@ -191,7 +191,7 @@ func snapshots(vm facts.VM) string {
 	return fmt.Sprintf("%d snapshot(s): %s", len(names), list(names))
 }
 
-func judgePower(_ Subject, vm facts.VM) Verdict {
+func judgePower(_ Subject, vm observed.VM) Verdict {
 	switch {
 	case vm.Connection != "connected":
 		return unknown("VM %s is %s in vCenter, so its power state is not known.", vm.Name, orNothing(vm.Connection)).
@@ -216,9 +216,9 @@ func orNothing(state string) string {
 
 func judgeLinuxNetwork(s Subject) Verdict {
 	switch s.Machine.OS {
-	case facts.Linux:
+	case observed.Linux:
 		return fail("%s runs Linux.", s.Machine.Name)
-	case facts.Windows:
+	case observed.Windows:
 		return pass("%s runs Windows, which gets its static address again.", s.Machine.Name)
 	}
 	return unknown("Site Recovery does not say which system %s runs.", s.Machine.Name)
@@ -254,7 +254,7 @@ func judgeRDM(s Subject) Verdict {
 }
 
 // judgeEnableUUID looks at the configuration parameter disk.EnableUUID (S12, S28, N2).
-func judgeEnableUUID(_ Subject, vm facts.VM) Verdict {
+func judgeEnableUUID(_ Subject, vm observed.VM) Verdict {
 	value, set := vm.ExtraConfig["disk.enableuuid"]
 	switch {
 	case len(vm.ExtraConfig) == 0:

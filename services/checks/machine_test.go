@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 func TestMachineState(t *testing.T) {
@@ -18,9 +18,9 @@ func TestMachineState(t *testing.T) {
 		{"failover running", func(s *site) { s.db().Scenario, s.db().JobID = "UnplannedFailover", "job-1" }, Failed, "A failover job holds db01: UnplannedFailover (job job-1)"},
 		{"another job", func(s *site) {
 			s.db().Scenario, s.db().JobID = "UpdateVmProperties", "job-1"
-			s.Vault.Jobs = []facts.Job{{ID: "JOB-1", Scenario: "UpdateVmProperties", Start: now.Add(-time.Hour)}}
+			s.Vault.Jobs = []observed.Job{{ID: "JOB-1", Scenario: "UpdateVmProperties", Start: now.Add(-time.Hour)}}
 		}, Failed, "Another job holds db01 since 2026-11-22 08:00 UTC: UpdateVmProperties (job job-1)"},
-		{"reprotect running", func(s *site) { s.db().Scenario, s.db().JobID = facts.ReprotectScenario, "job-1" }, Passed, "job-1): it will be adopted"},
+		{"reprotect running", func(s *site) { s.db().Scenario, s.db().JobID = observed.ReprotectScenario, "job-1" }, Passed, "job-1): it will be adopted"},
 		{"replicating back", func(s *site) {
 			s.db().Provider, s.db().State, s.db().Location = "InMage", "InitialReplicationInProgress", "Primary"
 		}, Passed, "running already"},
@@ -63,14 +63,14 @@ func TestMachineSystem(t *testing.T) {
 		{"old VM", func(s *site) { s.db().OSVersion = "Microsoft Windows Server 2008 R2" }, Passed, "as a VM"},
 		{"old server", func(s *site) { s.db().Physical, s.db().OSVersion = true, "Microsoft Windows Server 2008 R2 SP1" }, Failed, "2008 R2 SP1"},
 		{"newer server", func(s *site) { s.db().Physical = true }, Passed, "2019"},
-		{"Linux server", func(s *site) { s.db().Physical, s.db().OS, s.db().OSVersion = true, facts.Linux, "" }, Passed, "Linux"},
+		{"Linux server", func(s *site) { s.db().Physical, s.db().OS, s.db().OSVersion = true, observed.Linux, "" }, Passed, "Linux"},
 		{"server of unknown system", func(s *site) { s.db().Physical, s.db().OSVersion = true, "" }, Unknown, "with which system"},
 	})
 	for _, machine := range []string{"db01", "web01"} {
 		i := map[string]int{"db01": 0, "web01": 1}[machine]
 		judge(t, "machine.linux-network", machine, []judgement{
 			{"Windows", nil, Passed, "Windows"},
-			{"Linux", func(s *site) { s.Case.Machines[i].OS = facts.Linux }, Warned, "runs Linux"},
+			{"Linux", func(s *site) { s.Case.Machines[i].OS = observed.Linux }, Warned, "runs Linux"},
 			{"not said", func(s *site) { s.Case.Machines[i].OS = "" }, Unknown, machine},
 		})
 	}
@@ -79,7 +79,7 @@ func TestMachineSystem(t *testing.T) {
 func TestMachineVM(t *testing.T) {
 	t.Parallel()
 	for _, machine := range []string{"db01", "web01"} {
-		vm := func(s *site) *facts.VM { return &s.Inventory.VMs[map[string]int{"db01": 0, "web01": 1}[machine]] }
+		vm := func(s *site) *observed.VM { return &s.Inventory.VMs[map[string]int{"db01": 0, "web01": 1}[machine]] }
 		hide := func(path string) func(*site) {
 			return func(s *site) { vm(s).Unread = map[string]string{path: "no permission"} }
 		}
@@ -88,7 +88,7 @@ func TestMachineVM(t *testing.T) {
 		judge(t, "machine.snapshots", machine, []judgement{
 			{"none", nil, Passed, "no snapshots"}, gone, noVCenter,
 			{"one", func(s *site) {
-				vm(s).Snapshots = []facts.Snapshot{{Name: "after", Path: "before/after", Created: now}}
+				vm(s).Snapshots = []observed.Snapshot{{Name: "after", Path: "before/after", Created: now}}
 			}, Warned, "before/after of 2026-11-22 09:00 UTC"},
 			{"unread", hide("snapshot.rootSnapshotList"), Unknown, "no permission"},
 		})

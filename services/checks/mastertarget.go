@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var masterTargetChecks = []Check{
@@ -90,12 +90,12 @@ var masterTargetChecks = []Check{
 	},
 }
 
-func theMasterTarget(s Subject) Found[facts.MasterTarget] { return s.MasterTarget }
-func theHost(s Subject) Found[facts.Host]                 { return s.Host }
+func theMasterTarget(s Subject) Found[observed.MasterTarget] { return s.MasterTarget }
+func theHost(s Subject) Found[observed.Host]                 { return s.Host }
 
 // onWriter judges the VM that will write the disks, of which these properties must be readable.
-func onWriter(judge func(Subject, facts.VM) Verdict, properties ...string) func(Subject) Verdict {
-	return with(func(s Subject) Found[facts.VM] { return s.Writer }, func(s Subject, vm facts.VM) Verdict {
+func onWriter(judge func(Subject, observed.VM) Verdict, properties ...string) func(Subject) Verdict {
+	return with(func(s Subject) Found[observed.VM] { return s.Writer }, func(s Subject, vm observed.VM) Verdict {
 		if why := unread(vm.Unread, properties...); why != "" {
 			return unknown("The %s could not be read in full in vCenter: %s.", s.writerName(), why)
 		}
@@ -103,9 +103,9 @@ func onWriter(judge func(Subject, facts.VM) Verdict, properties ...string) func(
 	})
 }
 
-func judgeMasterTarget(s Subject, mt facts.MasterTarget) Verdict {
+func judgeMasterTarget(s Subject, mt observed.MasterTarget) Verdict {
 	v, ok := judgeHeartbeat(s, "master target "+mt.Name, mt.Heartbeat)
-	power := onWriter(func(_ Subject, vm facts.VM) Verdict {
+	power := onWriter(func(_ Subject, vm observed.VM) Verdict {
 		switch vm.Power {
 		case "poweredOn":
 			return pass("VM %s is switched on.", vm.Name)
@@ -120,7 +120,7 @@ func judgeMasterTarget(s Subject, mt facts.MasterTarget) Verdict {
 	return worst([]Verdict{v, power})
 }
 
-func judgeVersion(s Subject, mt facts.MasterTarget) Verdict {
+func judgeVersion(s Subject, mt observed.MasterTarget) Verdict {
 	if s.ProcessServer.It == nil {
 		return unknown("%s", s.ProcessServer.Why)
 	}
@@ -167,7 +167,7 @@ var windowsYear = regexp.MustCompile(`Windows Server.*\b(20\d\d)\b`)
 
 // judgeRelease warns when the master target's Windows is older than the machine's. For Linux the names of
 // distributions do not compare.
-func judgeRelease(s Subject, mt facts.MasterTarget) Verdict {
+func judgeRelease(s Subject, mt observed.MasterTarget) Verdict {
 	theirs, ours := windowsYear.FindStringSubmatch(mt.OSVersion), windowsYear.FindStringSubmatch(s.Item.It.OSVersion)
 	if theirs != nil && ours != nil && theirs[1] < ours[1] {
 		return warn("Master target %s runs %s, older than %s of %s.", mt.Name, mt.OSVersion, s.Item.It.OSVersion, s.Machine.Name).
@@ -176,7 +176,7 @@ func judgeRelease(s Subject, mt facts.MasterTarget) Verdict {
 	return skipped("")
 }
 
-func judgeFamily(s Subject, mt facts.MasterTarget) Verdict {
+func judgeFamily(s Subject, mt observed.MasterTarget) Verdict {
 	switch {
 	case mt.OS == "":
 		return unknown("Site Recovery does not say which system master target %s runs.", mt.Name)
@@ -199,7 +199,7 @@ func MayFit(in Input) bool {
 }
 
 // judgeMasterTargetSlots counts what is attached: the VM's own disks count too, where vCenter shows them.
-func judgeMasterTargetSlots(s Subject, mt facts.MasterTarget) Verdict {
+func judgeMasterTargetSlots(s Subject, mt observed.MasterTarget) Verdict {
 	if s.Slots.Unclear != "" {
 		return unknown("%s", s.Slots.Unclear)
 	}
@@ -219,7 +219,7 @@ func judgeSlots(s Subject, used int) Verdict {
 	return pass("%s.", text)
 }
 
-func judgeMasterTargetSnapshots(_ Subject, vm facts.VM) Verdict {
+func judgeMasterTargetSnapshots(_ Subject, vm observed.VM) Verdict {
 	var faults []string
 	if len(vm.Snapshots) > 0 {
 		faults = append(faults, "has "+snapshots(vm))
@@ -239,7 +239,7 @@ func judgeMasterTargetSnapshots(_ Subject, vm facts.VM) Verdict {
 		remedy("In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).", vm.Name)
 }
 
-func judgeControllers(_ Subject, vm facts.VM) Verdict {
+func judgeControllers(_ Subject, vm observed.VM) Verdict {
 	lsi := false
 	for _, c := range vm.Controllers {
 		switch c.Kind {
@@ -258,7 +258,7 @@ func judgeControllers(_ Subject, vm facts.VM) Verdict {
 	return pass("VM %s has LSI Logic SCSI controllers only.", vm.Name)
 }
 
-func judgeTools(_ Subject, vm facts.VM) Verdict {
+func judgeTools(_ Subject, vm observed.VM) Verdict {
 	switch {
 	case vm.ToolsVersion == "guestToolsNotInstalled":
 		return fail("VMware Tools are not installed on VM %s.", vm.Name)
@@ -272,7 +272,7 @@ func judgeTools(_ Subject, vm facts.VM) Verdict {
 	return pass("VMware Tools run on VM %s.", vm.Name)
 }
 
-func judgeVMFS(s Subject, h facts.Host) Verdict {
+func judgeVMFS(s Subject, h observed.Host) Verdict {
 	if why := unread(h.Unread, "datastore"); why != "" {
 		return unknown("The datastores of host %s could not be read: %s.", h.Name, why)
 	}
@@ -323,7 +323,7 @@ func judgeCollision(s Subject) Verdict {
 		switch {
 		case pair.a == "" || pair.b == "":
 			missing = append(missing, pair.kind)
-		case facts.NormalUUID(pair.a) == facts.NormalUUID(pair.b):
+		case observed.NormalUUID(pair.a) == observed.NormalUUID(pair.b):
 			shared = append(shared, pair.kind+" "+pair.a)
 		}
 	}
@@ -333,12 +333,12 @@ func judgeCollision(s Subject) Verdict {
 			missing = append(missing, "UUID of "+d.Label+" of "+mt.Name)
 			continue
 		}
-		disks[facts.NormalUUID(d.UUID)] = d.Label
+		disks[observed.NormalUUID(d.UUID)] = d.Label
 	}
 	for _, d := range vm.Disks {
 		if d.UUID == "" {
 			missing = append(missing, "UUID of "+d.Label+" of "+vm.Name)
-		} else if label, ok := disks[facts.NormalUUID(d.UUID)]; ok {
+		} else if label, ok := disks[observed.NormalUUID(d.UUID)]; ok {
 			shared = append(shared, fmt.Sprintf("disk UUID %s (%s and %s)", d.UUID, d.Label, label))
 		}
 	}

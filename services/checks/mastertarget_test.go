@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // hideMT makes a property of the master target's VM unreadable.
@@ -29,7 +29,7 @@ func TestMasterTargetServer(t *testing.T) {
 		{"suspended", func(s *site) { s.mtVM().Power = "suspended" }, Failed, "suspended"},
 		{"odd power", func(s *site) { s.mtVM().Power = "" }, Unknown, "power state"},
 		{"power unread", hideMT("runtime.powerState"), Unknown, "no permission"},
-		{"problems", func(s *site) { s.mt().Problems = []facts.Problem{{Message: "Tools are missing."}} }, Warned, "Tools are missing."},
+		{"problems", func(s *site) { s.mt().Problems = []observed.Problem{{Message: "Tools are missing."}} }, Warned, "Tools are missing."},
 		{"by id", func(s *site) { s.Case.Machines[0].MasterTarget = "mt-id" }, Passed, "MT-WIN-01"},
 		{"not registered", func(s *site) { s.Case.Machines[0].MasterTarget = "MT-X" }, Failed, "MT-X is not registered"},
 		{"not chosen", func(s *site) { s.Case.Machines[0].MasterTarget = "" }, Failed, "No master target is chosen"},
@@ -45,7 +45,7 @@ func TestMasterTargetServer(t *testing.T) {
 	})
 	judge(t, "master-target.os-family", "db01", []judgement{
 		{"same", nil, Passed, "both run windows"}, mtUnread, mtUnlisted,
-		{"different", func(s *site) { s.mt().OS = facts.Linux }, Failed, "MT-WIN-01 runs linux"},
+		{"different", func(s *site) { s.mt().OS = observed.Linux }, Failed, "MT-WIN-01 runs linux"},
 		{"not said", func(s *site) { s.mt().OS = "" }, Unknown, "does not say"},
 		{"machine's not said", func(s *site) { s.Case.Machines[0].OS = "" }, Unknown, "does not say"},
 	})
@@ -56,7 +56,7 @@ func TestMasterTargetServer(t *testing.T) {
 		{"more than full", func(s *site) { s.mt().DiskCount = 70 }, Failed, "2 too many"},
 		{"with the whole case", func(s *site) { s.mt().DiskCount = 58; s.add("app01", true) }, Failed, "adds 4"},
 		{"with one that is there already", func(s *site) { s.mt().DiskCount = 58; s.add("app01", true).Provider = "InMage" }, Passed, "adds 2"},
-		{"own disks", func(s *site) { s.mtVM().Disks = make([]facts.VMDisk, 59) }, Failed, "59 of 60"},
+		{"own disks", func(s *site) { s.mtVM().Disks = make([]observed.VMDisk, 59) }, Failed, "59 of 60"},
 		{"disks from vCenter", func(s *site) { s.db().Disks = nil }, Passed, "adds 2"},
 		{"disks not known", func(s *site) { s.db().Disks, s.dbVM().Disks = nil, nil }, Unknown, "disks of db01"},
 	})
@@ -66,7 +66,7 @@ func TestMasterTargetVM(t *testing.T) {
 	t.Parallel()
 	judge(t, "master-target.snapshots", "db01", []judgement{
 		{"none", nil, Passed, "no snapshots"}, mtGone, noVCenter,
-		{"one", func(s *site) { s.mtVM().Snapshots = []facts.Snapshot{{Path: "before", Created: now}} }, Failed, "before of 2026-11-22 09:00 UTC"},
+		{"one", func(s *site) { s.mtVM().Snapshots = []observed.Snapshot{{Path: "before", Created: now}} }, Failed, "before of 2026-11-22 09:00 UTC"},
 		{"delta disk", func(s *site) { s.mtVM().Disks[0].Delta = true }, Failed, "Hard disk 1 on the delta disk [VMFS-01]"},
 		{"consolidation", func(s *site) { s.mtVM().Consolidate = true }, Failed, "consolidated"},
 		{"snapshots unread", hideMT("snapshot.rootSnapshotList"), Unknown, "no permission"},
@@ -84,7 +84,7 @@ func TestMasterTargetVM(t *testing.T) {
 		return func(s *site) {
 			s.mtVM().Controllers = nil
 			for _, k := range kinds {
-				s.mtVM().Controllers = append(s.mtVM().Controllers, facts.Controller{Kind: k, Label: "SCSI controller 1"})
+				s.mtVM().Controllers = append(s.mtVM().Controllers, observed.Controller{Kind: k, Label: "SCSI controller 1"})
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestMasterTargetVM(t *testing.T) {
 		{"one of two", func(s *site) { s.ds().Type = "nfs" }, Passed, "VMFS-02"},
 		{"not accessible", func(s *site) {
 			s.ds().Accessible = false
-			s.Inventory.Datastores[1].Mounts["host-1"] = facts.Mount{}
+			s.Inventory.Datastores[1].Mounts["host-1"] = observed.Mount{}
 		}, Failed, "no accessible VMFS"},
 		{"vSAN only", types("vsan"), Warned, "vSAN"},
 		{"NFS only", types("nfs"), Failed, "esx01"},
@@ -179,7 +179,7 @@ func TestRetention(t *testing.T) {
 func TestMayFit(t *testing.T) {
 	t.Parallel()
 	disks := func(n int) func(*site) {
-		return func(s *site) { s.db().Disks = make([]facts.ItemDisk, n) }
+		return func(s *site) { s.db().Disks = make([]observed.ItemDisk, n) }
 	}
 	for _, tt := range []struct {
 		name   string

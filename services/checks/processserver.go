@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var processServerChecks = []Check{
@@ -24,9 +24,9 @@ var processServerChecks = []Check{
 	},
 }
 
-func theProcessServer(s Subject) Found[facts.ProcessServer] { return s.ProcessServer }
+func theProcessServer(s Subject) Found[observed.ProcessServer] { return s.ProcessServer }
 
-func judgeProcessServer(s Subject, ps facts.ProcessServer) Verdict {
+func judgeProcessServer(s Subject, ps observed.ProcessServer) Verdict {
 	v, ok := judgeHeartbeat(s, "process server "+ps.Name, ps.Heartbeat)
 	if ok && strings.EqualFold(ps.Health, "Critical") {
 		return warn("%s Its health is critical.", v.Evidence)
@@ -36,7 +36,7 @@ func judgeProcessServer(s Subject, ps facts.ProcessServer) Verdict {
 
 // judgePlacement knows a process server as on-premises when it is the configuration server itself, or when
 // vCenter shows it as a VM. Site Recovery does not say where the others stand.
-func judgePlacement(s Subject, ps facts.ProcessServer) Verdict {
+func judgePlacement(s Subject, ps observed.ProcessServer) Verdict {
 	if s.Site.NetworkPath == ExpressRoute {
 		return pass("The site is connected by ExpressRoute: process server %s may stand on either side.", ps.Name)
 	}
@@ -44,7 +44,7 @@ func judgePlacement(s Subject, ps facts.ProcessServer) Verdict {
 	if strings.EqualFold(ps.Name, cs.Name) || strings.EqualFold(ps.Name, cs.HostName) || sameAddress(ps.IPAddress, cs.IPAddress) {
 		return fail("Process server %s is the on-premises configuration server itself, and the site has no ExpressRoute.", ps.Name)
 	}
-	if vm := s.lookup.vm(facts.VMRef{Name: ps.Name}, "process server "+ps.Name); vm.It != nil {
+	if vm := s.lookup.vm(observed.VMRef{Name: ps.Name}, "process server "+ps.Name); vm.It != nil {
 		return fail("Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.", ps.Name, place(*vm.It))
 	}
 	if s.Case.Attest["process-server.placement"] != "" {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var retentionChecks = []Check{
@@ -34,10 +34,10 @@ var policyChecks = []Check{
 	},
 }
 
-func retentionVolume(s Subject, mt facts.MasterTarget) (facts.RetentionVolume, bool) {
-	i := slices.IndexFunc(mt.RetentionVolumes, func(v facts.RetentionVolume) bool { return sameVolume(v.Name, s.Machine.RetentionDrive) })
+func retentionVolume(s Subject, mt observed.MasterTarget) (observed.RetentionVolume, bool) {
+	i := slices.IndexFunc(mt.RetentionVolumes, func(v observed.RetentionVolume) bool { return sameVolume(v.Name, s.Machine.RetentionDrive) })
 	if i < 0 || s.Machine.RetentionDrive == "" {
-		return facts.RetentionVolume{}, false
+		return observed.RetentionVolume{}, false
 	}
 	return mt.RetentionVolumes[i], true
 }
@@ -47,7 +47,7 @@ func sameVolume(a, b string) bool { return volume(a) == volume(b) }
 
 func volume(name string) string { return strings.TrimRight(strings.ToLower(name), `/\:`) }
 
-func judgeRetentionPresent(s Subject, mt facts.MasterTarget) Verdict {
+func judgeRetentionPresent(s Subject, mt observed.MasterTarget) Verdict {
 	if v, ok := retentionVolume(s, mt); ok {
 		return pass("Master target %s offers %s with %s, of which %s are free.", mt.Name, v.Name, gb(v.CapacityBytes), gb(v.FreeBytes))
 	}
@@ -67,7 +67,7 @@ func judgeRetentionPresent(s Subject, mt facts.MasterTarget) Verdict {
 
 // judgeRetentionEligible sees what Site Recovery and VMware Tools tell. That a volume is the cache volume,
 // locked, or written to by a replication cannot be seen; Site Recovery does not offer such a one.
-func judgeRetentionEligible(s Subject, mt facts.MasterTarget) Verdict {
+func judgeRetentionEligible(s Subject, mt observed.MasterTarget) Verdict {
 	v, ok := retentionVolume(s, mt)
 	switch {
 	case !ok:
@@ -83,7 +83,7 @@ func judgeRetentionEligible(s Subject, mt facts.MasterTarget) Verdict {
 	if why := unread(vm.Unread, "guest.disk"); why != "" {
 		return unknown("The volumes of VM %s could not be read: %s.", vm.Name, why)
 	}
-	i := slices.IndexFunc(vm.GuestDisks, func(d facts.GuestDisk) bool { return sameVolume(d.Path, v.Name) })
+	i := slices.IndexFunc(vm.GuestDisks, func(d observed.GuestDisk) bool { return sameVolume(d.Path, v.Name) })
 	if i < 0 || vm.GuestDisks[i].FileSystem == "" {
 		return unknown("VMware Tools on VM %s do not tell the file system of %s.", vm.Name, v.Name)
 	}
@@ -94,7 +94,7 @@ func judgeRetentionEligible(s Subject, mt facts.MasterTarget) Verdict {
 	return pass("The retention drive %s of VM %s has %s and the file system %s.", v.Name, vm.Name, gb(v.CapacityBytes), system)
 }
 
-func judgePolicy(s Subject, cs facts.Fabric) Verdict {
+func judgePolicy(s Subject, cs observed.Fabric) Verdict {
 	for _, part := range []string{"mappings", "policies"} {
 		if why := s.Vault.Unread[part]; why != "" {
 			return unknown("The replication policies of the vault could not be read (%s): %s.", part, why)

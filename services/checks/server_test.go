@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // late is just too long ago for a heartbeat.
@@ -22,7 +22,7 @@ func TestConfigurationServer(t *testing.T) {
 		{"late", func(s *site) { s.cs().Heartbeat = late }, Failed, "15m0s ago"},
 		{"none", func(s *site) { s.cs().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},
 		{"critical", func(s *site) {
-			s.cs().Health, s.cs().HealthErrors = "Critical", []facts.Problem{{Message: "Disk full."}}
+			s.cs().Health, s.cs().HealthErrors = "Critical", []observed.Problem{{Message: "Disk full."}}
 		}, Warned, "critical: Disk full."},
 		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "no configuration server"},
 		{"unread", noFabrics, Unknown, "HTTP 503"},
@@ -32,7 +32,7 @@ func TestConfigurationServer(t *testing.T) {
 		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "in which db01 lies"},
 		{"no id", func(s *site) { s.db().VMID = "" }, Unknown, "no id"},
 		{"master target of another", func(s *site) {
-			other := facts.Fabric{ID: vaultID + "/replicationFabrics/cs2", Name: "CS-02", MasterTargets: s.cs().MasterTargets}
+			other := observed.Fabric{ID: vaultID + "/replicationFabrics/cs2", Name: "CS-02", MasterTargets: s.cs().MasterTargets}
 			s.cs().MasterTargets = nil
 			s.Vault.Fabrics = append(s.Vault.Fabrics, other)
 		}, Failed, "belongs to configuration server CS-02"},
@@ -73,7 +73,7 @@ func TestProcessServer(t *testing.T) {
 		{"the configuration server, by name", func(s *site) { s.ps().Name = "cs-01"; s.Case.Machines[0].ProcessServer = "cs-01" }, Warned, "itself"},
 		{"the configuration server, by address", func(s *site) { s.ps().IPAddress = "10.0.0.4" }, Warned, "itself"},
 		{"a VM on-premises", func(s *site) {
-			s.Inventory.VMs = append(s.Inventory.VMs, facts.VM{Ref: "vm-ps", Name: "PS-AZ-01", Path: "/DC/vm/PS-AZ-01"})
+			s.Inventory.VMs = append(s.Inventory.VMs, observed.VM{Ref: "vm-ps", Name: "PS-AZ-01", Path: "/DC/vm/PS-AZ-01"})
 		}, Warned, "runs on-premises as VM /DC/vm/PS-AZ-01"},
 		{"not registered", func(s *site) { s.Case.Machines[0].ProcessServer = "PS-X" }, Unknown, "PS-X"},
 	})
@@ -91,13 +91,13 @@ func TestNetworkPath(t *testing.T) {
 
 func TestPorts(t *testing.T) {
 	t.Parallel()
-	probe := func(p facts.Probe) func(*site) {
+	probe := func(p observed.Probe) func(*site) {
 		return func(s *site) { s.Vault.Probes, s.Site.Probes = append(s.Vault.Probes, p), 2 }
 	}
 	judge(t, "network.ports", "", []judgement{
 		{"open", nil, Passed, "ps-to-cs (10.0.0.4:443) accepts"},
-		{"one is closed", probe(facts.Probe{Name: "vm-to-ps", Address: "10.9.0.4:9443", Failure: "connection refused"}), Warned, "vm-to-ps (10.9.0.4:9443) accepts no connection: connection refused."},
-		{"one could not be tried", probe(facts.Probe{Name: "vm-to-ps", Address: "ps:9443", Failure: "no such host", Unclear: true}), Unknown, "no such host"},
+		{"one is closed", probe(observed.Probe{Name: "vm-to-ps", Address: "10.9.0.4:9443", Failure: "connection refused"}), Warned, "vm-to-ps (10.9.0.4:9443) accepts no connection: connection refused."},
+		{"one could not be tried", probe(observed.Probe{Name: "vm-to-ps", Address: "ps:9443", Failure: "no such host", Unclear: true}), Unknown, "no such host"},
 		{"one was not tried", func(s *site) { s.Site.Probes = 2 }, Unknown, "2 probe(s), and 1"},
 		{"none", func(s *site) { s.Site.Probes, s.Vault.Probes = 0, nil }, Skipped, "network.probes"},
 	})
@@ -108,7 +108,7 @@ func TestVCenter(t *testing.T) {
 	judge(t, "vcenter.connected", "", []judgement{
 		{"answers", nil, Passed, "vcenter.tokyo.example"},
 		{"does not", func(s *site) { s.InventoryError = "login refused" }, Failed, "vcenter.tokyo.example could not be read: login refused."},
-		{"nothing was read", func(s *site) { s.Inventory = facts.Inventory{} }, Failed, "nothing was read"},
+		{"nothing was read", func(s *site) { s.Inventory = observed.Inventory{} }, Failed, "nothing was read"},
 	})
 	judge(t, "vcenter.discovered", "db01", []judgement{
 		{"registered", nil, Passed, "registered as vcenter"},

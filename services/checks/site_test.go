@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var now = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -29,70 +29,70 @@ type site struct{ Input }
 
 func healthy() *site {
 	heartbeat := now.Add(-time.Minute)
-	item := func(name string, a facts.Architecture, provider, fabric string) facts.Item {
-		return facts.Item{
+	item := func(name string, a observed.Architecture, provider, fabric string) observed.Item {
+		return observed.Item{
 			ID: fabric + "/replicationProtectionContainers/c/replicationProtectedItems/" + name, Name: name, Architecture: a, Provider: provider,
 			FabricID: fabric, State: "UnplannedFailoverStatesBegin", StateText: "Failover committed", Location: "Recovery",
-			FailedOverAt: now.Add(-time.Hour), OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", VMID: "bios-" + name,
-			Disks: []facts.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage,
+			FailedOverAt: now.Add(-time.Hour), OS: observed.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", VMID: "bios-" + name,
+			Disks: []observed.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage,
 			AzureVMName: name, AzureGroup: azureID,
 		}
 	}
-	vm := func(name, ref, power string) facts.VM {
-		disk := func(n int, capacity int64) facts.VMDisk {
-			return facts.VMDisk{Label: fmt.Sprintf("Hard disk %d", n), File: fmt.Sprintf("[VMFS-01] %s/%d.vmdk", name, n), DatastoreRef: "ds-1", UUID: fmt.Sprintf("disk-%s-%d", name, n), CapacityBytes: capacity}
+	vm := func(name, ref, power string) observed.VM {
+		disk := func(n int, capacity int64) observed.VMDisk {
+			return observed.VMDisk{Label: fmt.Sprintf("Hard disk %d", n), File: fmt.Sprintf("[VMFS-01] %s/%d.vmdk", name, n), DatastoreRef: "ds-1", UUID: fmt.Sprintf("disk-%s-%d", name, n), CapacityBytes: capacity}
 		}
-		return facts.VM{
+		return observed.VM{
 			Ref: ref, Name: name, Path: "/DC/vm/" + name, BIOSUUID: "bios-" + name, InstanceUUID: "instance-" + name, HostRef: "host-1",
 			Power: power, Connection: "connected", Tools: "guestToolsRunning", ToolsVersion: "guestToolsCurrent",
-			Controllers: []facts.Controller{{Kind: "lsilogicsascontroller", Label: "SCSI controller 0"}},
-			Disks:       []facts.VMDisk{disk(1, 40*gib), disk(2, 60*gib)}, ExtraConfig: map[string]string{"disk.enableuuid": "TRUE"},
-			GuestDisks: []facts.GuestDisk{{Path: `C:\`, FileSystem: "NTFS"}, {Path: `R:\`, FileSystem: "NTFS"}},
+			Controllers: []observed.Controller{{Kind: "lsilogicsascontroller", Label: "SCSI controller 0"}},
+			Disks:       []observed.VMDisk{disk(1, 40*gib), disk(2, 60*gib)}, ExtraConfig: map[string]string{"disk.enableuuid": "TRUE"},
+			GuestDisks: []observed.GuestDisk{{Path: `C:\`, FileSystem: "NTFS"}, {Path: `R:\`, FileSystem: "NTFS"}},
 			MovesRead:  true,
 		}
 	}
-	datastore := func(ref, name, kind string) facts.Datastore {
-		return facts.Datastore{
+	datastore := func(ref, name, kind string) observed.Datastore {
+		return observed.Datastore{
 			Ref: ref, Name: name, Type: kind, Accessible: true, Maintenance: "normal", CapacityBytes: 900 * gib, FreeBytes: 300 * gib,
-			Mounts:         map[string]facts.Mount{"host-1": {Mode: "readWrite", Mounted: true, Accessible: true}},
+			Mounts:         map[string]observed.Mount{"host-1": {Mode: "readWrite", Mounted: true, Accessible: true}},
 			CommittedBytes: map[string]int64{"vm-db": 30 * gib, "vm-web": 30 * gib},
 		}
 	}
 	s := &site{Input{
 		Now: now,
-		Vault: facts.Vault{
-			Taken: now, Name: "v", Items: []facts.Item{item("db01", facts.Classic, "InMageAzureV2", csID), item("web01", facts.Modernized, "InMageRcm", rcmID)},
-			Fabrics: []facts.Fabric{
+		Vault: observed.Vault{
+			Taken: now, Name: "v", Items: []observed.Item{item("db01", observed.Classic, "InMageAzureV2", csID), item("web01", observed.Modernized, "InMageRcm", rcmID)},
+			Fabrics: []observed.Fabric{
 				{
-					ID: csID, Name: "CS-01", Architecture: facts.Classic, Health: "Normal", Heartbeat: heartbeat, Version: "9.62.1.1", HostName: "CS-01", IPAddress: "10.0.0.4",
-					ProcessServers: []facts.ProcessServer{{ID: "PS-ID", Name: "PS-AZ-01", IPAddress: "10.9.0.4", Version: "9.62.1.1", Heartbeat: heartbeat, Health: "Normal"}},
-					MasterTargets: []facts.MasterTarget{{
-						ID: "MT-ID", Name: "MT-WIN-01", OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", Version: "9.62.1.1", Heartbeat: heartbeat, DiskCount: 10,
-						RetentionVolumes: []facts.RetentionVolume{{Name: "R", CapacityBytes: 500 * gib, FreeBytes: 400 * gib}},
+					ID: csID, Name: "CS-01", Architecture: observed.Classic, Health: "Normal", Heartbeat: heartbeat, Version: "9.62.1.1", HostName: "CS-01", IPAddress: "10.0.0.4",
+					ProcessServers: []observed.ProcessServer{{ID: "PS-ID", Name: "PS-AZ-01", IPAddress: "10.9.0.4", Version: "9.62.1.1", Heartbeat: heartbeat, Health: "Normal"}},
+					MasterTargets: []observed.MasterTarget{{
+						ID: "MT-ID", Name: "MT-WIN-01", OS: observed.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", Version: "9.62.1.1", Heartbeat: heartbeat, DiskCount: 10,
+						RetentionVolumes: []observed.RetentionVolume{{Name: "R", CapacityBytes: 500 * gib, FreeBytes: 400 * gib}},
 					}},
 				},
 				{
-					ID: rcmID, Name: "appliances", Architecture: facts.Modernized,
-					Appliances: []facts.Appliance{{ID: "APPL-ID", Name: "ASR-APPL-01", BIOSID: "bios-ASR-APPL-01", Health: "Normal", Heartbeat: heartbeat, Datastores: []string{"VMFS-01", "VMFS-02"}}},
+					ID: rcmID, Name: "appliances", Architecture: observed.Modernized,
+					Appliances: []observed.Appliance{{ID: "APPL-ID", Name: "ASR-APPL-01", BIOSID: "bios-ASR-APPL-01", Health: "Normal", Heartbeat: heartbeat, Datastores: []string{"VMFS-01", "VMFS-02"}}},
 				},
 			},
-			Policies: []facts.Policy{{ID: vaultID + "/replicationPolicies/back", Name: "back", Provider: "InMage"}},
-			Mappings: []facts.Mapping{{FabricID: csID, ContainerID: csID + "/c", TargetContainerID: csID + "/c", PolicyID: vaultID + "/replicationPolicies/back"}},
-			VCenters: []facts.RegisteredVCenter{{Name: "vcenter", Address: "vcenter.tokyo.example", FabricID: csID}},
-			AzureVMs: facts.AzureVMs{
+			Policies: []observed.Policy{{ID: vaultID + "/replicationPolicies/back", Name: "back", Provider: "InMage"}},
+			Mappings: []observed.Mapping{{FabricID: csID, ContainerID: csID + "/c", TargetContainerID: csID + "/c", PolicyID: vaultID + "/replicationPolicies/back"}},
+			VCenters: []observed.RegisteredVCenter{{Name: "vcenter", Address: "vcenter.tokyo.example", FabricID: csID}},
+			AzureVMs: observed.AzureVMs{
 				Taken: now, Groups: map[string]string{strings.ToLower(azureID): ""},
-				VMs: []facts.AzureVM{{ID: azureVMs + "db01", Name: "db01", Disks: []string{"db01-os"}}, {ID: azureVMs + "web01", Name: "web01", Disks: []string{"web01-os"}}},
+				VMs: []observed.AzureVM{{ID: azureVMs + "db01", Name: "db01", Disks: []string{"db01-os"}}, {ID: azureVMs + "web01", Name: "web01", Disks: []string{"web01-os"}}},
 			},
-			Probes: []facts.Probe{{Name: "ps-to-cs", Address: "10.0.0.4:443"}},
+			Probes: []observed.Probe{{Name: "ps-to-cs", Address: "10.0.0.4:443"}},
 		},
-		Inventory: facts.Inventory{
+		Inventory: observed.Inventory{
 			Taken: now, URL: "https://vcenter.tokyo.example/sdk", User: "TOKYO\\asr",
-			VMs: []facts.VM{vm("db01", "vm-db", "poweredOff"), vm("web01", "vm-web", "poweredOff"), vm("MT-WIN-01", "vm-mt", "poweredOn"), vm("ASR-APPL-01", "vm-appl", "poweredOn")},
-			Hosts: []facts.Host{
+			VMs: []observed.VM{vm("db01", "vm-db", "poweredOff"), vm("web01", "vm-web", "poweredOff"), vm("MT-WIN-01", "vm-mt", "poweredOn"), vm("ASR-APPL-01", "vm-appl", "poweredOn")},
+			Hosts: []observed.Host{
 				{Ref: "host-1", Name: "esx01", Connection: "connected", DatastoreRefs: []string{"ds-1", "ds-2"}, Licence: "vSphere 8 Enterprise Plus", LicenceKey: "esx.enterprisePlus"},
 				{Ref: "host-2", Name: "esx02", Connection: "connected", DatastoreRefs: []string{"ds-1"}, Licence: "vSphere 8 Enterprise Plus", LicenceKey: "esx.enterprisePlus"},
 			},
-			Datastores: []facts.Datastore{datastore("ds-1", "VMFS-01", "vmfs"), datastore("ds-2", "VMFS-02", "vmfs")},
+			Datastores: []observed.Datastore{datastore("ds-1", "VMFS-01", "vmfs"), datastore("ds-2", "VMFS-02", "vmfs")},
 			Privileges: map[string][]string{"/DC": {}, "/DC/vm/db01": {}},
 		},
 		Site: Site{NetworkPath: VPN, VCenterURL: "https://vcenter.tokyo.example/sdk", ConfigurationServerAddress: "10.0.0.4", Probes: 1},
@@ -101,29 +101,29 @@ func healthy() *site {
 	s.Case = events.Case{
 		Attest: map[string]string{"configuration-server.backup": "of last night", "process-server.placement": "vnet-failover"},
 		Machines: []events.Machine{
-			{Name: "db01", Item: s.Vault.Items[0].ID, Architecture: "classic", OS: facts.Windows, Choice: events.Choice{MasterTarget: "MT-WIN-01", ProcessServer: "PS-AZ-01", RetentionDrive: "R", Datastore: "auto"}},
-			{Name: "web01", Item: s.Vault.Items[1].ID, Architecture: "modernized", OS: facts.Windows, Choice: events.Choice{Appliance: "ASR-APPL-01", LogStorageAccount: storage, Datastore: "auto"}},
+			{Name: "db01", Item: s.Vault.Items[0].ID, Architecture: "classic", OS: observed.Windows, Choice: events.Choice{MasterTarget: "MT-WIN-01", ProcessServer: "PS-AZ-01", RetentionDrive: "R", Datastore: "auto"}},
+			{Name: "web01", Item: s.Vault.Items[1].ID, Architecture: "modernized", OS: observed.Windows, Choice: events.Choice{Appliance: "ASR-APPL-01", LogStorageAccount: storage, Datastore: "auto"}},
 		},
 	}
 	return s
 }
 
-func (s *site) db() *facts.Item             { return &s.Vault.Items[0] }
-func (s *site) web() *facts.Item            { return &s.Vault.Items[1] }
-func (s *site) dbVM() *facts.VM             { return &s.Inventory.VMs[0] }
-func (s *site) webVM() *facts.VM            { return &s.Inventory.VMs[1] }
-func (s *site) mtVM() *facts.VM             { return &s.Inventory.VMs[2] }
-func (s *site) cs() *facts.Fabric           { return &s.Vault.Fabrics[0] }
-func (s *site) ps() *facts.ProcessServer    { return &s.cs().ProcessServers[0] }
-func (s *site) mt() *facts.MasterTarget     { return &s.cs().MasterTargets[0] }
-func (s *site) appliance() *facts.Appliance { return &s.Vault.Fabrics[1].Appliances[0] }
-func (s *site) ds() *facts.Datastore        { return &s.Inventory.Datastores[0] }
-func (s *site) host() *facts.Host           { return &s.Inventory.Hosts[0] }
-func (s *site) mount(m facts.Mount)         { s.ds().Mounts["host-1"] = m }
+func (s *site) db() *observed.Item             { return &s.Vault.Items[0] }
+func (s *site) web() *observed.Item            { return &s.Vault.Items[1] }
+func (s *site) dbVM() *observed.VM             { return &s.Inventory.VMs[0] }
+func (s *site) webVM() *observed.VM            { return &s.Inventory.VMs[1] }
+func (s *site) mtVM() *observed.VM             { return &s.Inventory.VMs[2] }
+func (s *site) cs() *observed.Fabric           { return &s.Vault.Fabrics[0] }
+func (s *site) ps() *observed.ProcessServer    { return &s.cs().ProcessServers[0] }
+func (s *site) mt() *observed.MasterTarget     { return &s.cs().MasterTargets[0] }
+func (s *site) appliance() *observed.Appliance { return &s.Vault.Fabrics[1].Appliances[0] }
+func (s *site) ds() *observed.Datastore        { return &s.Inventory.Datastores[0] }
+func (s *site) host() *observed.Host           { return &s.Inventory.Hosts[0] }
+func (s *site) mount(m observed.Mount)         { s.ds().Mounts["host-1"] = m }
 
 // without takes a VM out of vCenter.
 func (s *site) without(name string) {
-	var rest []facts.VM
+	var rest []observed.VM
 	for _, vm := range s.Inventory.VMs {
 		if vm.Name != name {
 			rest = append(rest, vm)
@@ -133,7 +133,7 @@ func (s *site) without(name string) {
 }
 
 // add puts another machine of db01's kind into the vault, and into the case if that is wanted.
-func (s *site) add(name string, inCase bool) *facts.Item {
+func (s *site) add(name string, inCase bool) *observed.Item {
 	item, machine := s.Vault.Items[0], s.Case.Machines[0]
 	item.Name, item.ID, item.VMID = name, csID+"/c/"+name, "bios-"+name
 	machine.Name, machine.Item = name, item.ID

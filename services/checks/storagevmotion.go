@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"slices"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // judgeMoves looks at what may move the disks of a writer: a relocation that runs (which blocks), one that was,
 // and Storage DRS of the datastore clusters in which its disks lie.
-func judgeMoves(s Subject, vm facts.VM) Verdict {
+func judgeMoves(s Subject, vm observed.VM) Verdict {
 	verdicts := []Verdict{judgeRelocations(vm)}
 	if why := unread(vm.Unread, "datastore"); why != "" {
 		return worst(append(verdicts, unknown("The datastores of VM %s could not be read: %s.", vm.Name, why)))
@@ -31,7 +31,7 @@ func judgeMoves(s Subject, vm facts.VM) Verdict {
 	return worst(verdicts)
 }
 
-func judgeRelocations(vm facts.VM) Verdict {
+func judgeRelocations(vm observed.VM) Verdict {
 	if why := unread(vm.Unread, "moves"); why != "" {
 		return unknown("Whether VM %s was moved lately could not be read: %s.", vm.Name, why).
 			remedy("In vCenter, look at Monitor > Tasks of VM %s for relocations.", vm.Name)
@@ -58,7 +58,7 @@ func judgeRelocations(vm facts.VM) Verdict {
 	return pass("VM %s was not moved lately, and nothing moves it.", vm.Name)
 }
 
-func describe(r facts.Move) string {
+func describe(r observed.Move) string {
 	text := r.Kind + " since " + stamp(r.Begun)
 	if r.Over() {
 		text = r.Kind + " of " + stamp(r.Begun)
@@ -69,8 +69,8 @@ func describe(r facts.Move) string {
 	return text
 }
 
-func judgePod(s Subject, vm facts.VM, d facts.Datastore) Verdict {
-	i := slices.IndexFunc(s.Inventory.Pods, func(p facts.Pod) bool { return p.Ref == d.PodRef })
+func judgePod(s Subject, vm observed.VM, d observed.Datastore) Verdict {
+	i := slices.IndexFunc(s.Inventory.Pods, func(p observed.Pod) bool { return p.Ref == d.PodRef })
 	if i < 0 {
 		return unknown("The datastore cluster %s, in which datastore %s lies, could not be read.", orRef(d.PodName, d.PodRef), d.Name)
 	}

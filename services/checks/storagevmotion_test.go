@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Both writers are held to the same: the master target of db01, the appliance of web01.
@@ -15,42 +15,42 @@ func TestStorageVMotion(t *testing.T) {
 		vm      int
 		ref     string
 	}{"master-target.storage-vmotion": {"db01", 2, "vm-mt"}, "appliance.storage-vmotion": {"web01", 3, "vm-appl"}} {
-		moves := func(moves ...facts.Move) func(*site) {
+		moves := func(moves ...observed.Move) func(*site) {
 			return func(s *site) { s.Inventory.VMs[of.vm].Moves = moves }
 		}
 		hide := func(path string) func(*site) {
 			return func(s *site) { s.Inventory.VMs[of.vm].Unread = map[string]string{path: "no permission"} }
 		}
-		pod := func(change func(*facts.Pod)) func(*site) {
+		pod := func(change func(*observed.Pod)) func(*site) {
 			return func(s *site) {
 				s.Inventory.VMs[of.vm].Datastores = []string{"ds-1"}
 				s.ds().PodRef, s.ds().PodName = "group-p1", "POD-01"
-				p := facts.Pod{Ref: "group-p1", Name: "POD-01", Enabled: true, Behaviour: "automated", Rules: map[string]facts.PodRule{}}
+				p := observed.Pod{Ref: "group-p1", Name: "POD-01", Enabled: true, Behaviour: "automated", Rules: map[string]observed.PodRule{}}
 				change(&p)
-				s.Inventory.Pods = []facts.Pod{p}
+				s.Inventory.Pods = []observed.Pod{p}
 			}
 		}
-		rule := func(r facts.PodRule) func(*site) { return pod(func(p *facts.Pod) { p.Rules[of.ref] = r }) }
-		done := facts.Move{Kind: "VirtualMachine.relocate", State: "success", User: "ops", Begun: now.Add(-time.Hour), End: now}
-		failed, running := done, facts.Move{Kind: "VirtualMachine.relocate", State: "running", Begun: now}
+		rule := func(r observed.PodRule) func(*site) { return pod(func(p *observed.Pod) { p.Rules[of.ref] = r }) }
+		done := observed.Move{Kind: "VirtualMachine.relocate", State: "success", User: "ops", Begun: now.Add(-time.Hour), End: now}
+		failed, running := done, observed.Move{Kind: "VirtualMachine.relocate", State: "running", Begun: now}
 		failed.State = "error"
 		judge(t, code, of.machine, []judgement{
 			{"at rest", nil, Passed, "was not moved lately"},
 			{"moved lately", moves(failed, done), Warned, "VirtualMachine.relocate of 2026-11-22 08:00 UTC by ops"},
 			{"a move that failed", moves(failed), Passed, "was not moved lately"},
 			{"being moved", moves(running, done), Failed, "being moved now: VirtualMachine.relocate since 2026-11-22 09:00 UTC"},
-			{"in a cluster that moves it", pod(func(*facts.Pod) {}), Warned, "POD-01, whose Storage DRS may move the VM"},
-			{"in a cluster that recommends", pod(func(p *facts.Pod) { p.Behaviour = "manual" }), Warned, "recommends"},
-			{"with a rule that recommends", rule(facts.PodRule{Behaviour: "manual"}), Warned, "recommends"},
-			{"left out", rule(facts.PodRule{Excluded: true}), Passed, "was not moved lately"},
-			{"Storage DRS is off", pod(func(p *facts.Pod) { p.Enabled = false }), Passed, "was not moved lately"},
-			{"cluster unread", pod(func(p *facts.Pod) { p.Unread = map[string]string{"podStorageDrsEntry": "no permission"} }), Unknown, "no permission"},
-			{"cluster not there", func(s *site) { pod(func(*facts.Pod) {})(s); s.Inventory.Pods = nil }, Unknown, "POD-01"},
+			{"in a cluster that moves it", pod(func(*observed.Pod) {}), Warned, "POD-01, whose Storage DRS may move the VM"},
+			{"in a cluster that recommends", pod(func(p *observed.Pod) { p.Behaviour = "manual" }), Warned, "recommends"},
+			{"with a rule that recommends", rule(observed.PodRule{Behaviour: "manual"}), Warned, "recommends"},
+			{"left out", rule(observed.PodRule{Excluded: true}), Passed, "was not moved lately"},
+			{"Storage DRS is off", pod(func(p *observed.Pod) { p.Enabled = false }), Passed, "was not moved lately"},
+			{"cluster unread", pod(func(p *observed.Pod) { p.Unread = map[string]string{"podStorageDrsEntry": "no permission"} }), Unknown, "no permission"},
+			{"cluster not there", func(s *site) { pod(func(*observed.Pod) {})(s); s.Inventory.Pods = nil }, Unknown, "POD-01"},
 			{"tasks not read", func(s *site) { s.Inventory.VMs[of.vm].MovesRead = false }, Unknown, "was not read"},
 			{"tasks unread", hide("moves"), Unknown, "no permission"},
 			{"datastores unread", hide("datastore"), Unknown, "no permission"},
 			{"being moved, and the cluster unread", func(s *site) {
-				pod(func(p *facts.Pod) { p.Unread = map[string]string{"podStorageDrsEntry": "no permission"} })(s)
+				pod(func(p *observed.Pod) { p.Unread = map[string]string{"podStorageDrsEntry": "no permission"} })(s)
 				moves(running)(s)
 			}, Failed, "being moved now"},
 			{"VM not found", func(s *site) { s.without(s.Inventory.VMs[of.vm].Name) }, Unknown, "shows no VM"},

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Subject is what a check judges: the facts of one machine, looked up once. For a check of the whole case
@@ -14,14 +14,14 @@ type Subject struct {
 	*Shared
 
 	Machine       events.Machine
-	Item          Found[facts.Item]
-	Fabric        Found[facts.Fabric]        // configuration server, or the appliances' fabric
-	MasterTarget  Found[facts.MasterTarget]  // classic
-	ProcessServer Found[facts.ProcessServer] // classic
-	Appliance     Found[facts.Appliance]     // modernized
-	VM            Found[facts.VM]            // the machine on-premises
-	Writer        Found[facts.VM]            // the master target, or the appliance
-	Host          Found[facts.Host]          // where the writer runs
+	Item          Found[observed.Item]
+	Fabric        Found[observed.Fabric]        // configuration server, or the appliances' fabric
+	MasterTarget  Found[observed.MasterTarget]  // classic
+	ProcessServer Found[observed.ProcessServer] // classic
+	Appliance     Found[observed.Appliance]     // modernized
+	VM            Found[observed.VM]            // the machine on-premises
+	Writer        Found[observed.VM]            // the master target, or the appliance
+	Host          Found[observed.Host]          // where the writer runs
 	Home          Home
 	Slots         Slots
 }
@@ -30,8 +30,8 @@ type Subject struct {
 type Shared struct {
 	Now            time.Time
 	Case           events.Case
-	Vault          facts.Vault
-	Inventory      facts.Inventory
+	Vault          observed.Vault
+	Inventory      observed.Inventory
 	InventoryError string // why there is no inventory; "" when there is one
 	Site           Site
 	Lang           string
@@ -45,7 +45,7 @@ type Shared struct {
 // Member is a machine of the case with its item; the item is zero when the vault has none.
 type Member struct {
 	Machine events.Machine
-	Item    facts.Item
+	Item    observed.Item
 }
 
 // Found is the result of a look-up. It is nil when there is none; then Why says so in a sentence, and Absent
@@ -100,11 +100,11 @@ func (s *Subject) find(look *lookup) {
 	m := s.Machine
 	s.Item = look.item(m)
 	s.Fabric = look.fabric(s.Item)
-	s.MasterTarget = server(s.Fabric, m.MasterTarget, "master target", facts.Fabric.MasterTarget)
-	s.ProcessServer = server(s.Fabric, m.ProcessServer, "process server", facts.Fabric.ProcessServer)
-	s.Appliance = server(s.Fabric, m.Appliance, "appliance", facts.Fabric.Appliance)
+	s.MasterTarget = server(s.Fabric, m.MasterTarget, "master target", observed.Fabric.MasterTarget)
+	s.ProcessServer = server(s.Fabric, m.ProcessServer, "process server", observed.Fabric.ProcessServer)
+	s.Appliance = server(s.Fabric, m.Appliance, "appliance", observed.Fabric.Appliance)
 	s.VM = look.machineVM(s.Item)
-	var fabric facts.Fabric
+	var fabric observed.Fabric
 	if s.Fabric.It != nil {
 		fabric = *s.Fabric.It
 	}
@@ -115,7 +115,7 @@ func (s *Subject) find(look *lookup) {
 
 // writerName is how an operator calls what writes the machine's disks.
 func (s Subject) writerName() string {
-	_, role := Writer(s.Machine, facts.Fabric{})
+	_, role := Writer(s.Machine, observed.Fabric{})
 	return role + " " + s.Machine.MasterTarget + s.Machine.Appliance
 }
 
@@ -124,7 +124,7 @@ func (s Subject) writerKey() string {
 }
 
 // server finds a server of a fabric by the name that was chosen.
-func server[T any](fabric Found[facts.Fabric], name, role string, find func(facts.Fabric, string) (T, bool)) Found[T] {
+func server[T any](fabric Found[observed.Fabric], name, role string, find func(observed.Fabric, string) (T, bool)) Found[T] {
 	if fabric.It == nil {
 		return unclear[T](fabric.Why)
 	}
@@ -138,7 +138,7 @@ func server[T any](fabric Found[facts.Fabric], name, role string, find func(fact
 }
 
 // countSlots counts, by master target or appliance, the disks that the case will add there.
-func countSlots(ofMachines []Subject, items []facts.Item) map[string]Slots {
+func countSlots(ofMachines []Subject, items []observed.Item) map[string]Slots {
 	inCase := map[string]bool{}
 	slots := map[string]Slots{}
 	for _, s := range ofMachines {

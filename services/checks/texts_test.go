@@ -13,7 +13,7 @@ import (
 	"time"
 	"unicode"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Every check speaks both languages, in full.
@@ -126,8 +126,8 @@ func remedyFormats(t *testing.T) (formats []string) {
 func TestFindingsSpeakTheLanguage(t *testing.T) {
 	s := healthy()
 	s.Lang = Japanese
-	s.mt().Heartbeat = now.Add(-time.Hour)                                                                      // the check's own remedy
-	s.Inventory.Datastores[0].Mounts["host-1"] = facts.Mount{Mode: "readOnly", Mounted: true, Accessible: true} // an exact one
+	s.mt().Heartbeat = now.Add(-time.Hour)                                                                         // the check's own remedy
+	s.Inventory.Datastores[0].Mounts["host-1"] = observed.Mount{Mode: "readOnly", Mounted: true, Accessible: true} // an exact one
 	s.dbVM().Disks[1].DatastoreRef = "ds-2"
 	s.Inventory.Datastores[1].Maintenance = "inMaintenance" // two at once
 	for code, want := range map[string][]string{

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var vCenterChecks = []Check{
@@ -73,7 +73,7 @@ func judgeDiscovered(s Subject) Verdict {
 	var known []string
 	comparable := true
 	for _, v := range s.Vault.VCenters {
-		if !facts.SameID(v.FabricID, s.Fabric.It.ID) {
+		if !observed.SameID(v.FabricID, s.Fabric.It.ID) {
 			continue
 		}
 		if sameHost(v.Address, ours) || sameHost(v.Name, ours) {
@@ -143,7 +143,7 @@ func judgePrivileges(s Subject) Verdict {
 
 // judgeLicence looks at the host of the master target or appliance, and at that of the machine's VM.
 func judgeLicence(s Subject) Verdict {
-	hosts := []Found[facts.Host]{s.Host}
+	hosts := []Found[observed.Host]{s.Host}
 	if s.VM.It != nil && (s.Host.It == nil || s.VM.It.HostRef != s.Host.It.Ref) {
 		hosts = append(hosts, s.lookup.host(s.VM))
 	}
@@ -158,7 +158,7 @@ func judgeLicence(s Subject) Verdict {
 	return worst(verdicts)
 }
 
-func licenceOf(h facts.Host, whyNone string) Verdict {
+func licenceOf(h observed.Host, whyNone string) Verdict {
 	if why := unread(h.Unread, "licence"); why != "" {
 		whyNone = why
 	}

@@ -8,7 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Auto leaves the choice to the product.
@@ -17,7 +17,7 @@ const Auto = "auto"
 // Verdicts says of every datastore whether it can take the machine, and why not (S20, S21, S36, M3). Writer is
 // the VM that writes the disks: the master target, or the appliance's VM; missing, the mounts are unknown and
 // every datastore is refused with that reason.
-func Verdicts(m events.Machine, fabric facts.Fabric, inv facts.Inventory) []events.DatastoreVerdict {
+func Verdicts(m events.Machine, fabric observed.Fabric, inv observed.Inventory) []events.DatastoreVerdict {
 	host, why := writersHost(m, fabric, inv)
 	var verdicts []events.DatastoreVerdict
 	for _, d := range inv.Datastores {
@@ -39,7 +39,7 @@ const (
 	codeUndiscovered = "datastore.undiscovered"
 )
 
-func judge(m events.Machine, d facts.Datastore, host facts.Host, noHost string, fabric facts.Fabric) (code, reason, remedy string) {
+func judge(m events.Machine, d observed.Datastore, host observed.Host, noHost string, fabric observed.Fabric) (code, reason, remedy string) {
 	mount, mounted := d.Mounts[host.Ref]
 	switch {
 	case d.Type == "":
@@ -69,8 +69,8 @@ func judge(m events.Machine, d facts.Datastore, host facts.Host, noHost string, 
 }
 
 // undiscovered says why Site Recovery cannot use a datastore that vCenter shows: it has not found it yet.
-func undiscovered(m events.Machine, d facts.Datastore, fabric facts.Fabric) (reason, remedy string) {
-	if m.Architecture == string(facts.Modernized) {
+func undiscovered(m events.Machine, d observed.Datastore, fabric observed.Fabric) (reason, remedy string) {
+	if m.Architecture == string(observed.Modernized) {
 		a, ok := fabric.Appliance(m.Appliance)
 		if ok && !slices.ContainsFunc(a.Datastores, func(name string) bool { return strings.EqualFold(name, d.Name) }) {
 			return fmt.Sprintf("appliance %s does not list it as accessible (M3)", a.Name),
@@ -79,7 +79,7 @@ func undiscovered(m events.Machine, d facts.Datastore, fabric facts.Fabric) (rea
 		return "", ""
 	}
 	mt, ok := fabric.MasterTarget(m.MasterTarget)
-	if ok && len(mt.Datastores) > 0 && !slices.ContainsFunc(mt.Datastores, func(f facts.FabricDatastore) bool { return strings.EqualFold(f.Name, d.Name) }) {
+	if ok && len(mt.Datastores) > 0 && !slices.ContainsFunc(mt.Datastores, func(f observed.FabricDatastore) bool { return strings.EqualFold(f.Name, d.Name) }) {
 		return fmt.Sprintf("Site Recovery has not discovered it on master target %s yet", mt.Name),
 			"Refresh the configuration server and wait up to 15 minutes."
 	}
@@ -87,22 +87,22 @@ func undiscovered(m events.Machine, d facts.Datastore, fabric facts.Fabric) (rea
 }
 
 // writersHost finds the ESXi host of the machine that will write the disks.
-func writersHost(m events.Machine, fabric facts.Fabric, inv facts.Inventory) (facts.Host, string) {
+func writersHost(m events.Machine, fabric observed.Fabric, inv observed.Inventory) (observed.Host, string) {
 	ref, what := checks.Writer(m, fabric)
 	vms := inv.VM(ref)
 	if len(vms) == 0 {
-		return facts.Host{}, fmt.Sprintf("%s %s was not found in vCenter, so its mounts are unknown", what, ref.Name)
+		return observed.Host{}, fmt.Sprintf("%s %s was not found in vCenter, so its mounts are unknown", what, ref.Name)
 	}
 	host, ok := inv.Host(vms[0].HostRef)
 	if !ok {
-		return facts.Host{}, fmt.Sprintf("the host of %s %s could not be read in vCenter, so its mounts are unknown", what, ref.Name)
+		return observed.Host{}, fmt.Sprintf("the host of %s %s could not be read in vCenter, so its mounts are unknown", what, ref.Name)
 	}
 	return host, ""
 }
 
 // choose places one machine. Room that earlier machines of the case take is in taken, by datastore ref; what
 // this one takes is added.
-func choose(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.Inventory, taken map[string]int64) events.Placement {
+func choose(m events.Machine, item observed.Item, fabric observed.Fabric, inv observed.Inventory, taken map[string]int64) events.Placement {
 	p := events.Placement{Machine: m.Name, Considered: Verdicts(m, fabric, inv)}
 	need := map[string]int64{}
 	if vm, ok := machineVM(m, item, inv); ok {
@@ -127,7 +127,7 @@ func choose(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.In
 
 // original: the disks exist, and the data goes where they lie. All of their datastores must be good; one that
 // the request names is passed on and has no effect (S34).
-func original(p events.Placement, m events.Machine, inv facts.Inventory, need, taken map[string]int64) events.Placement {
+func original(p events.Placement, m events.Machine, inv observed.Inventory, need, taken map[string]int64) events.Placement {
 	home, most, visible := "", int64(-1), 0
 	for i := range p.Considered {
 		v := &p.Considered[i]
@@ -167,7 +167,7 @@ func original(p events.Placement, m events.Machine, inv facts.Inventory, need, t
 }
 
 // alternate: the machine is gone and its disks are made anew, in full (S22, S35).
-func alternate(p events.Placement, m events.Machine, item facts.Item, inv facts.Inventory, taken map[string]int64) events.Placement {
+func alternate(p events.Placement, m events.Machine, item observed.Item, inv observed.Inventory, taken map[string]int64) events.Placement {
 	var need int64
 	for _, disk := range item.Disks {
 		need += disk.CapacityBytes

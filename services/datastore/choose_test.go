@@ -6,40 +6,40 @@ import (
 	"testing"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 )
 
 const gib = 1 << 30
 
 // home is a site on which web01 lies on VMFS-01 with a 40 GB disk, 10 GB of it written, and MT-01 writes.
-func home() (facts.Vault, facts.Inventory) {
-	vault := facts.Vault{
-		Items: []facts.Item{{
-			ID: "/items/web01", Name: "web01", Architecture: facts.Classic, FabricID: "/fabrics/cs", VMID: "uuid-web01",
-			Disks: []facts.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}},
+func home() (observed.Vault, observed.Inventory) {
+	vault := observed.Vault{
+		Items: []observed.Item{{
+			ID: "/items/web01", Name: "web01", Architecture: observed.Classic, FabricID: "/fabrics/cs", VMID: "uuid-web01",
+			Disks: []observed.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}},
 		}},
-		Fabrics: []facts.Fabric{{
-			ID: "/fabrics/cs", Architecture: facts.Classic,
-			MasterTargets: []facts.MasterTarget{{ID: "mt-1", Name: "MT-01", Datastores: []facts.FabricDatastore{{Name: "VMFS-01"}, {Name: "VMFS-02"}, {Name: "VSAN-01"}, {Name: "LOCAL-02"}}}},
-			Appliances:    []facts.Appliance{{ID: "ap-1", Name: "APPL-01", Datastores: []string{"VMFS-02"}}},
+		Fabrics: []observed.Fabric{{
+			ID: "/fabrics/cs", Architecture: observed.Classic,
+			MasterTargets: []observed.MasterTarget{{ID: "mt-1", Name: "MT-01", Datastores: []observed.FabricDatastore{{Name: "VMFS-01"}, {Name: "VMFS-02"}, {Name: "VSAN-01"}, {Name: "LOCAL-02"}}}},
+			Appliances:    []observed.Appliance{{ID: "ap-1", Name: "APPL-01", Datastores: []string{"VMFS-02"}}},
 		}},
 	}
-	rw := facts.Mount{Mode: "readWrite", Mounted: true, Accessible: true}
-	store := func(ref, name, kind string, freeGB int64) facts.Datastore {
-		return facts.Datastore{
+	rw := observed.Mount{Mode: "readWrite", Mounted: true, Accessible: true}
+	store := func(ref, name, kind string, freeGB int64) observed.Datastore {
+		return observed.Datastore{
 			Ref: ref, Name: name, Type: kind, Accessible: true, Maintenance: "normal", CapacityBytes: 1000 * gib, FreeBytes: freeGB * gib,
-			Mounts: map[string]facts.Mount{"host-1": rw},
+			Mounts: map[string]observed.Mount{"host-1": rw},
 		}
 	}
-	inv := facts.Inventory{
-		Hosts: []facts.Host{{Ref: "host-1", Name: "esx01"}, {Ref: "host-2", Name: "esx02"}},
-		VMs: []facts.VM{
-			{Ref: "vm-1", Name: "web01", BIOSUUID: "uuid-web01", HostRef: "host-2", Disks: []facts.VMDisk{{DatastoreRef: "ds-1", CapacityBytes: 40 * gib}}},
+	inv := observed.Inventory{
+		Hosts: []observed.Host{{Ref: "host-1", Name: "esx01"}, {Ref: "host-2", Name: "esx02"}},
+		VMs: []observed.VM{
+			{Ref: "vm-1", Name: "web01", BIOSUUID: "uuid-web01", HostRef: "host-2", Disks: []observed.VMDisk{{DatastoreRef: "ds-1", CapacityBytes: 40 * gib}}},
 			{Ref: "vm-2", Name: "MT-01", HostRef: "host-1"},
 			{Ref: "vm-3", Name: "APPL-01", HostRef: "host-1"},
 		},
-		Datastores: []facts.Datastore{
+		Datastores: []observed.Datastore{
 			store("ds-1", "VMFS-01", "vmfs", 100), store("ds-2", "VMFS-02", "vmfs", 500),
 			store("ds-3", "VSAN-01", "vsan", 900), store("ds-4", "NFS-01", "nfs", 999),
 		},
@@ -55,22 +55,22 @@ func theCase(datastore string) events.Case {
 }
 
 func TestPlace(t *testing.T) {
-	gone := func(_ *facts.Vault, inv *facts.Inventory) { inv.VMs = inv.VMs[1:] }
+	gone := func(_ *observed.Vault, inv *observed.Inventory) { inv.VMs = inv.VMs[1:] }
 	cases := []struct {
 		name      string
 		datastore string
-		change    func(*facts.Vault, *facts.Inventory)
+		change    func(*observed.Vault, *observed.Inventory)
 		want      string // datastore; "" is a rejection
 		location  string
 		why       string // part of the reason
 	}{
 		{name: "auto keeps the datastore on which the machine lies", want: "VMFS-01", location: "original", why: "lie there"},
 		{name: "auto takes the one with most room when the machine is gone, VMFS before vSAN", change: gone, want: "VMFS-02", location: "alternate", why: "most room"},
-		{name: "vSAN where there is nothing else", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "vSAN where there is nothing else", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
 			inv.Datastores = inv.Datastores[2:]
 		}, want: "VSAN-01", location: "alternate"},
-		{name: "only NFS", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "only NFS", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
 			inv.Datastores = inv.Datastores[3:]
 		}, why: "none of the 1 datastores"},
@@ -78,39 +78,39 @@ func TestPlace(t *testing.T) {
 		{name: "a named one has no effect while the disks exist", datastore: "VMFS-02", want: "VMFS-02", location: "original", why: "no effect"},
 		{name: "a named one that cannot be used", datastore: "NFS-01", change: gone, why: "NFS is not supported"},
 		{name: "a named one that the account does not see", datastore: "VMFS-99", change: gone, why: "not visible"},
-		{name: "the machine's own is mounted read-only on the writer's host", change: func(_ *facts.Vault, inv *facts.Inventory) {
-			inv.Datastores[0].Mounts = map[string]facts.Mount{"host-1": {Mode: "readOnly", Mounted: true, Accessible: true}}
+		{name: "the machine's own is mounted read-only on the writer's host", change: func(_ *observed.Vault, inv *observed.Inventory) {
+			inv.Datastores[0].Mounts = map[string]observed.Mount{"host-1": {Mode: "readOnly", Mounted: true, Accessible: true}}
 		}, why: "mounted read-only on esx01"},
-		{name: "the machine's own is not on the writer's host", change: func(_ *facts.Vault, inv *facts.Inventory) {
-			inv.Datastores[0].Mounts = map[string]facts.Mount{"host-2": {Mode: "readWrite", Mounted: true, Accessible: true}}
+		{name: "the machine's own is not on the writer's host", change: func(_ *observed.Vault, inv *observed.Inventory) {
+			inv.Datastores[0].Mounts = map[string]observed.Mount{"host-2": {Mode: "readWrite", Mounted: true, Accessible: true}}
 		}, why: "not mounted on esx01"},
-		{name: "original location needs only what is not written yet", change: func(_ *facts.Vault, inv *facts.Inventory) {
+		{name: "original location needs only what is not written yet", change: func(_ *observed.Vault, inv *observed.Inventory) {
 			inv.Datastores[0].FreeBytes = 30 * gib
 		}, want: "VMFS-01", location: "original"},
-		{name: "original location without that room", change: func(_ *facts.Vault, inv *facts.Inventory) {
+		{name: "original location without that room", change: func(_ *observed.Vault, inv *observed.Inventory) {
 			inv.Datastores[0].FreeBytes = 29 * gib
 		}, why: "30 GB are needed, 29 GB are free"},
-		{name: "alternate location needs the full capacity", datastore: "VMFS-02", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "alternate location needs the full capacity", datastore: "VMFS-02", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
 			inv.Datastores[1].FreeBytes = 39 * gib
 		}, why: "40 GB are needed, 39 GB are free"},
-		{name: "not accessible", datastore: "VMFS-02", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "not accessible", datastore: "VMFS-02", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
 			inv.Datastores[1].Accessible = false
 		}, why: "not accessible"},
-		{name: "in maintenance", datastore: "VMFS-02", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "in maintenance", datastore: "VMFS-02", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
 			inv.Datastores[1].Maintenance = "inMaintenance"
 		}, why: "maintenance mode"},
-		{name: "not discovered on the master target", datastore: "VMFS-02", change: func(v *facts.Vault, inv *facts.Inventory) {
+		{name: "not discovered on the master target", datastore: "VMFS-02", change: func(v *observed.Vault, inv *observed.Inventory) {
 			gone(v, inv)
-			v.Fabrics[0].MasterTargets[0].Datastores = []facts.FabricDatastore{{Name: "VMFS-01"}}
+			v.Fabrics[0].MasterTargets[0].Datastores = []observed.FabricDatastore{{Name: "VMFS-01"}}
 		}, why: "has not discovered it"},
-		{name: "the master target is not in vCenter", change: func(_ *facts.Vault, inv *facts.Inventory) { inv.VMs = inv.VMs[:1] }, why: "master target MT-01 was not found"},
-		{name: "the type could not be read", change: func(_ *facts.Vault, inv *facts.Inventory) {
+		{name: "the master target is not in vCenter", change: func(_ *observed.Vault, inv *observed.Inventory) { inv.VMs = inv.VMs[:1] }, why: "master target MT-01 was not found"},
+		{name: "the type could not be read", change: func(_ *observed.Vault, inv *observed.Inventory) {
 			inv.Datastores[0].Type, inv.Datastores[0].Unread = "", map[string]string{"summary": "NoPermission"}
 		}, why: "could not be read (NoPermission)"},
-		{name: "the item is gone", change: func(v *facts.Vault, _ *facts.Inventory) { v.Items = nil }, why: "not in the vault any more"},
+		{name: "the item is gone", change: func(v *observed.Vault, _ *observed.Inventory) { v.Items = nil }, why: "not in the vault any more"},
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,18 +9,18 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // Vault gives a look at the vault that is not older than maxAge.
 type Vault interface {
-	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
 }
 
 // Inventory reads vCenter.
 type Inventory interface {
-	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+	Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error)
 }
 
 // Site is what the service needs of a site.
@@ -51,7 +51,7 @@ func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (b
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err == nil {
-		var inv facts.Inventory
+		var inv observed.Inventory
 		inv, err = site.Inventory.Inventory(ctx, checks.Query(c, vault))
 		if err == nil {
 			return bus.Result{Publish: []bus.Draft{Place(c, vault, inv)}}, nil
@@ -61,7 +61,7 @@ func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (b
 }
 
 // Place decides for all machines of a case: placed, or rejected when one finds no place.
-func Place(c events.Case, vault facts.Vault, inv facts.Inventory) bus.Draft {
+func Place(c events.Case, vault observed.Vault, inv observed.Inventory) bus.Draft {
 	var placements []events.Placement
 	var problems []events.Problem
 	taken := map[string]int64{}

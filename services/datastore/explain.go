@@ -6,13 +6,13 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Explain places one machine as the service would if it were alone, and says of every datastore why it can or
 // cannot be had. The inventory must hold every datastore that the account sees: what Site Recovery or the machine
 // names beyond them is refused as not visible.
-func Explain(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.Inventory) events.Placement {
+func Explain(m events.Machine, item observed.Item, fabric observed.Fabric, inv observed.Inventory) events.Placement {
 	p := choose(m, item, fabric, inv, map[string]int64{})
 	p.Considered = append(p.Considered, hidden(m, item, fabric, inv)...)
 	slices.SortStableFunc(p.Considered, byName)
@@ -21,7 +21,7 @@ func Explain(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.I
 
 // hidden lists the datastores that exist for somebody else: Site Recovery found them on what writes the disks, or
 // disks of the machine lie on them (S4, S43).
-func hidden(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.Inventory) []events.DatastoreVerdict {
+func hidden(m events.Machine, item observed.Item, fabric observed.Fabric, inv observed.Inventory) []events.DatastoreVerdict {
 	var verdicts []events.DatastoreVerdict
 	add := func(name, kind, who string) {
 		known := func(v events.DatastoreVerdict) bool { return strings.EqualFold(v.Name, name) }
@@ -41,7 +41,7 @@ func hidden(m events.Machine, item facts.Item, fabric facts.Fabric, inv facts.In
 			}
 		}
 	}
-	if m.Architecture == string(facts.Modernized) {
+	if m.Architecture == string(observed.Modernized) {
 		a, _ := fabric.Appliance(m.Appliance)
 		for _, name := range a.Datastores {
 			add(name, "", "Site Recovery lists it on appliance "+a.Name)
@@ -62,10 +62,10 @@ func onDatastore(file string) string {
 }
 
 // machineVM is the machine's VM on-premises, when there is exactly one.
-func machineVM(m events.Machine, item facts.Item, inv facts.Inventory) (facts.VM, bool) {
-	vms := inv.VM(facts.VMRef{Name: m.Name, ID: item.VMID})
+func machineVM(m events.Machine, item observed.Item, inv observed.Inventory) (observed.VM, bool) {
+	vms := inv.VM(observed.VMRef{Name: m.Name, ID: item.VMID})
 	if len(vms) != 1 || item.Physical || item.VMDeleted != nil && *item.VMDeleted {
-		return facts.VM{}, false
+		return observed.VM{}, false
 	}
 	return vms[0], true
 }

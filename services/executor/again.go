@@ -8,20 +8,20 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // again is what is known of a machine whose job failed.
 type again struct {
-	Job   string        `json:"job,omitempty"`  // that it was submitted with once more; empty while that is to come
-	Tries int           `json:"tries"`          // submissions after the first
-	At    time.Time     `json:"at"`             // of the failure
-	Next  time.Time     `json:"next"`           // when it is tried again by itself
-	Cause facts.Problem `json:"cause"`          // what failed
-	Of    string        `json:"of,omitempty"`   // the job that failed
-	Turn  bool          `json:"turn,omitempty"` // it stands in the line
+	Job   string           `json:"job,omitempty"`  // that it was submitted with once more; empty while that is to come
+	Tries int              `json:"tries"`          // submissions after the first
+	At    time.Time        `json:"at"`             // of the failure
+	Next  time.Time        `json:"next"`           // when it is tried again by itself
+	Cause observed.Problem `json:"cause"`          // what failed
+	Of    string           `json:"of,omitempty"`   // the job that failed
+	Turn  bool             `json:"turn,omitempty"` // it stands in the line
 	// Refused: Azure did not take the last submission; there is no job of it.
 	Refused bool      `json:"refused,omitempty"`
 	First   time.Time `json:"first"`           // of the first failure
@@ -39,8 +39,8 @@ const (
 
 // jobFailed says what a failed job means: a failure that passes is submitted again, a few times; one that somebody
 // can mend waits for that; all others end the machine's way.
-func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, job facts.Job) (standing, error) {
-	cause := facts.Problem{Code: "job.failed", Class: facts.Operator, Message: job.StateText}
+func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, job observed.Job) (standing, error) {
+	cause := observed.Problem{Code: "job.failed", Class: observed.Operator, Message: job.StateText}
 	for _, p := range job.Errors {
 		known, isKnown := faults.Recognize(faults.Azure, p.Code, p.Message)
 		if p.Severity == "Warning" || isKnown && known.Warning {
@@ -66,7 +66,7 @@ func (f *follower) jobFailed(ctx context.Context, m events.Machine, s standing, 
 }
 
 // fails takes in what failed, and when.
-func (a *again) fails(cause facts.Problem, at time.Time) {
+func (a *again) fails(cause observed.Problem, at time.Time) {
 	cause.Message = cut(cause.Message)
 	cause.Causes, cause.Action = "", ""
 	if a.Alike++; a.Cause.Class != cause.Class || a.First.IsZero() {
@@ -84,9 +84,9 @@ func (f *follower) triesAgain(a *again) bool {
 	switch {
 	case a.Cause.Code == codeNoAgent && f.now.Before(f.e.Time.Add(f.site.AgentWait)):
 		a.Next = f.now.Add(look)
-	case a.Cause.Class == facts.Temporary && a.Cause.Code != codeNoAgent && a.Alike < mostTries:
+	case a.Cause.Class == observed.Temporary && a.Cause.Code != codeNoAgent && a.Alike < mostTries:
 		a.Next = f.now.Add(min(look<<a.Alike, 10*look))
-	case a.Cause.Class == facts.Operator && !f.late():
+	case a.Cause.Class == observed.Operator && !f.late():
 		a.Next = f.now.Add(operatorPause(look, a.Alike))
 	default:
 		return false
@@ -133,7 +133,7 @@ func (a again) what(m events.Machine) string {
 
 // toBeTried waits until a machine may be submitted again, and does so.
 func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, a again) (standing, error) {
-	if a.Over || a.Cause.Class == facts.Operator && f.late() {
+	if a.Over || a.Cause.Class == observed.Operator && f.late() {
 		return f.gaveUp(m, s, a), nil
 	}
 	if f.cancelling != nil {
@@ -175,7 +175,7 @@ func (f *follower) toBeTried(ctx context.Context, m events.Machine, s standing, 
 
 // retryAsked says whether somebody asked for another try since the failure.
 func (f *follower) retryAsked(ctx context.Context, a again) (bool, error) {
-	if a.Cause.Class != facts.Operator {
+	if a.Cause.Class != observed.Operator {
 		return false, nil
 	}
 	mark, found, err := bus.Mark(ctx, f.e, events.TypeRetrying)
@@ -192,7 +192,7 @@ func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
 	case a.Cause.Code == codeNoAgent:
 		w.Message += "It is tried again"
 		w.For, w.Until = waiting.ForAgent, f.e.Time.Add(f.site.AgentWait)
-	case a.Cause.Class == facts.Operator:
+	case a.Cause.Class == observed.Operator:
 		w.For, w.Until = waiting.ForOperator, f.e.Time.Add(f.site.JobWait)
 		w.Message += triedAgain(f.e.Case)
 		if w.Remedy == "" {
@@ -205,7 +205,7 @@ func (f *follower) waitAgain(m events.Machine, a again) *events.Waiting {
 }
 
 // submitAgain submits a machine once more when it is its turn.
-func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing, a again, item facts.Item) (standing, error) {
+func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing, a again, item observed.Item) (standing, error) {
 	r, problem := submission(m, item, f.vault)
 	if problem != nil {
 		s.State, s.Code, s.Message, s.Remedy = failed, problem.Code, problem.Message, problem.Remedy
@@ -213,7 +213,7 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 	}
 	alone := f.e.Case + "/" + m.Name
 	t := f.line.ask(wish{
-		caseID: alone, request: f.e.Request, of: f.e.Data.Case, starting: []events.Machine{m}, items: map[string]facts.Item{m.Item: item}, waited: a.Turn,
+		caseID: alone, request: f.e.Request, of: f.e.Data.Case, starting: []events.Machine{m}, items: map[string]observed.Item{m.Item: item}, waited: a.Turn,
 	}, f.vault, f.site.Look)
 	if !t.go_ {
 		a.Turn = true
@@ -226,7 +226,7 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 		return s, fmt.Errorf("%s was not submitted again: %w", m.Name, err)
 	}
 	job, err := f.site.Vault.Reprotect(ctx, r)
-	fault, ok := facts.FaultOf(err)
+	fault, ok := observed.FaultOf(err)
 	switch {
 	case err == nil:
 		f.line.submitted(m, job)
@@ -239,10 +239,10 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 		f.memory.Unsure = true
 		return s, err
 	}
-	cause := facts.Problem{Code: fault.Code, Class: fault.Class, Message: words(fault), Remedy: fault.Remedy}
+	cause := observed.Problem{Code: fault.Code, Class: fault.Class, Message: words(fault), Remedy: fault.Remedy}
 	if passing(fault) { // of Azure, and for this machine alone: looks go on. That may last
 		f.line.submitted(m, "")
-		f.memory.Unsure, cause.Class = true, facts.Operator
+		f.memory.Unsure, cause.Class = true, observed.Operator
 	}
 	a.Tries, a.Turn, a.Refused = a.Tries+1, false, true
 	a.fails(cause, f.now.UTC())
@@ -263,7 +263,7 @@ func (f *follower) cancelJob(ctx context.Context, m events.Machine, s standing) 
 	asked, known := f.memory.Cancel[m.Name]
 	if !known {
 		err := f.site.Vault.Cancel(ctx, s.Job)
-		if fault, ok := facts.FaultOf(err); err != nil && (!ok || passing(fault) && fault.Code != "azure.conflict") {
+		if fault, ok := observed.FaultOf(err); err != nil && (!ok || passing(fault) && fault.Code != "azure.conflict") {
 			return s, err
 		}
 		asked = f.now.UTC() // when Azure refuses, the job is at its end: the next look shows it

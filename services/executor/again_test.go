@@ -10,29 +10,29 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // broken is a machine whose job failed for what an operator can mend.
-func broken(problems ...facts.Problem) *fake {
-	return &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{"j1": jobIn("Failed", problems...), "job-web01": jobIn("Failed", problems...)}}
+func broken(problems ...observed.Problem) *fake {
+	return &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{"j1": jobIn("Failed", problems...), "job-web01": jobIn("Failed", problems...)}}
 }
 
-var noWay = facts.Problem{Code: "95226", Class: facts.Operator, Message: "no way to the server", Remedy: "check the VPN"}
+var noWay = observed.Problem{Code: "95226", Class: observed.Operator, Message: "no way to the server", Remedy: "check the VPN"}
 
 func TestWhatAnOperatorCanMendIsWaitedFor(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		problems []facts.Problem
+		problems []observed.Problem
 		code     string
 		remedy   string
 	}{
-		{"known", []facts.Problem{noWay}, "95226", "check the VPN"},
-		{"unknown: with Azure's advice", []facts.Problem{{Code: "4711", Class: facts.Operator, Message: "?", Remedy: "Azure's advice"}}, "4711", "Azure's advice"},
-		{"a warning before the cause", []facts.Problem{{Code: "45031", Message: "protected already", Class: facts.Temporary}, noWay}, "95226", "check the VPN"},
+		{"known", []observed.Problem{noWay}, "95226", "check the VPN"},
+		{"unknown: with Azure's advice", []observed.Problem{{Code: "4711", Class: observed.Operator, Message: "?", Remedy: "Azure's advice"}}, "4711", "Azure's advice"},
+		{"a warning before the cause", []observed.Problem{{Code: "45031", Message: "protected already", Class: observed.Temporary}, noWay}, "95226", "check the VPN"},
 		{"without any word", nil, "job.failed", "portal"},
-		{"only a warning named", []facts.Problem{{Code: "28175", Severity: "Warning", Class: facts.Temporary}}, "job.failed", "portal"},
+		{"only a warning named", []observed.Problem{{Code: "28175", Severity: "Warning", Class: observed.Temporary}}, "job.failed", "portal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := broken(tt.problems...)
@@ -84,9 +84,9 @@ func TestSomebodyElseWasQuicker(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.looks(0)
 	busy := failedOver("web01")
-	busy.JobID, busy.Scenario = "j2", facts.ReprotectScenario
+	busy.JobID, busy.Scenario = "j2", observed.ReprotectScenario
 	f.look = vaultOf(busy)
-	f.look.Jobs = []facts.Job{{ID: "j2", State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: "web01", Start: cleared.Add(time.Minute)}}
+	f.look.Jobs = []observed.Job{{ID: "j2", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "web01", Start: cleared.Add(time.Minute)}}
 	w.looks(11 * time.Minute)
 	if said, _ := w.looks(time.Minute); len(f.submitted) != 0 {
 		t.Errorf("submitted beside a job that runs: %+v", said)
@@ -94,8 +94,8 @@ func TestSomebodyElseWasQuicker(t *testing.T) {
 }
 
 func TestCancelsWhatRuns(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{"j1": jobIn("Cancelled")}}
-	f.look.Jobs = []facts.Job{jobIn("InProgress")}
+	f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{"j1": jobIn("Cancelled")}}
+	f.look.Jobs = []observed.Job{jobIn("InProgress")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.looks(0)
 	mark(w, events.TypeCancelling, events.Cancelling{Reason: "wrong window"})
@@ -106,7 +106,7 @@ func TestCancelsWhatRuns(t *testing.T) {
 	if w.looks(time.Minute); len(f.cancelled) != 1 {
 		t.Error("asked twice for the end of one job")
 	}
-	f.look.Jobs = []facts.Job{jobIn("Cancelled")}
+	f.look.Jobs = []observed.Job{jobIn("Cancelled")}
 	said, _ = w.looks(time.Minute)
 	if d, ok := said[0].(events.Cancelled); !ok || d.Reason != "wrong window" || d.Machines[0].State != cancelled {
 		t.Errorf("%+v", said)
@@ -170,19 +170,19 @@ func TestCancelWhileTheDataFlows(t *testing.T) {
 // Each distinct wait of a group is told, a machine that failed as well, and stays told while the others move.
 func TestAGroupTellsOfEachMachine(t *testing.T) {
 	names := []string{"web01", "db01", "app01", "mail01"}
-	f := &fake{jobs: map[string]facts.Job{
-		"j-web01": {ID: "j-web01", State: "Failed", Errors: []facts.Problem{noWay}},
-		"j-db01":  {ID: "j-db01", State: "Failed", Errors: []facts.Problem{{Code: "78093", Class: facts.Operator, Message: "no server", Remedy: "connect it"}}},
-		"j-app01": {ID: "j-app01", State: "Failed", Errors: []facts.Problem{{Code: "78052", Class: facts.Permanent, Message: "never", Remedy: "begin anew"}}},
+	f := &fake{jobs: map[string]observed.Job{
+		"j-web01": {ID: "j-web01", State: "Failed", Errors: []observed.Problem{noWay}},
+		"j-db01":  {ID: "j-db01", State: "Failed", Errors: []observed.Problem{{Code: "78093", Class: observed.Operator, Message: "no server", Remedy: "connect it"}}},
+		"j-app01": {ID: "j-app01", State: "Failed", Errors: []observed.Problem{{Code: "78052", Class: observed.Permanent, Message: "never", Remedy: "begin anew"}}},
 	}}
-	var items []facts.Item
+	var items []observed.Item
 	var jobs []events.Job
 	for _, n := range names {
 		items = append(items, failedOver(n))
 		jobs = append(jobs, events.Job{Machine: n, Job: "j-" + n})
 	}
 	f.look = vaultOf(items...)
-	f.look.Jobs = []facts.Job{{ID: "j-mail01", State: "InProgress", TargetName: "mail01"}}
+	f.look.Jobs = []observed.Job{{ID: "j-mail01", State: "InProgress", TargetName: "mail01"}}
 	w := watch(t, f, jobs...)
 	said, _ := w.looks(0)
 	waits := map[string]string{}
@@ -216,11 +216,11 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 
 // A refusal of the submission counts like a job that failed: it has an end.
 func TestRefusedWhenSubmittedAgain(t *testing.T) {
-	f := broken(facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	f := broken(observed.Problem{Code: "499", Class: observed.Temporary, Message: "try again"})
 	tries := 0
 	f.refuse = func(string) error {
 		tries++
-		return &facts.Fault{Code: "95226", Class: facts.Operator, What: "refused", Remedy: "check the VPN"}
+		return &observed.Fault{Code: "95226", Class: observed.Operator, What: "refused", Remedy: "check the VPN"}
 	}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.looks(0)
@@ -312,7 +312,7 @@ func TestAGroupThatFailsSaysSinceWhenTheOthersAreProtected(t *testing.T) {
 	lag := 42
 	item.State, item.Replication.LagSeconds = "Protected", &lag
 	db := failedOver("db01")
-	f := &fake{look: vaultOf(item, db), jobs: map[string]facts.Job{"j2": {ID: "j2", State: "Cancelled"}}}
+	f := &fake{look: vaultOf(item, db), jobs: map[string]observed.Job{"j2": {ID: "j2", State: "Cancelled"}}}
 	f.look.Taken = cleared.Add(time.Minute)
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	said, _ := w.looks(time.Minute)
@@ -323,11 +323,11 @@ func TestAGroupThatFailsSaysSinceWhenTheOthersAreProtected(t *testing.T) {
 }
 
 func TestAJobThatAzureDoesNotKnow(t *testing.T) {
-	lost := &facts.Fault{Code: "ArmResourceDoesNotExist", Class: facts.Permanent, What: "cannot read job j1"}
-	denied := &facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "cannot read job j1", Remedy: "grant it"}
+	lost := &observed.Fault{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, What: "cannot read job j1"}
+	denied := &observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "cannot read job j1", Remedy: "grant it"}
 	for _, tt := range []struct {
 		name   string
-		unread *facts.Fault
+		unread *observed.Fault
 		after  time.Duration // the machine's way ends then
 		code   string
 	}{
@@ -336,8 +336,8 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			db := failedOver("db01")
-			f := &fake{look: vaultOf(failedOver("web01"), db), jobs: map[string]facts.Job{}, unread: map[string]error{"j1": tt.unread}}
-			f.look.Jobs = []facts.Job{{ID: "j2", State: "InProgress", TargetName: "db01"}}
+			f := &fake{look: vaultOf(failedOver("web01"), db), jobs: map[string]observed.Job{}, unread: map[string]error{"j1": tt.unread}}
+			f.look.Jobs = []observed.Job{{ID: "j2", State: "InProgress", TargetName: "db01"}}
 			w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 			said, _ := w.looks(0)
 			if p := said[0].(events.Progressed); p.Machines[1].State != running {
@@ -346,7 +346,7 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 			if d, ok := said[1].(events.Waiting); !ok || d.Machines[0] != "web01" || !d.Since.Equal(cleared) || d.Remedy != tt.unread.Remedy {
 				t.Errorf("%+v", said[1])
 			}
-			f.look.Jobs, f.jobs["j2"] = nil, facts.Job{ID: "j2", State: "Cancelled"}
+			f.look.Jobs, f.jobs["j2"] = nil, observed.Job{ID: "j2", State: "Cancelled"}
 			if said, after := w.looks(time.Minute); after == 0 {
 				t.Fatalf("given up at once: %+v", said)
 			}
@@ -363,12 +363,12 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 func TestAnOutageOfOneMachine(t *testing.T) {
 	db := replicates(40)
 	db.ID, db.Name = "/items/db01", "db01"
-	f := broken(facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	f := broken(observed.Problem{Code: "499", Class: observed.Temporary, Message: "try again"})
 	f.look = vaultOf(failedOver("web01"), db)
 	tries := 0
 	f.refuse = func(string) error {
 		tries++
-		return &facts.Fault{Code: "azure.unavailable", Class: facts.Temporary, What: "HTTP 500"}
+		return &observed.Fault{Code: "azure.unavailable", Class: observed.Temporary, What: "HTTP 500"}
 	}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)
@@ -403,7 +403,7 @@ func TestARefusedMachineAfterALongOutage(t *testing.T) {
 func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
 	db := replicates(40)
 	db.ID, db.Name = "/items/db01", "db01"
-	f := broken(facts.Problem{Code: "78052", Class: facts.Permanent, Message: "never"})
+	f := broken(observed.Problem{Code: "78052", Class: observed.Permanent, Message: "never"})
 	f.look = vaultOf(failedOver("web01"), db)
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)
@@ -424,7 +424,7 @@ func TestTriesCountByClass(t *testing.T) {
 		w.looks(time.Minute)
 		w.looks(time.Minute)
 	}
-	f.jobs["job-web01"] = jobIn("Failed", facts.Problem{Code: "499", Class: facts.Temporary, Message: "try again"})
+	f.jobs["job-web01"] = jobIn("Failed", observed.Problem{Code: "499", Class: observed.Temporary, Message: "try again"})
 	w.looks(time.Minute)
 	mark(w, events.TypeRetrying, events.Retrying{})
 	w.looks(time.Minute)
@@ -435,15 +435,15 @@ func TestTriesCountByClass(t *testing.T) {
 
 // Three hundred machines that wait for one cause fit into one event.
 func TestALargeCaseIsSparingOfWords(t *testing.T) {
-	f := &fake{jobs: map[string]facts.Job{}}
-	var items []facts.Item
+	f := &fake{jobs: map[string]observed.Job{}}
+	var items []observed.Item
 	var jobs []events.Job
 	words := strings.Repeat("no way to the server ", 20)
 	for i := range 300 {
 		name := fmt.Sprintf("web%03d", i)
 		items = append(items, failedOver(name))
 		jobs = append(jobs, events.Job{Machine: name, Job: "j-" + name})
-		f.jobs["j-"+name] = facts.Job{ID: "j-" + name, State: "Failed", Errors: []facts.Problem{{Code: "95226", Class: facts.Operator, Message: words, Remedy: words}}}
+		f.jobs["j-"+name] = observed.Job{ID: "j-" + name, State: "Failed", Errors: []observed.Problem{{Code: "95226", Class: observed.Operator, Message: words, Remedy: words}}}
 	}
 	f.look = vaultOf(items...)
 	w := watch(t, f, jobs...)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // move is what is to be done about one machine before its job is there.
@@ -28,7 +28,7 @@ const (
 
 // decide says what to do about a machine, from what Azure says of it now. Since is when the case was cleared for
 // submission: a reprotect job that began since is ours, even if it has ended (a process died after submitting).
-func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, since time.Time) move {
+func decide(m events.Machine, item observed.Item, found bool, vault observed.Vault, since time.Time) move {
 	if !found {
 		if reversed, ok := vault.Became(m.Name); ok {
 			return move{kind: done, because: events.Problem{Place: reversed.ID}}
@@ -48,7 +48,7 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 	switch {
 	case item.ReversedOnce():
 		return move{kind: done}
-	case item.Busy() && (item.Scenario == facts.ReprotectScenario || known && job.Scenario == facts.ReprotectScenario):
+	case item.Busy() && (item.Scenario == observed.ReprotectScenario || known && job.Scenario == observed.ReprotectScenario):
 		return move{kind: adopt, job: item.JobID}
 	case item.Busy():
 		return move{kind: hold, because: events.Problem{
@@ -76,8 +76,8 @@ func decide(m events.Machine, item facts.Item, found bool, vault facts.Vault, si
 }
 
 // changing says whether a reprotect of the machine runs or has just run: on the classic path the item is replaced.
-func changing(vault facts.Vault, machine string) bool {
-	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j facts.Job) bool {
+func changing(vault observed.Vault, machine string) bool {
+	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j observed.Job) bool {
 		return !j.Done() || j.State == "Succeeded" && vault.Taken.Sub(j.End) < replacedWithin
 	})
 }

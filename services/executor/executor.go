@@ -14,25 +14,25 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 )
 
 // Vault is what the executor needs of Site Recovery.
 type Vault interface {
 	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
 	// Job reads a job in full, with its errors.
-	Job(ctx context.Context, id string) (facts.Job, error)
+	Job(ctx context.Context, id string) (observed.Job, error)
 	// Reprotect submits once and returns the job's id; it never tries again by itself.
-	Reprotect(ctx context.Context, r facts.Reprotect) (job string, err error)
+	Reprotect(ctx context.Context, r observed.Reprotect) (job string, err error)
 	// Cancel asks for the end of a job; it returns when Azure has accepted.
 	Cancel(ctx context.Context, job string) error
 }
 
 // Inventory reads vCenter.
 type Inventory interface {
-	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+	Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error)
 }
 
 // Site is what the service needs of a site.
@@ -48,7 +48,7 @@ type Site struct {
 
 // look is a look at the vault that shows all that a start depends on: a job that runs unseen would be started again,
 // and a master target that is not read is no reason to give up.
-func (s Site) look(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
+func (s Site) look(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
 	vault, err := s.Vault.Vault(ctx, maxAge)
 	if err != nil {
 		return vault, err
@@ -56,7 +56,7 @@ func (s Site) look(ctx context.Context, maxAge time.Duration) (facts.Vault, erro
 	for _, part := range []string{"jobs", "fabrics", "policies", "mappings"} {
 		if why := vault.Unread[part]; why != "" {
 			row, _ := faults.Lookup("azure.unread")
-			return vault, &facts.Fault{
+			return vault, &observed.Fault{
 				Class: row.Class, Code: row.Code, Remedy: row.Remedy(), Words: why,
 				What: fmt.Sprintf("The %s of vault %s could not be read, and nothing is started without them", part, vault.Name),
 			}

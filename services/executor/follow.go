@@ -8,8 +8,8 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -111,7 +111,7 @@ type follower struct {
 	line       *line
 	e          bus.Event[events.Started]
 	now        time.Time
-	vault      facts.Vault
+	vault      observed.Vault
 	memory     memory
 	cancelling *events.Cancelling // nil: nobody asked for the end
 	warnings   []events.Problem   // what jobs carried that succeeded all the same
@@ -186,14 +186,14 @@ func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) 
 // refused is what is known of a machine that Azure refused when others of its case had begun. It is tried once more at
 // least, however long ago that was.
 func (f *follower) refused(m events.Machine, because events.Problem) again {
-	cause := facts.Problem{Code: because.Code, Class: facts.Operator, Message: because.Message, Remedy: because.Remedy}
+	cause := observed.Problem{Code: because.Code, Class: observed.Operator, Message: because.Message, Remedy: because.Remedy}
 	if row, ok := faults.Recognize(faults.Azure, because.Code, because.Message); ok {
 		cause.Class = row.Class
 	}
 	a := again{Refused: true}
 	a.fails(cause, f.e.Time)
 	a.Next = f.e.Time.Add(f.site.Look)
-	if cause.Class == facts.Operator {
+	if cause.Class == observed.Operator {
 		a.Next = f.e.Time.Add(operatorPause(f.site.Look, 0))
 	}
 	remember(&f.memory.Again, m.Name, a)
@@ -201,7 +201,7 @@ func (f *follower) refused(m events.Machine, because events.Problem) again {
 }
 
 // standByJob says what a job means for its machine.
-func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item facts.Item) (standing, error) {
+func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item observed.Item) (standing, error) {
 	summary, listed := f.vault.Job(s.Job)
 	if listed && !summary.Done() && summary.State != "Suspended" {
 		f.line.occupies(f.e.Case, m, item, s.Job, f.vault)
@@ -209,11 +209,11 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 		return f.cancelJob(ctx, m, s)
 	}
 	if ours, at := f.line.job(m.Item); !listed && ours == s.Job && !f.vault.Began.After(at) { // younger than the look
-		f.runs(&s, facts.Job{FriendlyName: "Reprotect"})
+		f.runs(&s, observed.Job{FriendlyName: "Reprotect"})
 		return f.cancelJob(ctx, m, s)
 	}
 	if f.memory.Ended[m.Name] == s.Job { // its item shows at one of the next looks
-		f.runs(&s, facts.Job{State: "Succeeded"})
+		f.runs(&s, observed.Job{State: "Succeeded"})
 		return s, nil
 	}
 	full, err := f.site.Vault.Job(ctx, s.Job) // read in full once it has changed, never while it runs
@@ -252,7 +252,7 @@ func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing,
 }
 
 // item finds what the machine is now: the item it was, or the new one of the classic path.
-func (f *follower) item(m events.Machine) (facts.Item, bool) {
+func (f *follower) item(m events.Machine) (observed.Item, bool) {
 	if id := f.memory.Items[m.Name]; id != "" {
 		if item, ok := f.vault.Item(id); ok {
 			return item, true
@@ -267,7 +267,7 @@ func (f *follower) item(m events.Machine) (facts.Item, bool) {
 // Of a machine's way the job is taken as a third, the replication as the rest.
 const jobShare = 30
 
-func (f *follower) runs(s *standing, job facts.Job) {
+func (f *follower) runs(s *standing, job observed.Job) {
 	s.State, s.Percent, s.Task = running, jobShare/3, job.FriendlyName
 	switch succeeded := job.State == "Succeeded"; {
 	case succeeded && f.late():
@@ -286,7 +286,7 @@ func (f *follower) runs(s *standing, job facts.Job) {
 // late says whether the bound has passed that a case has for becoming protected.
 func (f *follower) late() bool { return f.now.After(f.e.Time.Add(f.site.JobWait)) }
 
-func (f *follower) replicates(s *standing, item facts.Item) {
+func (f *follower) replicates(s *standing, item observed.Item) {
 	s.State, s.Percent, s.Task = replicating, jobShare, item.StateText
 	s.Bytes = item.Replication.ProcessedBytes
 	if s.Bytes != f.memory.Bytes[s.Machine] { // it moves, though that is not worth an event

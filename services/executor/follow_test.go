@@ -8,7 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // watched follows one machine through looks, as the bus would: what one look leaves comes to the next.
@@ -79,15 +79,15 @@ func mark[T any](w *watched, t events.Type[T], data T) {
 	}, Data: data}
 }
 
-func replicates(percent int) facts.Item {
+func replicates(percent int) observed.Item {
 	i := failedOver("web01")
 	i.Provider, i.Location, i.State, i.StateText = "InMageRcmFailback", "Primary", "InitialReplicationInProgress", "Initial replication is in progress"
 	i.Replication.Percent = &percent
 	return i
 }
 
-func jobIn(state string, problems ...facts.Problem) facts.Job {
-	return facts.Job{ID: "j1", State: state, FriendlyName: "Reprotect", Scenario: facts.ReprotectScenario, TargetName: "web01", Errors: problems}
+func jobIn(state string, problems ...observed.Problem) observed.Job {
+	return observed.Job{ID: "j1", State: state, FriendlyName: "Reprotect", Scenario: observed.ReprotectScenario, TargetName: "web01", Errors: problems}
 }
 
 // Each read of a job counts in Azure's budget, and the next look shows this one.
@@ -104,7 +104,7 @@ func TestAJobThatIsYoungerThanTheLookIsNotRead(t *testing.T) {
 
 func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
-	f.look.Jobs = []facts.Job{jobIn("InProgress")}
+	f.look.Jobs = []observed.Job{jobIn("InProgress")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	p, after := w.look(0)
 	if d := p.(events.Progressed); d.Machines[0].State != running || after > time.Minute {
@@ -115,8 +115,8 @@ func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 	}
 
 	// A job that succeeded is not yet a protected machine.
-	f.look.Jobs = []facts.Job{jobIn("Succeeded")}
-	f.jobs = map[string]facts.Job{"j1": jobIn("Succeeded")}
+	f.look.Jobs = []observed.Job{jobIn("Succeeded")}
+	f.jobs = map[string]observed.Job{"j1": jobIn("Succeeded")}
 	p, _ = w.look(30 * time.Second)
 	if d := p.(events.Progressed); d.Machines[0].State != running || d.Percent != jobShare {
 		t.Fatalf("%+v", d)
@@ -143,10 +143,10 @@ func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 }
 
 func TestFollowsTheNewItemOfTheClassicPath(t *testing.T) {
-	f := &fake{look: vaultOf(), jobs: map[string]facts.Job{}}
+	f := &fake{look: vaultOf(), jobs: map[string]observed.Job{}}
 	succeeded := jobIn("Succeeded")
 	succeeded.NewItemID = "/items/web01-new"
-	f.jobs["j1"], f.look.Jobs = succeeded, []facts.Job{jobIn("Succeeded")}
+	f.jobs["j1"], f.look.Jobs = succeeded, []observed.Job{jobIn("Succeeded")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.look(0) // the old item is gone, the new one not there yet
 	next := replicates(100)
@@ -192,16 +192,16 @@ func TestTellsWhenNothingMoves(t *testing.T) {
 func TestJobEndsBadly(t *testing.T) {
 	cases := []struct {
 		name string
-		job  facts.Job
+		job  observed.Job
 		code string
 		part string
 	}{
-		{"permanent", jobIn("Failed", facts.Problem{Code: "8061", Class: facts.Permanent, Message: "datastore", Remedy: "mount it read-write"}), "8061", "mount it"},
+		{"permanent", jobIn("Failed", observed.Problem{Code: "8061", Class: observed.Permanent, Message: "datastore", Remedy: "mount it read-write"}), "8061", "mount it"},
 		{"cancelled by somebody", jobIn("Cancelled"), "job.cancelled", "retry"},
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
-			f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{"j1": tt.job}}
+			f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{"j1": tt.job}}
 			p, after := watch(t, f, events.Job{Machine: "web01", Job: "j1"}).look(0)
 			d, ok := p.(events.Failed)
 			if !ok || d.Code != tt.code || !strings.Contains(d.Remedy, tt.part) || d.Machines[0].State != failed || after != 0 {
@@ -215,8 +215,8 @@ func TestJobEndsBadly(t *testing.T) {
 }
 
 func TestAFailureThatPassesIsSubmittedAgainInBounds(t *testing.T) {
-	f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]facts.Job{}}
-	passing := jobIn("Failed", facts.Problem{Code: "499", Class: facts.Temporary, Message: "internal error"})
+	f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{}}
+	passing := jobIn("Failed", observed.Problem{Code: "499", Class: observed.Temporary, Message: "internal error"})
 	f.jobs["j1"], f.jobs["job-web01"] = passing, passing
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	var last any
@@ -236,8 +236,8 @@ func TestAgentNotInstalledIsSurvived(t *testing.T) {
 	waiting := failedOver("web01")
 	no := false
 	waiting.AgentRegistered = &no
-	f := &fake{look: vaultOf(waiting), jobs: map[string]facts.Job{
-		"j1": jobIn("Failed", facts.Problem{Message: "The Mobility agent is not installed on web01."}),
+	f := &fake{look: vaultOf(waiting), jobs: map[string]observed.Job{
+		"j1": jobIn("Failed", observed.Problem{Message: "The Mobility agent is not installed on web01."}),
 	}}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	if p, after := w.look(time.Minute); after == 0 || len(f.submitted) != 0 {
@@ -260,8 +260,8 @@ func TestAgentNotInstalledIsSurvived(t *testing.T) {
 func TestOneFailsTheOthersAreFollowedToTheirEnd(t *testing.T) {
 	second := replicates(50)
 	second.ID, second.Name = "/items/db01", "db01"
-	f := &fake{look: vaultOf(failedOver("web01"), second), jobs: map[string]facts.Job{
-		"j1": jobIn("Failed", facts.Problem{Code: "8061", Class: facts.Permanent, Message: "datastore", Remedy: "mount it"}),
+	f := &fake{look: vaultOf(failedOver("web01"), second), jobs: map[string]observed.Job{
+		"j1": jobIn("Failed", observed.Problem{Code: "8061", Class: observed.Permanent, Message: "datastore", Remedy: "mount it"}),
 	}}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	if p, after := w.look(0); after == 0 {
@@ -290,7 +290,7 @@ func TestAMachineFoundDoneIsNotJudgedByAnOldLook(t *testing.T) {
 
 func TestAJobWithoutEndFailsTheCase(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
-	f.look.Jobs = []facts.Job{jobIn("InProgress")}
+	f.look.Jobs = []observed.Job{jobIn("InProgress")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.look(time.Minute)
 	p, _ := w.look(2 * time.Hour)
@@ -303,7 +303,7 @@ func TestBadSurroundingsAreBorneAndProgressGoesOn(t *testing.T) {
 	f := &fake{look: vaultOf(replicates(10))}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.look(0)
-	f.err = &facts.Fault{Class: facts.Temporary, Code: "azure.unreachable", What: "Azure does not answer"}
+	f.err = &observed.Fault{Class: observed.Temporary, Code: "azure.unreachable", What: "Azure does not answer"}
 	if p, after := w.look(time.Minute); p.(events.Waiting).For != "azure" || after == 0 {
 		t.Fatalf("%+v", p)
 	}

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -118,15 +118,15 @@ type wish struct {
 	request  string
 	of       events.Case
 	starting []events.Machine
-	items    map[string]facts.Item // by id as in the case
-	waited   bool                  // it is back from a wait, perhaps in the line of another process
-	begun    bool                  // machines of it are under way already
-	running  int                   // jobs of it that run already
+	items    map[string]observed.Item // by id as in the case
+	waited   bool                     // it is back from a wait, perhaps in the line of another process
+	begun    bool                     // machines of it are under way already
+	running  int                      // jobs of it that run already
 }
 
 // ask puts a case into the line and says whether it may start now; if so, all of its places are taken, and must be
 // started, kept or left.
-func (l *line) ask(w wish, vault facts.Vault, look time.Duration) turn {
+func (l *line) ask(w wish, vault observed.Vault, look time.Duration) turn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -15,12 +15,12 @@ import (
 type queue struct {
 	line  *line
 	now   time.Time
-	vault facts.Vault
-	items map[string]facts.Item
+	vault observed.Vault
+	items map[string]observed.Item
 }
 
 func newQueue(limits Limits) *queue {
-	q := &queue{now: cleared, vault: vaultOf(), items: map[string]facts.Item{}}
+	q := &queue{now: cleared, vault: vaultOf(), items: map[string]observed.Item{}}
 	q.line = newLine(limits, func() time.Time { return q.now })
 	q.now = q.now.Add(time.Minute)
 	q.vault.Began, q.vault.Taken = q.now, q.now
@@ -32,7 +32,7 @@ func (q *queue) ask(name string, rank, machines, disks int) turn {
 	c := events.Case{RequestedAt: cleared, Rank: rank}
 	for i := range machines {
 		item := failedOver(fmt.Sprintf("%s-%d", name, i))
-		item.Disks = make([]facts.ItemDisk, disks)
+		item.Disks = make([]observed.ItemDisk, disks)
 		q.items[item.ID] = item
 		c.Machines = append(c.Machines, machineOf(item))
 	}
@@ -46,22 +46,22 @@ func (q *queue) submit(name string) {
 }
 
 // looks takes a new look, in which these jobs run, and these items replicate back.
-func (q *queue) looks(after time.Duration, running []string, back ...facts.Item) {
+func (q *queue) looks(after time.Duration, running []string, back ...observed.Item) {
 	q.now = q.now.Add(after)
 	q.vault = vaultOf(append(back, q.failedOver(running, back)...)...)
 	q.vault.Began, q.vault.Taken = q.now, q.now
 	for _, name := range running {
-		q.vault.Jobs = append(q.vault.Jobs, facts.Job{ID: "job-" + name, State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: name})
+		q.vault.Jobs = append(q.vault.Jobs, observed.Job{ID: "job-" + name, State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: name})
 	}
 }
 
-func (q *queue) failedOver(running []string, back []facts.Item) (items []facts.Item) {
+func (q *queue) failedOver(running []string, back []observed.Item) (items []observed.Item) {
 	for id, i := range q.items {
-		if slices.ContainsFunc(back, func(b facts.Item) bool { return b.ID == id }) {
+		if slices.ContainsFunc(back, func(b observed.Item) bool { return b.ID == id }) {
 			continue
 		}
 		if slices.Contains(running, i.Name) {
-			i.JobID, i.Scenario = "job-"+i.Name, facts.ReprotectScenario
+			i.JobID, i.Scenario = "job-"+i.Name, observed.ReprotectScenario
 		}
 		items = append(items, i)
 	}
@@ -69,9 +69,9 @@ func (q *queue) failedOver(running []string, back []facts.Item) (items []facts.I
 }
 
 // backOn is a machine that replicates back through the appliance.
-func backOn(name string, disks int) facts.Item {
+func backOn(name string, disks int) observed.Item {
 	i := replicates(10)
-	i.ID, i.Name, i.ApplianceID, i.Disks = "/items/"+name, name, "agent-1", make([]facts.ItemDisk, disks)
+	i.ID, i.Name, i.ApplianceID, i.Disks = "/items/"+name, name, "agent-1", make([]observed.ItemDisk, disks)
 	return i
 }
 
@@ -241,7 +241,7 @@ func TestAJobThatFailedGivesItsSlotsBack(t *testing.T) {
 	}
 	q.submit("a")
 	q.looks(time.Minute, nil)
-	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Failed", Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
+	q.vault.Jobs = []observed.Job{{ID: "job-a-0", State: "Failed", Scenario: observed.ReprotectScenario, TargetName: "a-0"}}
 	if got := q.ask("b", 2, 1, 60); !got.go_ {
 		t.Errorf("%+v", got)
 	}
@@ -254,7 +254,7 @@ func TestTheNextProcessKeepsTheSlots(t *testing.T) {
 	q.now = q.now.Add(time.Second)
 	q.vault.Began, q.vault.Taken = q.now, q.now
 	wide := failedOver("a-0")
-	wide.Disks = make([]facts.ItemDisk, 60)
+	wide.Disks = make([]observed.ItemDisk, 60)
 	q.line.occupies("a", machineOf(wide), wide, "job-a-0", q.vault) // its case came by
 	if got := q.ask("b", 2, 1, 1); got.go_ {
 		t.Error("the disks of a job that the process before started are forgotten")
@@ -358,7 +358,7 @@ func TestAJobThatSucceededKeepsItsSlotsUntilItsItemShows(t *testing.T) {
 	q.ask("a", 1, 1, 40)
 	q.submit("a")
 	q.looks(time.Minute, nil)
-	q.vault.Jobs = []facts.Job{{ID: "job-a-0", State: "Succeeded", End: q.now, Scenario: facts.ReprotectScenario, TargetName: "a-0"}}
+	q.vault.Jobs = []observed.Job{{ID: "job-a-0", State: "Succeeded", End: q.now, Scenario: observed.ReprotectScenario, TargetName: "a-0"}}
 	if got := q.ask("b", 2, 1, 30); got.go_ {
 		t.Error("70 disks")
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
@@ -44,10 +44,10 @@ type look struct {
 }
 
 // writerOf is the id of what writes the disks of a machine on-premises, in lower case.
-func writerOf(m events.Machine, fabricID string, vault facts.Vault) string {
+func writerOf(m events.Machine, fabricID string, vault observed.Vault) string {
 	home, _ := vault.Fabric(fabricID) // unknown while the item is being replaced
-	for _, f := range append([]facts.Fabric{home}, vault.Fabrics...) {
-		if m.Architecture == string(facts.Modernized) {
+	for _, f := range append([]observed.Fabric{home}, vault.Fabrics...) {
+		if m.Architecture == string(observed.Modernized) {
 			if a, ok := f.Appliance(m.Appliance); ok {
 				return strings.ToLower(a.ID)
 			}
@@ -96,7 +96,7 @@ func (l *line) running() int {
 }
 
 // read takes what counts from a look, once, and gives up the places that it shows or shows ended.
-func (l *line) read(vault facts.Vault, now time.Time) {
+func (l *line) read(vault observed.Vault, now time.Time) {
 	if !vault.Began.After(l.seen.began) {
 		return
 	}
@@ -118,7 +118,7 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 	}
 	l.seen = look{began: vault.Began, disks: map[string]int{}, names: map[string]string{}, foreign: l.seen.foreign}
 	for _, j := range vault.Jobs {
-		if j.Scenario != facts.ReprotectScenario {
+		if j.Scenario != observed.ReprotectScenario {
 			continue
 		}
 		if !j.Done() {
@@ -162,7 +162,7 @@ func (l *line) read(vault facts.Vault, now time.Time) {
 // foreign counts, for each master target, the disks that it writes for machines which this vault does not show. Its own
 // count has those that replicate back, and of those on their way there some, or none: between the two bounds that this
 // leaves, the last count stands.
-func (l *line) foreign(vault facts.Vault) map[string]int {
+func (l *line) foreign(vault observed.Vault) map[string]int {
 	counts := map[string]int{}
 	for _, f := range vault.Fabrics {
 		for _, mt := range f.MasterTargets {
@@ -180,19 +180,19 @@ func (l *line) foreign(vault facts.Vault) map[string]int {
 
 // reserve counts the disks of a machine whose job somebody else started, a process before this one or a person, at
 // each writer that it may go to: a list of jobs does not say which. Once its case is looked at, occupies knows.
-func (l *line) reserve(vault facts.Vault, j facts.Job) {
+func (l *line) reserve(vault observed.Vault, j observed.Job) {
 	for _, i := range vault.ItemsNamed(j.TargetName) {
 		if i.ReversedOnce() {
 			continue // its own disks count
 		}
 		for _, f := range vault.Fabrics {
 			for _, a := range f.Appliances {
-				if i.Architecture == facts.Modernized {
+				if i.Architecture == observed.Modernized {
 					l.seen.disks[strings.ToLower(a.ID)] += len(i.Disks)
 				}
 			}
 			for _, mt := range f.MasterTargets {
-				if i.Architecture == facts.Classic && mt.OS == i.OS {
+				if i.Architecture == observed.Classic && mt.OS == i.OS {
 					l.seen.disks[strings.ToLower(mt.ID)] += len(i.Disks)
 				}
 			}
@@ -211,7 +211,7 @@ func (l *line) pending(writer string) (n int) {
 }
 
 // held says whether a machine that we submitted still needs the place that we keep for it.
-func held(vault facts.Vault, item string, p *place) bool {
+func held(vault observed.Vault, item string, p *place) bool {
 	if i, ok := vault.Item(item); ok {
 		if i.ReversedOnce() {
 			return false // its own disks count from now on
@@ -242,7 +242,7 @@ func (l *line) submitted(m events.Machine, job string) {
 
 // occupies notes the place of a machine whose job runs already, where the line does not know it: another process
 // started it, or a person. Its job counts in the look, its disks do not yet.
-func (l *line) occupies(caseID string, m events.Machine, item facts.Item, job string, vault facts.Vault) {
+func (l *line) occupies(caseID string, m events.Machine, item observed.Item, job string, vault observed.Vault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.given[m.Item] == nil {

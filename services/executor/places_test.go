@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // What Azure's throttle leaves of a group has its places still, and waits for nobody.
@@ -61,9 +61,9 @@ func TestOneMachineIsStartedByOneCase(t *testing.T) {
 // A master target may write for machines of another vault. Its count is as old as the look that read it.
 func TestDisksOfOthersOnAMasterTarget(t *testing.T) {
 	q := newQueue(Limits{})
-	classic := func(i int) facts.Item {
+	classic := func(i int) observed.Item {
 		item := failedOver(fmt.Sprintf("c-%d", i))
-		item.Architecture, item.FabricID, item.Disks = facts.Classic, "/fabrics/cs", make([]facts.ItemDisk, 1)
+		item.Architecture, item.FabricID, item.Disks = observed.Classic, "/fabrics/cs", make([]observed.ItemDisk, 1)
 		return item
 	}
 	began := map[int]bool{}
@@ -74,7 +74,7 @@ func TestDisksOfOthersOnAMasterTarget(t *testing.T) {
 			item := classic(i)
 			if began[i] {
 				item.JobID = fmt.Sprintf("job-c-%d", i)
-				q.vault.Jobs = append(q.vault.Jobs, facts.Job{ID: item.JobID, State: "InProgress", Scenario: facts.ReprotectScenario, TargetName: item.Name})
+				q.vault.Jobs = append(q.vault.Jobs, observed.Job{ID: item.JobID, State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: item.Name})
 			}
 			q.vault.Items = append(q.vault.Items, item)
 		}
@@ -85,7 +85,7 @@ func TestDisksOfOthersOnAMasterTarget(t *testing.T) {
 			item := classic(i)
 			c := events.Case{RequestedAt: cleared, Rank: i, Machines: []events.Machine{machineOf(item)}}
 			name := fmt.Sprintf("case-%02d", i)
-			if !began[i] && q.line.ask(wish{caseID: name, request: "r1", of: c, starting: c.Machines, items: map[string]facts.Item{item.ID: item}, waited: false, begun: false}, q.vault, 30*time.Second).go_ {
+			if !began[i] && q.line.ask(wish{caseID: name, request: "r1", of: c, starting: c.Machines, items: map[string]observed.Item{item.ID: item}, waited: false, begun: false}, q.vault, 30*time.Second).go_ {
 				q.line.submitted(c.Machines[0], fmt.Sprintf("job-c-%d", i))
 				q.line.leave(name)
 				began[i] = true

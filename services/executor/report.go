@@ -9,7 +9,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -178,7 +178,7 @@ const lostAfter = 10
 // jobUnread says where a machine stands whose job cannot be read. What passes is borne, and holds up the whole case;
 // any other refusal is about this job, and the machines beside it are judged all the same.
 func (f *follower) jobUnread(ctx context.Context, m events.Machine, s standing, err error) (standing, error) {
-	fault, ok := facts.FaultOf(err)
+	fault, ok := observed.FaultOf(err)
 	if !ok || passing(fault) {
 		return s, err
 	}
@@ -192,7 +192,7 @@ func (f *follower) jobUnread(ctx context.Context, m events.Machine, s standing, 
 		s.Remedy = "Look in the vault where the machine stands. If it still runs in Azure, retry the case."
 		return s, nil
 	}
-	f.runs(&s, facts.Job{FriendlyName: "its job cannot be read"})
+	f.runs(&s, observed.Job{FriendlyName: "its job cannot be read"})
 	if s.State == failed {
 		return s, nil
 	}

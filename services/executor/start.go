@@ -9,7 +9,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -66,8 +66,8 @@ type starter struct {
 	e      bus.Event[events.Registered]
 	c      events.Case
 	now    time.Time
-	vault  facts.Vault
-	items  map[string]facts.Item // by id as in the case
+	vault  observed.Vault
+	items  map[string]observed.Item // by id as in the case
 	moves  []move
 	memory patience
 	inLine bool // it keeps its place until the next look
@@ -202,7 +202,7 @@ func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
 			return err
 		}
 	}
-	s.moves, s.items = make([]move, len(s.c.Machines)), map[string]facts.Item{}
+	s.moves, s.items = make([]move, len(s.c.Machines)), map[string]observed.Item{}
 	for i, m := range s.c.Machines {
 		item, found := s.vault.Item(m.Item)
 		s.items[m.Item], s.moves[i] = item, decide(m, item, found, s.vault, s.e.Time)
@@ -257,7 +257,7 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 	if s.now.Sub(vault.AsOf()) > staleAfter {
 		vault, err = s.site.look(ctx, 0)
 	}
-	var inventory facts.Inventory
+	var inventory observed.Inventory
 	if err == nil {
 		inventory, err = s.site.Inventory.Inventory(ctx, checks.Query(s.c, vault))
 	}
@@ -331,7 +331,7 @@ func join(problems []events.Problem) string {
 	return strings.Join(lines, " ")
 }
 
-func words(f *facts.Fault) string {
+func words(f *observed.Fault) string {
 	if f.Words == "" {
 		return f.What
 	}

@@ -10,18 +10,18 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var cleared = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 // fake is a vault in memory. Submissions are written down, and answered by refuse when it is there.
 type fake struct {
-	look      facts.Vault
-	stale     *facts.Vault // what looks show that may be old
-	jobs      map[string]facts.Job
+	look      observed.Vault
+	stale     *observed.Vault // what looks show that may be old
+	jobs      map[string]observed.Job
 	unread    map[string]error // by job: why it cannot be read
-	submitted []facts.Reprotect
+	submitted []observed.Reprotect
 	cancelled []string
 	refuse    func(machine string) error
 	err       error // of every look
@@ -29,7 +29,7 @@ type fake struct {
 	reads     int // jobs read in full
 }
 
-func (f *fake) Vault(_ context.Context, maxAge time.Duration) (facts.Vault, error) {
+func (f *fake) Vault(_ context.Context, maxAge time.Duration) (observed.Vault, error) {
 	f.freshest = maxAge
 	if f.stale != nil && maxAge > 0 {
 		return *f.stale, f.err
@@ -42,12 +42,12 @@ func (f *fake) Cancel(_ context.Context, job string) error {
 	return nil
 }
 
-func (f *fake) Job(_ context.Context, id string) (facts.Job, error) {
+func (f *fake) Job(_ context.Context, id string) (observed.Job, error) {
 	f.reads++
 	return f.jobs[id], f.unread[id]
 }
 
-func (f *fake) Reprotect(_ context.Context, r facts.Reprotect) (string, error) {
+func (f *fake) Reprotect(_ context.Context, r observed.Reprotect) (string, error) {
 	if f.refuse != nil {
 		if err := f.refuse(r.Item.Name); err != nil {
 			return "", err
@@ -57,25 +57,25 @@ func (f *fake) Reprotect(_ context.Context, r facts.Reprotect) (string, error) {
 	return "job-" + r.Item.Name, nil
 }
 
-func (f *fake) Inventory(context.Context, facts.Query) (facts.Inventory, error) {
-	return facts.Inventory{}, f.err
+func (f *fake) Inventory(context.Context, observed.Query) (observed.Inventory, error) {
+	return observed.Inventory{}, f.err
 }
 
-func failedOver(name string) facts.Item {
-	return facts.Item{
-		ID: "/items/" + name, Name: name, Architecture: facts.Modernized, Provider: "InMageRcm", FabricID: "/fabrics/rcm",
+func failedOver(name string) observed.Item {
+	return observed.Item{
+		ID: "/items/" + name, Name: name, Architecture: observed.Modernized, Provider: "InMageRcm", FabricID: "/fabrics/rcm",
 		State: "UnplannedFailoverCommitPendingStatesBegin", StateText: "Failover completed", Location: "Recovery", OS: "linux",
 	}
 }
 
-func vaultOf(items ...facts.Item) facts.Vault {
-	return facts.Vault{Items: items, Fabrics: []facts.Fabric{
-		{ID: "/fabrics/rcm", Architecture: facts.Modernized, Appliances: []facts.Appliance{{ID: "agent-1", Name: "APPL-01"}}},
-		{ID: "/fabrics/cs", Architecture: facts.Classic, MasterTargets: []facts.MasterTarget{{ID: "mt-1", Name: "MT-01"}}, ProcessServers: []facts.ProcessServer{{ID: "ps-1", Name: "PS-01"}}},
+func vaultOf(items ...observed.Item) observed.Vault {
+	return observed.Vault{Items: items, Fabrics: []observed.Fabric{
+		{ID: "/fabrics/rcm", Architecture: observed.Modernized, Appliances: []observed.Appliance{{ID: "agent-1", Name: "APPL-01"}}},
+		{ID: "/fabrics/cs", Architecture: observed.Classic, MasterTargets: []observed.MasterTarget{{ID: "mt-1", Name: "MT-01"}}, ProcessServers: []observed.ProcessServer{{ID: "ps-1", Name: "PS-01"}}},
 	}}
 }
 
-func machineOf(i facts.Item) events.Machine {
+func machineOf(i observed.Item) events.Machine {
 	return events.Machine{
 		Name: i.Name, Item: i.ID, Architecture: string(i.Architecture),
 		Choice: events.Choice{Appliance: "APPL-01", Datastore: "VMFS-01", LogStorageAccount: "/storage/log", MasterTarget: "MT-01", ProcessServer: "PS-01", RetentionDrive: "R"},
@@ -83,58 +83,58 @@ func machineOf(i facts.Item) events.Machine {
 }
 
 func TestDecide(t *testing.T) {
-	with := func(change func(*facts.Item)) facts.Item {
+	with := func(change func(*observed.Item)) observed.Item {
 		i := failedOver("web01")
 		change(&i)
 		return i
 	}
-	job := func(state string, start time.Time, scenario string) facts.Job {
-		return facts.Job{ID: "j1", State: state, Start: start, Scenario: scenario, TargetName: "WEB01"}
+	job := func(state string, start time.Time, scenario string) observed.Job {
+		return observed.Job{ID: "j1", State: state, Start: start, Scenario: scenario, TargetName: "WEB01"}
 	}
-	twin := with(func(i *facts.Item) { i.ID = "/items/twin" })
-	reversed := func(i facts.Item) facts.Item {
+	twin := with(func(i *observed.Item) { i.ID = "/items/twin" })
+	reversed := func(i observed.Item) observed.Item {
 		i.Provider = "InMage"
 		return i
 	}
 	now := cleared.Add(time.Minute)
 	cases := []struct {
 		name  string
-		item  facts.Item
+		item  observed.Item
 		gone  bool
-		vault facts.Vault
+		vault observed.Vault
 		want  moveKind
 		job   string
 		code  string
 		since time.Time // when the case was cleared, if not then
 	}{
 		{name: "failed over and idle", item: failedOver("web01"), want: submit},
-		{name: "replicates back already", item: with(func(i *facts.Item) { i.Provider = "InMageRcmFailback" }), want: done},
-		{name: "its reprotect runs", item: with(func(i *facts.Item) { i.JobID, i.Scenario = "j1", facts.ReprotectScenario }), want: adopt, job: "j1"},
-		{name: "its reprotect runs, as only the job list says", item: with(func(i *facts.Item) { i.JobID = "j1" }),
-			vault: facts.Vault{Jobs: []facts.Job{job("InProgress", cleared, facts.ReprotectScenario)}}, want: adopt, job: "j1"},
-		{name: "another job holds it", item: with(func(i *facts.Item) { i.JobID, i.Scenario = "j1", "TestFailover" }), want: hold, code: "machine.busy"},
+		{name: "replicates back already", item: with(func(i *observed.Item) { i.Provider = "InMageRcmFailback" }), want: done},
+		{name: "its reprotect runs", item: with(func(i *observed.Item) { i.JobID, i.Scenario = "j1", observed.ReprotectScenario }), want: adopt, job: "j1"},
+		{name: "its reprotect runs, as only the job list says", item: with(func(i *observed.Item) { i.JobID = "j1" }),
+			vault: observed.Vault{Jobs: []observed.Job{job("InProgress", cleared, observed.ReprotectScenario)}}, want: adopt, job: "j1"},
+		{name: "another job holds it", item: with(func(i *observed.Item) { i.JobID, i.Scenario = "j1", "TestFailover" }), want: hold, code: "machine.busy"},
 		{name: "our reprotect failed while we were dead", item: failedOver("web01"),
-			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(time.Second), facts.ReprotectScenario)}}, want: adopt, job: "j1"},
+			vault: observed.Vault{Jobs: []observed.Job{job("Failed", cleared.Add(time.Second), observed.ReprotectScenario)}}, want: adopt, job: "j1"},
 		{name: "our reprotect failed that began at the moment the case was cleared", item: failedOver("web01"),
-			since: cleared.Add(42), vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared, facts.ReprotectScenario)}}, want: adopt, job: "j1"},
+			since: cleared.Add(42), vault: observed.Vault{Jobs: []observed.Job{job("Failed", cleared, observed.ReprotectScenario)}}, want: adopt, job: "j1"},
 		{name: "an older reprotect failed", item: failedOver("web01"),
-			vault: facts.Vault{Jobs: []facts.Job{job("Failed", cleared.Add(-time.Minute), facts.ReprotectScenario)}}, want: submit},
+			vault: observed.Vault{Jobs: []observed.Job{job("Failed", cleared.Add(-time.Minute), observed.ReprotectScenario)}}, want: submit},
 		{name: "another kind of job ended since", item: failedOver("web01"),
-			vault: facts.Vault{Jobs: []facts.Job{job("Succeeded", cleared.Add(time.Second), "TestFailover")}}, want: submit},
+			vault: observed.Vault{Jobs: []observed.Job{job("Succeeded", cleared.Add(time.Second), "TestFailover")}}, want: submit},
 		{name: "another machine of that name is reprotected", item: failedOver("web01"),
-			vault: facts.Vault{Items: []facts.Item{failedOver("web01"), twin}, Jobs: []facts.Job{job("InProgress", cleared.Add(time.Second), facts.ReprotectScenario)}}, want: submit},
+			vault: observed.Vault{Items: []observed.Item{failedOver("web01"), twin}, Jobs: []observed.Job{job("InProgress", cleared.Add(time.Second), observed.ReprotectScenario)}}, want: submit},
 		{name: "gone, and two machines of its name replicate back", gone: true,
-			vault: facts.Vault{Items: []facts.Item{reversed(failedOver("web01")), reversed(twin)}}, want: stop, code: "machine.gone"},
-		{name: "not failed over", item: with(func(i *facts.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
+			vault: observed.Vault{Items: []observed.Item{reversed(failedOver("web01")), reversed(twin)}}, want: stop, code: "machine.gone"},
+		{name: "not failed over", item: with(func(i *observed.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
 		{name: "gone", gone: true, want: stop, code: "machine.gone"},
 		{name: "gone while its reprotect runs", gone: true, want: hold, code: "machine.changing",
-			vault: facts.Vault{Taken: now, Jobs: []facts.Job{job("InProgress", cleared, facts.ReprotectScenario)}}},
+			vault: observed.Vault{Taken: now, Jobs: []observed.Job{job("InProgress", cleared, observed.ReprotectScenario)}}},
 		{name: "gone right after its reprotect", gone: true, want: hold, code: "machine.changing",
-			vault: facts.Vault{Taken: now, Jobs: []facts.Job{ended(job("Succeeded", cleared, facts.ReprotectScenario), cleared)}}},
+			vault: observed.Vault{Taken: now, Jobs: []observed.Job{ended(job("Succeeded", cleared, observed.ReprotectScenario), cleared)}}},
 		{name: "gone long after its reprotect", gone: true, want: stop, code: "machine.gone",
-			vault: facts.Vault{Taken: now, Jobs: []facts.Job{ended(job("Succeeded", cleared, facts.ReprotectScenario), cleared.Add(-time.Hour))}}},
+			vault: observed.Vault{Taken: now, Jobs: []observed.Job{ended(job("Succeeded", cleared, observed.ReprotectScenario), cleared.Add(-time.Hour))}}},
 		{name: "gone, but its new item replicates back", gone: true, want: done,
-			vault: facts.Vault{Items: []facts.Item{{ID: "/items/new", Name: "web01", Provider: "InMage"}}}},
+			vault: observed.Vault{Items: []observed.Item{{ID: "/items/new", Name: "web01", Provider: "InMage"}}}},
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -153,7 +153,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-func ended(j facts.Job, at time.Time) facts.Job {
+func ended(j observed.Job, at time.Time) observed.Job {
 	j.End = at
 	return j
 }
@@ -199,10 +199,10 @@ func askIn(t *testing.T, l *line, f *fake, change func(*bus.Event[events.Registe
 
 func TestSubmitsBothArchitectures(t *testing.T) {
 	classic := failedOver("db01")
-	classic.Architecture, classic.Provider, classic.FabricID = facts.Classic, "InMageAzureV2", "/fabrics/cs"
+	classic.Architecture, classic.Provider, classic.FabricID = observed.Classic, "InMageAzureV2", "/fabrics/cs"
 	f := &fake{look: vaultOf(failedOver("web01"), classic)}
-	f.look.Policies = []facts.Policy{{ID: "/policies/back"}}
-	f.look.Mappings = []facts.Mapping{{PolicyID: "/policies/back", FabricID: "/fabrics/cs", ContainerID: "/c", TargetContainerID: "/C"}}
+	f.look.Policies = []observed.Policy{{ID: "/policies/back"}}
+	f.look.Mappings = []observed.Mapping{{PolicyID: "/policies/back", FabricID: "/fabrics/cs", ContainerID: "/c", TargetContainerID: "/C"}}
 	d := ask(t, f, nil).Publish[0].Data().(events.Started)
 	if len(d.Jobs) != 2 || d.Jobs[0].Job != "job-web01" || d.Jobs[1].Job != "job-db01" || d.Case.Machines[1].Job != "job-db01" {
 		t.Errorf("started %+v", d)
@@ -252,7 +252,7 @@ func TestAJobThatFailedIsNotAdoptedFromTheLine(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.look.Began = cleared.Add(time.Minute)
 	f.look.Taken = f.look.Began
-	f.look.Jobs = []facts.Job{{ID: "j1", State: "Failed", Scenario: facts.ReprotectScenario, TargetName: "web01", Start: cleared.Add(-time.Hour), End: cleared.Add(-time.Minute)}}
+	f.look.Jobs = []observed.Job{{ID: "j1", State: "Failed", Scenario: observed.ReprotectScenario, TargetName: "web01", Start: cleared.Add(-time.Hour), End: cleared.Add(-time.Minute)}}
 	l := newLine(Limits{}, func() time.Time { return cleared })
 	l.given[f.look.Items[0].ID] = &place{caseID: "r6", name: "web01", job: "j1", at: cleared.Add(-time.Hour)}
 	r := askIn(t, l, f, nil)
@@ -273,17 +273,17 @@ func TestDryRunSubmitsNothing(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	cases := []struct {
 		name  string
-		fault facts.Fault
+		fault observed.Fault
 		after time.Duration // of the event
 		want  string        // waiting for …, or the code of a failed fact
 	}{
-		{"the agent is not there yet", facts.Fault{Code: codeNoAgent, Class: facts.Temporary, What: "agent is not installed"}, time.Minute, "agent"},
-		{"the agent never came", facts.Fault{Code: codeNoAgent, Class: facts.Temporary, What: "agent is not installed"}, 20 * time.Minute, codeNoAgent},
-		{"throttled", facts.Fault{Code: "azure.throttled", Class: facts.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
-		{"another operation runs", facts.Fault{Code: "azure.conflict", Class: facts.Temporary, What: "busy"}, time.Minute, "azure"},
-		{"not permitted: somebody must mend it", facts.Fault{Code: "azure.forbidden", Class: facts.Operator, What: "no right"}, time.Minute, "azure"},
-		{"its item was replaced a moment ago", facts.Fault{Code: "ArmResourceDoesNotExist", Class: facts.Permanent, What: "gone"}, time.Minute, "azure"},
-		{"for good", facts.Fault{Code: "8061", Class: facts.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
+		{"the agent is not there yet", observed.Fault{Code: codeNoAgent, Class: observed.Temporary, What: "agent is not installed"}, time.Minute, "agent"},
+		{"the agent never came", observed.Fault{Code: codeNoAgent, Class: observed.Temporary, What: "agent is not installed"}, 20 * time.Minute, codeNoAgent},
+		{"throttled", observed.Fault{Code: "azure.throttled", Class: observed.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
+		{"another operation runs", observed.Fault{Code: "azure.conflict", Class: observed.Temporary, What: "busy"}, time.Minute, "azure"},
+		{"not permitted: somebody must mend it", observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "no right"}, time.Minute, "azure"},
+		{"its item was replaced a moment ago", observed.Fault{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, What: "gone"}, time.Minute, "azure"},
+		{"for good", observed.Fault{Code: "8061", Class: observed.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -306,7 +306,7 @@ func TestRefusals(t *testing.T) {
 func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01")), refuse: func(machine string) error {
 		if machine == "db01" {
-			return &facts.Fault{Code: "78052", Class: facts.Permanent, What: "name taken", Remedy: "rename"}
+			return &observed.Fault{Code: "78052", Class: observed.Permanent, What: "name taken", Remedy: "rename"}
 		}
 		return nil
 	}}
@@ -356,7 +356,7 @@ func TestOldFactsAreReadAnewBeforeAStart(t *testing.T) {
 // A case of which some machines are under way is not rejected: that would say that nothing was changed.
 func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
 	under := failedOver("web01")
-	under.JobID, under.Scenario = "j1", facts.ReprotectScenario
+	under.JobID, under.Scenario = "j1", observed.ReprotectScenario
 	f := &fake{look: vaultOf(under, failedOver("db01"))}
 	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
 	d, ok := r.Publish[0].Data().(events.Started)

@@ -7,18 +7,18 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // submission resolves the names that were chosen into what Azure wants (S34, M2).
-func submission(m events.Machine, item facts.Item, vault facts.Vault) (facts.Reprotect, *events.Problem) {
+func submission(m events.Machine, item observed.Item, vault observed.Vault) (observed.Reprotect, *events.Problem) {
 	fabric, _ := vault.Fabric(item.FabricID)
-	r := facts.Reprotect{Item: item, Datastore: m.Datastore}
-	missing := func(code, what, remedy string) (facts.Reprotect, *events.Problem) {
+	r := observed.Reprotect{Item: item, Datastore: m.Datastore}
+	missing := func(code, what, remedy string) (observed.Reprotect, *events.Problem) {
 		return r, &events.Problem{Code: code, Place: m.Name, Message: fmt.Sprintf("%s for %s", what, m.Name), Remedy: remedy}
 	}
-	if item.Architecture == facts.Modernized {
+	if item.Architecture == observed.Modernized {
 		appliance, ok := fabric.Appliance(m.Appliance)
 		if !ok {
 			return missing("appliance.unknown", fmt.Sprintf("The vault has no appliance %q", m.Appliance), "Name one of the vault's appliances.")
@@ -125,7 +125,7 @@ func triedAgain(caseID string) string {
 }
 
 // refusedFor keeps what an operator has to mend, and waits for that.
-func (s *starter) refusedFor(m events.Machine, fault *facts.Fault) (bus.Result, error) {
+func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (bus.Result, error) {
 	at := s.line.now().UTC()
 	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
 	if before := s.memory.Refused; before != nil {
@@ -137,7 +137,7 @@ func (s *starter) refusedFor(m events.Machine, fault *facts.Fault) (bus.Result, 
 }
 
 // ours says whether a fault is of the way to Azure (a login, a permission, a certificate), not of the machine.
-func ours(f *facts.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
+func ours(f *observed.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
 
 // submit starts one machine, or says why it was not; or it waits, when nothing of the case has started, or Azure is not
 // to be had. Once something has started, the others do not wait for the one.
@@ -156,16 +156,16 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 		s.line.submitted(m, job.Job)
 		return job, wait, nil
 	}
-	fault, ok := facts.FaultOf(err)
+	fault, ok := observed.FaultOf(err)
 	if !ok {
 		return job, wait, err
 	}
-	aboutIt := !passing(fault) && !gone(fault) && !(fault.Class == facts.Operator && ours(fault))
+	aboutIt := !passing(fault) && !gone(fault) && !(fault.Class == observed.Operator && ours(fault))
 	noAgent, deadline := fault.Code == codeNoAgent, s.e.Time.Add(s.site.AgentWait)
 	late := noAgent && !s.now.Before(deadline)
 	refused := &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}
 	switch {
-	case aboutIt && (late || fault.Class == facts.Permanent && !noAgent || fault.Class == facts.Temporary && s.memory.Tries >= mostTries):
+	case aboutIt && (late || fault.Class == observed.Permanent && !noAgent || fault.Class == observed.Temporary && s.memory.Tries >= mostTries):
 		job.Refused = refused
 		return job, wait, nil
 	case (aboutIt || noAgent) && s.memory.Begun:
@@ -177,7 +177,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 			Message: fault.What, Since: s.e.Time, Until: deadline,
 		}, waiting.Pause(s.site.Look, 0))
 		return job, wait, err
-	case aboutIt && fault.Class == facts.Operator:
+	case aboutIt && fault.Class == observed.Operator:
 		wait, err = s.refusedFor(m, fault)
 		return job, wait, err
 	}
@@ -193,7 +193,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 }
 
 // passing says whether a fault is of the surroundings, not of the machine: it is borne for as long as it lasts.
-func passing(f *facts.Fault) bool {
+func passing(f *observed.Fault) bool {
 	switch f.Code {
 	case "azure.throttled", "azure.unreachable", "azure.unavailable", "azure.timeout", "azure.interrupted", "azure.no-job", "azure.conflict":
 		return true
@@ -202,7 +202,7 @@ func passing(f *facts.Fault) bool {
 }
 
 // everywhere says whether a fault that passes keeps everything from Azure, not one machine.
-func everywhere(f *facts.Fault) bool {
+func everywhere(f *observed.Fault) bool {
 	return f.Code == "azure.throttled" || f.Code == "azure.unreachable" || f.Code == "azure.timeout" || f.Code == "azure.interrupted"
 }
 
@@ -214,6 +214,6 @@ const (
 
 // gone says whether a fault is that of an item which is not there: it has just been replaced, and a fresh look
 // tells by what.
-func gone(f *facts.Fault) bool {
+func gone(f *observed.Fault) bool {
 	return f.Code == "azure.not-found" || f.Code == "ArmResourceDoesNotExist"
 }

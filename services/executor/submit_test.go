@@ -8,7 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -19,7 +19,7 @@ func TestARefusalForTheOperator(t *testing.T) {
 	f.refuse = func(string) error {
 		tries++
 		if refusing {
-			return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "do as Azure says"}
+			return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "do as Azure says"}
 		}
 		return nil
 	}
@@ -78,7 +78,7 @@ func TestARefusalInAGroupThatHasBegun(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"), failedOver("app01"))}
 	f.refuse = func(machine string) error {
 		if machine == "db01" {
-			return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "do as Azure says"}
+			return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "do as Azure says"}
 		}
 		return nil
 	}
@@ -112,7 +112,7 @@ func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
 	asked := 0
 	f.refuse = func(string) error {
 		asked++
-		return &facts.Fault{Code: "78052", Class: facts.Permanent, What: "never", Remedy: "begin anew"}
+		return &observed.Fault{Code: "78052", Class: observed.Permanent, What: "never", Remedy: "begin anew"}
 	}
 	d, ok := ask(t, f, nil).Publish[0].Data().(events.Failed)
 	if !ok || asked != 1 || d.Code != "78052" || d.Remedy != "begin anew" || len(d.Machines) != 2 {
@@ -124,7 +124,7 @@ func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
 func TestARefusalAfterALongWaitInTheLine(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.refuse = func(string) error {
-		return &facts.Fault{Code: "4711", Class: facts.Operator, What: "no", Remedy: "mend it"}
+		return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "mend it"}
 	}
 	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
 	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != waiting.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
@@ -135,7 +135,7 @@ func TestARefusalAfterALongWaitInTheLine(t *testing.T) {
 // Of a group that has begun, one machine cannot start any more: it ends with the others, which are followed.
 func TestAMachineThatIsGoneDoesNotHideThoseUnderWay(t *testing.T) {
 	under := failedOver("web01")
-	under.JobID, under.Scenario = "j1", facts.ReprotectScenario
+	under.JobID, under.Scenario = "j1", observed.ReprotectScenario
 	f := &fake{look: vaultOf(under, failedOver("db01"), failedOver("app01"))}
 	r := ask(t, f, func(*bus.Event[events.Registered]) { f.look.Items = f.look.Items[:2:2] }) // app01 is gone
 	d, ok := r.Publish[0].Data().(events.Started)

@@ -1,6 +1,6 @@
 package faults
 
-import "reprotect.example/services/facts"
+import "reprotect.example/services/observed"
 
 // Public pages.
 const (
@@ -17,40 +17,40 @@ const (
 // siteRecovery are Site Recovery's own codes in a reprotect: Microsoft's troubleshooting pages for VMware, the
 // procedure, and recordings for the warnings.
 var siteRecovery = []Row{
-	{Code: "95226", Class: facts.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
-	{Code: "78093", Class: facts.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
-	{Code: "78052", Class: facts.Permanent, For: Azure, Refs: []string{"S22", "S35"}, Reference: pageFailback},
-	{Code: "8061", Class: facts.Permanent, For: Azure, Refs: []string{"S20", "S21"}, Reference: pageFailback},
-	{Code: "8038", Class: facts.Permanent, For: Azure, Refs: []string{"S22"}, Reference: pageFailback},
-	{Code: "78253", Class: facts.Permanent, For: Azure, Refs: []string{"S32"}, Reference: pagePolicy},
-	{Code: "499", Class: facts.Temporary, For: Azure},
-	{Code: "506", Class: facts.Permanent, For: Azure, Refs: []string{"S34", "M2"}},
-	{Code: "EP0886", Class: facts.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}},
-	{Code: "ArmResourceDoesNotExist", Class: facts.Permanent, For: Azure},
-	{Code: "28175", Class: facts.Temporary, Warning: true, For: Azure},
-	{Code: "310024", Class: facts.Temporary, Warning: true, For: Azure},
-	{Code: "28061", Class: facts.Temporary, Warning: true, For: Azure},
-	{Code: "45031", Class: facts.Temporary, Warning: true, For: Azure},
+	{Code: "95226", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
+	{Code: "78093", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
+	{Code: "78052", Class: observed.Permanent, For: Azure, Refs: []string{"S22", "S35"}, Reference: pageFailback},
+	{Code: "8061", Class: observed.Permanent, For: Azure, Refs: []string{"S20", "S21"}, Reference: pageFailback},
+	{Code: "8038", Class: observed.Permanent, For: Azure, Refs: []string{"S22"}, Reference: pageFailback},
+	{Code: "78253", Class: observed.Permanent, For: Azure, Refs: []string{"S32"}, Reference: pagePolicy},
+	{Code: "499", Class: observed.Temporary, For: Azure},
+	{Code: "506", Class: observed.Permanent, For: Azure, Refs: []string{"S34", "M2"}},
+	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}},
+	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, For: Azure},
+	{Code: "28175", Class: observed.Temporary, Warning: true, For: Azure},
+	{Code: "310024", Class: observed.Temporary, Warning: true, For: Azure},
+	{Code: "28061", Class: observed.Temporary, Warning: true, For: Azure},
+	{Code: "45031", Class: observed.Temporary, Warning: true, For: Azure},
 }
 
 // azure are codes of ours: for what Site Recovery says without a code, and for what goes wrong before it is asked.
 var azure = []Row{
 	{Code: "azure.agent-not-installed", Texts: []string{"agent is not installed", "agent not installed"},
-		Class: facts.Temporary, For: Azure, Refs: []string{"S33", "M4"}},
+		Class: observed.Temporary, For: Azure, Refs: []string{"S33", "M4"}},
 	{Code: "azure.conflict", Texts: []string{"another operation is", "another operation in progress", "another job is", "operation is already in progress"},
-		Class: facts.Temporary, For: Azure},
-	{Code: "azure.unreachable", Class: facts.Temporary, For: Azure},
-	{Code: "azure.certificate", Class: facts.Operator, For: Azure},
-	{Code: "azure.login", Class: facts.Operator, For: Azure},
-	{Code: "azure.forbidden", Class: facts.Operator, For: Azure, Reference: pageRoles},
-	{Code: "azure.not-found", Class: facts.Permanent, For: Azure},
-	{Code: "azure.throttled", Class: facts.Temporary, For: Azure, Reference: pageLimits},
-	{Code: "azure.unavailable", Class: facts.Temporary, For: Azure, Reference: pageHealth},
-	{Code: "azure.timeout", Class: facts.Temporary, For: Azure},
-	{Code: "azure.interrupted", Class: facts.Temporary, For: Azure},
-	{Code: "azure.unread", Class: facts.Operator, For: Azure, Reference: pageRoles},
-	{Code: "azure.unexpected", Class: facts.Operator, For: Azure},
-	{Code: "azure.no-job", Class: facts.Temporary, For: Azure},
-	{Code: "azure.options", Class: facts.Permanent, For: Azure},
-	{Code: "azure.input", Class: facts.Permanent, For: Azure},
+		Class: observed.Temporary, For: Azure},
+	{Code: "azure.unreachable", Class: observed.Temporary, For: Azure},
+	{Code: "azure.certificate", Class: observed.Operator, For: Azure},
+	{Code: "azure.login", Class: observed.Operator, For: Azure},
+	{Code: "azure.forbidden", Class: observed.Operator, For: Azure, Reference: pageRoles},
+	{Code: "azure.not-found", Class: observed.Permanent, For: Azure},
+	{Code: "azure.throttled", Class: observed.Temporary, For: Azure, Reference: pageLimits},
+	{Code: "azure.unavailable", Class: observed.Temporary, For: Azure, Reference: pageHealth},
+	{Code: "azure.timeout", Class: observed.Temporary, For: Azure},
+	{Code: "azure.interrupted", Class: observed.Temporary, For: Azure},
+	{Code: "azure.unread", Class: observed.Operator, For: Azure, Reference: pageRoles},
+	{Code: "azure.unexpected", Class: observed.Operator, For: Azure},
+	{Code: "azure.no-job", Class: observed.Temporary, For: Azure},
+	{Code: "azure.options", Class: observed.Permanent, For: Azure},
+	{Code: "azure.input", Class: observed.Permanent, For: Azure},
 }

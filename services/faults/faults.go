@@ -13,7 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Area says whose errors a code belongs to.
@@ -30,7 +30,7 @@ const (
 type Row struct {
 	Code    string
 	Texts   []string // words, in lower case, by which an error without a code of its own is recognised
-	Class   facts.Class
+	Class   observed.Class
 	Warning bool // an operation carries it and goes on: judge by the operation's status alone
 	For     Area
 	Refs    []string // of the procedure: S33, N1, M4
@@ -56,7 +56,7 @@ func (r Row) In(lang string) Text {
 	return Text{Title: text.Title, Cause: Sentence(text.Cause), Remedy: Sentence(text.Remedy)}
 }
 
-// Remedy says in English what to do, as it stands in a facts.Fault: after a colon.
+// Remedy says in English what to do, as it stands in a observed.Fault: after a colon.
 func (r Row) Remedy() string { return english[r.Code].Remedy }
 
 // Catalogue returns every row, in the order in which they are shown.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 func TestRowsAreComplete(t *testing.T) {
@@ -18,7 +18,7 @@ func TestRowsAreComplete(t *testing.T) {
 		}
 		seen[key] = true
 		switch r.Class {
-		case facts.Temporary, facts.Operator, facts.Permanent:
+		case observed.Temporary, observed.Operator, observed.Permanent:
 		default:
 			t.Errorf("%s: class %q", r.Code, r.Class)
 		}
@@ -27,7 +27,7 @@ func TestRowsAreComplete(t *testing.T) {
 		default:
 			t.Errorf("%s: area %q", r.Code, r.For)
 		}
-		if r.Warning && r.Class != facts.Temporary {
+		if r.Warning && r.Class != observed.Temporary {
 			t.Errorf("%s: an operation that goes on needs nobody", r.Code)
 		}
 		for _, ref := range r.Refs {

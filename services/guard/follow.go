@@ -7,7 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -31,7 +31,7 @@ func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.R
 	}
 	c := p.enter(e, waiting.State[[]known](e.Wait))
 	if err := p.look(ctx, c); err != nil {
-		if _, ok := facts.FaultOf(err); !ok {
+		if _, ok := observed.FaultOf(err); !ok {
 			return bus.Result{}, err
 		}
 		p.trouble(err) // it passes; what is known already stays under guard
@@ -72,8 +72,8 @@ func (p *post) look(ctx context.Context, c *charge) error {
 		return err
 	}
 	c.mu.Lock()
-	q := facts.Query{}
-	refs := make([]facts.VMRef, len(c.things))
+	q := observed.Query{}
+	refs := make([]observed.VMRef, len(c.things))
 	for i, t := range c.things {
 		if t.writer == "" {
 			item, found := itemOf(vault, t.machine)
@@ -81,7 +81,7 @@ func (p *post) look(ctx context.Context, c *charge) error {
 				c.mu.Unlock()
 				return err
 			}
-			refs[i] = facts.VMRef{Name: t.name, ID: item.VMID}
+			refs[i] = observed.VMRef{Name: t.name, ID: item.VMID}
 		} else {
 			refs[i] = writerOf(vault, t)
 		}
@@ -109,7 +109,7 @@ func (p *post) look(ctx context.Context, c *charge) error {
 
 // follow takes in where a machine stands, and tells once when its failback is seen: it stands ready no more (S41).
 // The caller holds the charge.
-func (p *post) follow(ctx context.Context, c *charge, at int, item facts.Item, found bool) error {
+func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item, found bool) error {
 	s := stageOf(item, found)
 	k := c.known[at].follow(s, p.now(), p.site.JobWait+settled).learn(item, found)
 	if s == home && !c.known[at].Home {
@@ -136,34 +136,34 @@ func (p *post) lookAtAzure(ctx context.Context, c *charge) error {
 }
 
 // itemOf finds a machine's item. A classic reprotect replaces it by a new one of the same name.
-func itemOf(vault facts.Vault, m events.Machine) (facts.Item, bool) {
+func itemOf(vault observed.Vault, m events.Machine) (observed.Item, bool) {
 	if item, ok := vault.Item(m.Item); ok {
 		return item, true
 	}
-	back := slices.DeleteFunc(slices.Clone(vault.ItemsNamed(m.Name)), func(i facts.Item) bool {
+	back := slices.DeleteFunc(slices.Clone(vault.ItemsNamed(m.Name)), func(i observed.Item) bool {
 		return !i.ReversedOnce() || string(i.Architecture) != m.Architecture
 	})
 	if len(back) != 1 {
-		return facts.Item{}, false
+		return observed.Item{}, false
 	}
 	return back[0], true
 }
 
 // writerOf names the VM behind the choice of a master target or appliance, which may be an id or another name.
-func writerOf(vault facts.Vault, t thing) facts.VMRef {
+func writerOf(vault observed.Vault, t thing) observed.VMRef {
 	for _, f := range vault.Fabrics {
 		if mt, ok := f.MasterTarget(t.name); ok && t.writer == "master target" {
-			return facts.VMRef{Name: mt.Name}
+			return observed.VMRef{Name: mt.Name}
 		}
 		if a, ok := f.Appliance(t.name); ok && t.writer == "appliance" {
-			return facts.VMRef{Name: a.Name, ID: a.BIOSID}
+			return observed.VMRef{Name: a.Name, ID: a.BIOSID}
 		}
 	}
-	return facts.VMRef{Name: t.name}
+	return observed.VMRef{Name: t.name}
 }
 
 // learn takes in what the item says, and what it said first of the Azure VM and will not say for ever.
-func (k known) learn(i facts.Item, found bool) known {
+func (k known) learn(i observed.Item, found bool) known {
 	if !found {
 		return k
 	}

@@ -15,19 +15,19 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Vault is what the guard needs of Site Recovery.
 type Vault interface {
 	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
-	Item(ctx context.Context, id string) (facts.Item, error)
+	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	Item(ctx context.Context, id string) (observed.Item, error)
 }
 
 // Inventory finds machines in vCenter.
 type Inventory interface {
-	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+	Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error)
 }
 
 // Watch keeps machines of a vCenter in view, which it knows by their managed object ids.
@@ -36,13 +36,13 @@ type Watch interface {
 	Remove(id string)
 	// Run tells of each machine in view as it is, and again at each change, until ctx ends. While it cannot see
 	// it tells why at each attempt; while it can, nil now and then.
-	Run(ctx context.Context, tell func(facts.Watched), blind func(error))
+	Run(ctx context.Context, tell func(observed.Watched), blind func(error))
 }
 
 // Azure looks for the VMs of machines that run in Azure. It takes a while and never fails: what could not be read
 // is in the answer.
 type Azure interface {
-	Look(ctx context.Context, items []facts.Item, now func() time.Time) facts.AzureVMs
+	Look(ctx context.Context, items []observed.Item, now func() time.Time) observed.AzureVMs
 }
 
 // Site is what the guard needs of a site.

@@ -13,41 +13,41 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/memory"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // played is a site whose sides the test plays itself.
 type played struct {
 	mu    sync.Mutex
-	item  facts.Item
+	item  observed.Item
 	down  error // of Site Recovery
 	view  map[string]bool
-	tell  func(facts.Watched)
+	tell  func(observed.Watched)
 	blind func(error)
 }
 
-func (s *played) Vault(context.Context, time.Duration) (facts.Vault, error) {
+func (s *played) Vault(context.Context, time.Duration) (observed.Vault, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return facts.Vault{Items: []facts.Item{s.item}}, s.down
+	return observed.Vault{Items: []observed.Item{s.item}}, s.down
 }
 
-func (s *played) Item(context.Context, string) (facts.Item, error) {
+func (s *played) Item(context.Context, string) (observed.Item, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.item, s.down
 }
 
-func (s *played) Inventory(_ context.Context, q facts.Query) (facts.Inventory, error) {
-	var inv facts.Inventory
+func (s *played) Inventory(_ context.Context, q observed.Query) (observed.Inventory, error) {
+	var inv observed.Inventory
 	for _, ref := range q.VMs {
-		inv.VMs = append(inv.VMs, facts.VM{Ref: "ref-" + ref.Name, Name: ref.Name})
+		inv.VMs = append(inv.VMs, observed.VM{Ref: "ref-" + ref.Name, Name: ref.Name})
 	}
 	return inv, nil
 }
 
-func (s *played) Look(context.Context, []facts.Item, func() time.Time) facts.AzureVMs {
-	return facts.AzureVMs{}
+func (s *played) Look(context.Context, []observed.Item, func() time.Time) observed.AzureVMs {
+	return observed.AzureVMs{}
 }
 
 func (s *played) Add(id string)    { s.see(id, true) }
@@ -59,7 +59,7 @@ func (s *played) see(id string, in bool) {
 	s.view[id] = in
 }
 
-func (s *played) Run(ctx context.Context, tell func(facts.Watched), blind func(error)) {
+func (s *played) Run(ctx context.Context, tell func(observed.Watched), blind func(error)) {
 	s.mu.Lock()
 	s.tell, s.blind = tell, blind
 	s.mu.Unlock()
@@ -89,7 +89,7 @@ func (b stubborn) Publish(ctx context.Context, m bus.Message) error {
 func play(t *testing.T, away time.Duration, scene func(t *testing.T, s *played, log func() []events.Event[any])) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Faults{})
-		s := &played{view: map[string]bool{}, item: facts.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected"}}
+		s := &played{view: map[string]bool{}, item: observed.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected"}}
 		broker := stubborn{b.Connect(), time.Now().Add(away)}
 		g := New(map[string]Site{"tokyo": {s, s, s, s, 30 * time.Second, time.Hour}}, broker, time.Now, func(string, error) {})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -141,7 +141,7 @@ func publishStarted(t *testing.T, b bus.Broker) {
 }
 
 func (s *played) shows(name, state string) {
-	s.tell(facts.Watched{VM: facts.VM{Ref: "ref-" + name, Name: name, Power: state}})
+	s.tell(observed.Watched{VM: observed.VM{Ref: "ref-" + name, Name: name, Power: state}})
 }
 
 func TestToldAtOnceAndOnce(t *testing.T) {
@@ -185,7 +185,7 @@ func TestBusAway(t *testing.T) {
 
 func TestVaultAway(t *testing.T) {
 	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
-		s.change(func() { s.down = &facts.Fault{Class: facts.Temporary, Code: "azure.unreachable", What: "away"} })
+		s.change(func() { s.down = &observed.Fault{Class: observed.Temporary, Code: "azure.unreachable", What: "away"} })
 		<-time.After(time.Hour)
 		s.shows("web01", "poweredOn")
 		if told := log(); len(told) != 1 {
@@ -226,7 +226,7 @@ func TestFailback(t *testing.T) {
 func TestComesBack(t *testing.T) {
 	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
 		s.shows("web01", "poweredOff")
-		s.tell(facts.Watched{VM: facts.VM{Ref: "ref-web01"}, Gone: true})
+		s.tell(observed.Watched{VM: observed.VM{Ref: "ref-web01"}, Gone: true})
 		synctest.Wait()
 		s.change(func() {
 			if s.view["ref-web01"] {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // violation is one that is to be told, of a way of a thing.
@@ -19,7 +19,7 @@ type violation struct {
 
 // judge compares a thing as vCenter shows it with what was known of it: what is known from now on, and what is to
 // be told. What cannot be seen counts as unchanged.
-func (t thing) judge(k known, vm facts.Watched, now time.Time) (known, []violation) {
+func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []violation) {
 	if vm.Gone {
 		k.Ref = "" // it may come back under another id: made anew, or registered again
 		return k, nil
@@ -42,7 +42,7 @@ func (t thing) judge(k known, vm facts.Watched, now time.Time) (known, []violati
 	return k, told
 }
 
-func (t thing) judgePower(k known, vm facts.Watched) (known, []violation) {
+func (t thing) judgePower(k known, vm observed.Watched) (known, []violation) {
 	if vm.Power == "" || k.Home {
 		return k, nil
 	}
@@ -53,7 +53,7 @@ func (t thing) judgePower(k known, vm facts.Watched) (known, []violation) {
 	return k, []violation{{poweredOn, t.switchedOn()}}
 }
 
-func (t thing) judgeSnapshots(k known, vm facts.Watched) (known, []violation) {
+func (t thing) judgeSnapshots(k known, vm observed.Watched) (known, []violation) {
 	if vm.Unread["snapshot"] != "" {
 		return k, nil
 	}
@@ -76,7 +76,7 @@ func (t thing) judgeSnapshots(k known, vm facts.Watched) (known, []violation) {
 // of it: tasks and properties are reported apart.
 const afterMove = time.Minute
 
-func (t thing) judgeRelocation(k known, vm facts.Watched, now time.Time) (known, []violation) {
+func (t thing) judgeRelocation(k known, vm observed.Watched, now time.Time) (known, []violation) {
 	if k.Moving != "" && k.Moved != 0 && now.Sub(time.Unix(k.Moved, 0)) > afterMove {
 		k.Moving, k.Moved = "", 0
 	}
@@ -112,8 +112,8 @@ func (t thing) judgeRelocation(k known, vm facts.Watched, now time.Time) (known,
 
 // markOf tells a disk from the others of its VM, in few letters. Disks that replication attaches and detaches are
 // no relocation, so each is followed by itself.
-func markOf(d facts.VMDisk) string {
-	id := facts.NormalUUID(d.UUID)
+func markOf(d observed.VMDisk) string {
+	id := observed.NormalUUID(d.UUID)
 	if id == "" {
 		return d.Label
 	}
@@ -130,7 +130,7 @@ func place(disks map[string][]string, mark string) string {
 }
 
 // datastoreOf is the name in front of a disk's file: "[name] folder/file.vmdk".
-func datastoreOf(d facts.VMDisk) string {
+func datastoreOf(d observed.VMDisk) string {
 	name, _, found := strings.Cut(strings.TrimPrefix(d.File, "["), "]")
 	if !found {
 		return d.DatastoreRef
@@ -139,7 +139,7 @@ func datastoreOf(d facts.VMDisk) string {
 }
 
 // judgeAzure holds a machine against a look at Azure.
-func (t thing) judgeAzure(k known, look facts.AzureVMs) (known, []violation) {
+func (t thing) judgeAzure(k known, look observed.AzureVMs) (known, []violation) {
 	if k.Home || k.Azure == nil {
 		return k, nil
 	}
@@ -171,28 +171,28 @@ const (
 	notThere  // not in its resource group; the others could not be searched, or hold only what has its name
 )
 
-func find(look facts.AzureVMs, i facts.Item) (where, facts.AzureVM) {
+func find(look observed.AzureVMs, i observed.Item) (where, observed.AzureVM) {
 	home := i.AzureHome()
 	unlisted, looked := look.Groups[strings.ToLower(home)]
 	vms, sure := look.Of(i)
-	atHome := func(vm facts.AzureVM) bool { return facts.SameID(facts.ResourceGroupOf(vm.ID), home) }
+	atHome := func(vm observed.AzureVM) bool { return observed.SameID(observed.ResourceGroupOf(vm.ID), home) }
 	switch {
 	case look.Taken.IsZero() || !looked:
-		return unknown, facts.AzureVM{}
+		return unknown, observed.AzureVM{}
 	case sure && atHome(vms[0]):
 		return inPlace, vms[0]
 	case sure:
 		return elsewhere, vms[0]
 	case unlisted != "" || slices.ContainsFunc(vms, atHome):
-		return unknown, facts.AzureVM{}
+		return unknown, observed.AzureVM{}
 	case len(vms) == 0 && look.Elsewhere == "":
-		return nowhere, facts.AzureVM{}
+		return nowhere, observed.AzureVM{}
 	}
-	return notThere, facts.AzureVM{}
+	return notThere, observed.AzureVM{}
 }
 
-func (a azureVM) item() facts.Item {
-	return facts.Item{Location: "Recovery", AzureVM: a.ID, AzureVMName: a.Name, AzureGroup: a.Group, AzureDisks: a.Disks}
+func (a azureVM) item() observed.Item {
+	return observed.Item{Location: "Recovery", AzureVM: a.ID, AzureVMName: a.Name, AzureGroup: a.Group, AzureDisks: a.Disks}
 }
 
 // Where a machine stands on its way home, by the vault.
@@ -204,7 +204,7 @@ const (
 	home               // its failback has begun: it is switched on by right
 )
 
-func stageOf(i facts.Item, found bool) stage {
+func stageOf(i observed.Item, found bool) stage {
 	switch {
 	case !found:
 		return idle

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var (
@@ -20,28 +20,28 @@ var (
 // scene is what a watch reports, and the codes that are told then.
 type scene struct {
 	after time.Duration // since the scene before
-	vm    facts.VM
+	vm    observed.VM
 	gone  bool
 	want  []string
 }
 
-func power(state string) facts.VM { return facts.VM{Power: state} }
+func power(state string) observed.VM { return observed.VM{Power: state} }
 
-func disk(id, datastore string) facts.VMDisk {
-	return facts.VMDisk{UUID: "6000c29f-0000-0000-0000-0000" + id, Label: "Hard disk " + id, DatastoreRef: datastore, File: "[" + datastore + "] vm/vm.vmdk"}
+func disk(id, datastore string) observed.VMDisk {
+	return observed.VMDisk{UUID: "6000c29f-0000-0000-0000-0000" + id, Label: "Hard disk " + id, DatastoreRef: datastore, File: "[" + datastore + "] vm/vm.vmdk"}
 }
 
-func disks(all ...facts.VMDisk) facts.VM { return facts.VM{Disks: all} }
+func disks(all ...observed.VMDisk) observed.VM { return observed.VM{Disks: all} }
 
-func moving(begun time.Time, vm facts.VM) facts.VM {
-	vm.Moves = []facts.Move{{Kind: "VirtualMachine.relocate", State: "running", User: "ops", Begun: begun}}
+func moving(begun time.Time, vm observed.VM) observed.VM {
+	vm.Moves = []observed.Move{{Kind: "VirtualMachine.relocate", State: "running", User: "ops", Begun: begun}}
 	return vm
 }
 
-func snapshot(names ...string) facts.VM {
+func snapshot(names ...string) observed.VM {
 	vm := disks(disk("11111111", "A"))
 	for _, n := range names {
-		vm.Snapshots = append(vm.Snapshots, facts.Snapshot{Name: n, Path: n, Created: noon})
+		vm.Snapshots = append(vm.Snapshots, observed.Snapshot{Name: n, Path: n, Created: noon})
 	}
 	return vm
 }
@@ -77,7 +77,7 @@ func TestJudge(t *testing.T) {
 		{"snapshot of an appliance is allowed", machine, known{}, []scene{{vm: snapshot()}, {vm: snapshot("s")}}},
 		{"snapshots that cannot be read are unchanged", target, known{}, []scene{
 			{vm: snapshot("s"), want: []string{codeSnapshot}},
-			{vm: facts.VM{Unread: map[string]string{"snapshot": "denied"}}}, {vm: snapshot("s")},
+			{vm: observed.VM{Unread: map[string]string{"snapshot": "denied"}}}, {vm: snapshot("s")},
 		}},
 
 		{"moved while nobody saw it run", machine, known{}, []scene{
@@ -112,7 +112,7 @@ func TestJudge(t *testing.T) {
 		for i, s := range tt.scenes {
 			now = now.Add(s.after)
 			var told []violation
-			k, told = tt.thing.judge(k, facts.Watched{VM: s.vm, Gone: s.gone}, now)
+			k, told = tt.thing.judge(k, observed.Watched{VM: s.vm, Gone: s.gone}, now)
 			var codes []string
 			for _, v := range told {
 				codes = append(codes, v.fact.Code)
@@ -133,10 +133,10 @@ func TestJudge(t *testing.T) {
 
 const rg = "/subscriptions/s/resourceGroups/rg"
 
-func azureVMs(more func(*facts.AzureVMs), ids ...string) facts.AzureVMs {
-	look := facts.AzureVMs{Taken: noon, Groups: map[string]string{strings.ToLower(rg): ""}}
+func azureVMs(more func(*observed.AzureVMs), ids ...string) observed.AzureVMs {
+	look := observed.AzureVMs{Taken: noon, Groups: map[string]string{strings.ToLower(rg): ""}}
 	for _, id := range ids {
-		look.VMs = append(look.VMs, facts.AzureVM{ID: id, Name: facts.LastSegment(id), Disks: []string{"osdisk-web01"}})
+		look.VMs = append(look.VMs, observed.AzureVM{ID: id, Name: observed.LastSegment(id), Disks: []string{"osdisk-web01"}})
 	}
 	if more != nil {
 		more(&look)
@@ -146,20 +146,20 @@ func azureVMs(more func(*facts.AzureVMs), ids ...string) facts.AzureVMs {
 
 func TestJudgeAzure(t *testing.T) {
 	const here, there = rg + "/providers/Microsoft.Compute/virtualMachines/web01", "/subscriptions/s/resourceGroups/other/providers/Microsoft.Compute/virtualMachines/web01"
-	blind := func(l *facts.AzureVMs) { l.Groups[strings.ToLower(rg)] = "no permission" }
-	narrow := func(l *facts.AzureVMs) { l.Elsewhere = "no permission" }
+	blind := func(l *observed.AzureVMs) { l.Groups[strings.ToLower(rg)] = "no permission" }
+	narrow := func(l *observed.AzureVMs) { l.Elsewhere = "no permission" }
 	known1 := known{machineKnown: machineKnown{Azure: &azureVM{ID: here, Disks: []string{"osdisk-web01"}}}}
 	for _, tt := range []struct {
 		name  string
-		looks []facts.AzureVMs
+		looks []observed.AzureVMs
 		want  []string // what is told at each look holds this; "" nothing is told
 	}{
-		{"in place", []facts.AzureVMs{azureVMs(nil, strings.ToUpper(here)), azureVMs(nil, here)}, []string{"", ""}},
-		{"deleted, told once", []facts.AzureVMs{azureVMs(nil, here), azureVMs(nil), azureVMs(nil)}, []string{"", "was deleted", ""}},
-		{"moved, back, moved", []facts.AzureVMs{azureVMs(nil, there), azureVMs(nil, here), azureVMs(nil, there)}, []string{"to other", "", "to other"}},
-		{"not to be seen", []facts.AzureVMs{azureVMs(blind), {}, azureVMs(nil, here)}, []string{"", "", ""}},
-		{"away, and nobody can say where", []facts.AzureVMs{azureVMs(narrow)}, []string{"deleted or moved"}},
-		{"not to be seen after it went", []facts.AzureVMs{azureVMs(nil), azureVMs(blind), azureVMs(nil)}, []string{"was deleted", "", ""}},
+		{"in place", []observed.AzureVMs{azureVMs(nil, strings.ToUpper(here)), azureVMs(nil, here)}, []string{"", ""}},
+		{"deleted, told once", []observed.AzureVMs{azureVMs(nil, here), azureVMs(nil), azureVMs(nil)}, []string{"", "was deleted", ""}},
+		{"moved, back, moved", []observed.AzureVMs{azureVMs(nil, there), azureVMs(nil, here), azureVMs(nil, there)}, []string{"to other", "", "to other"}},
+		{"not to be seen", []observed.AzureVMs{azureVMs(blind), {}, azureVMs(nil, here)}, []string{"", "", ""}},
+		{"away, and nobody can say where", []observed.AzureVMs{azureVMs(narrow)}, []string{"deleted or moved"}},
+		{"not to be seen after it went", []observed.AzureVMs{azureVMs(nil), azureVMs(blind), azureVMs(nil)}, []string{"was deleted", "", ""}},
 	} {
 		k := known1
 		for i, look := range tt.looks {
@@ -220,17 +220,17 @@ func TestThings(t *testing.T) {
 func TestStages(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		item  facts.Item
+		item  observed.Item
 		found bool
 		want  stage
 	}{
-		{"no item", facts.Item{}, false, idle},
-		{"failed over, no job", facts.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin"}, true, idle},
-		{"its reprotect runs", facts.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin", JobID: "j", Scenario: facts.ReprotectScenario}, true, onWay},
-		{"replicates back", facts.Item{Provider: "InMageRcmFailback", State: "InitialReplicationInProgress"}, true, onWay},
-		{"protected", facts.Item{Provider: "InMage", State: "Protected"}, true, onWay},
-		{"its failback runs", facts.Item{Provider: "InMageRcmFailback", State: "Protected", JobID: "j", Scenario: "PlannedFailover"}, true, home},
-		{"failed back", facts.Item{Provider: "InMage", State: "UnplannedFailoverCommitPendingStatesBegin"}, true, home},
+		{"no item", observed.Item{}, false, idle},
+		{"failed over, no job", observed.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin"}, true, idle},
+		{"its reprotect runs", observed.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin", JobID: "j", Scenario: observed.ReprotectScenario}, true, onWay},
+		{"replicates back", observed.Item{Provider: "InMageRcmFailback", State: "InitialReplicationInProgress"}, true, onWay},
+		{"protected", observed.Item{Provider: "InMage", State: "Protected"}, true, onWay},
+		{"its failback runs", observed.Item{Provider: "InMageRcmFailback", State: "Protected", JobID: "j", Scenario: "PlannedFailover"}, true, home},
+		{"failed back", observed.Item{Provider: "InMage", State: "UnplannedFailoverCommitPendingStatesBegin"}, true, home},
 	} {
 		if got := stageOf(tt.item, tt.found); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)

@@ -20,9 +20,9 @@ import (
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/lab"
-	"reprotect.example/services/internal/lab/scenario"
 	"reprotect.example/services/internal/telemetry"
+	"reprotect.example/services/lab"
+	"reprotect.example/services/lab/scenario"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -7,7 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // post is where the reports of one site come in. It knows the cases that are under guard there.
@@ -21,7 +21,7 @@ type post struct {
 	mu    sync.Mutex
 	cases map[string]*charge            // by case
 	users map[string]map[string]*charge // by managed object id, then by case
-	vms   map[string]facts.Watched      // by managed object id, of those with users
+	vms   map[string]observed.Watched   // by managed object id, of those with users
 	dirty map[string]*charge            // to be judged
 	blind bool
 
@@ -31,7 +31,7 @@ type post struct {
 func newPost(s Site, b bus.Broker, now func() time.Time, trouble func(error)) *post {
 	return &post{
 		site: s, broker: b, now: now, trouble: trouble, news: make(chan struct{}, 1),
-		cases: map[string]*charge{}, users: map[string]map[string]*charge{}, vms: map[string]facts.Watched{}, dirty: map[string]*charge{},
+		cases: map[string]*charge{}, users: map[string]map[string]*charge{}, vms: map[string]observed.Watched{}, dirty: map[string]*charge{},
 	}
 }
 
@@ -124,7 +124,7 @@ func (p *post) soil(c *charge) {
 }
 
 // tell takes in how a machine stands.
-func (p *post) tell(vm facts.Watched) {
+func (p *post) tell(vm observed.Watched) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.users[vm.Ref] == nil {
@@ -239,9 +239,9 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 const homeLimit = time.Second
 
 // goesHome asks whether the failback of a machine has begun, since the last look.
-func (p *post) goesHome(ctx context.Context, k known) (facts.Item, bool) {
+func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 	if k.Item == "" {
-		return facts.Item{}, false
+		return observed.Item{}, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, homeLimit)
 	defer cancel()
@@ -285,17 +285,17 @@ func (p *post) sweep() {
 // azureLook is one look at Azure for all cases of a site.
 type azureLook struct {
 	mu   sync.Mutex
-	last facts.AzureVMs
+	last observed.AzureVMs
 }
 
 // azureVMs looks for the Azure VMs of all machines under guard, unless somebody did so just now.
-func (p *post) azureVMs(ctx context.Context) facts.AzureVMs {
+func (p *post) azureVMs(ctx context.Context) observed.AzureVMs {
 	p.azure.mu.Lock()
 	defer p.azure.mu.Unlock()
 	if !p.azure.last.Taken.IsZero() && p.now().Sub(p.azure.last.Taken) < p.site.Look {
 		return p.azure.last
 	}
-	var items []facts.Item
+	var items []observed.Item
 	p.mu.Lock()
 	var all []*charge
 	for _, c := range p.cases {

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // thing is what a case depends on: one of its machines, or the VM that writes the disks of some of them.
@@ -25,7 +25,7 @@ func things(s events.Started) []thing {
 		}
 		machines = append(machines, thing{name: m.Name, machine: m})
 		w := thing{name: m.MasterTarget, writer: "master target"}
-		if m.Architecture == string(facts.Modernized) {
+		if m.Architecture == string(observed.Modernized) {
 			w = thing{name: m.Appliance, writer: "appliance"}
 		}
 		if w.name == "" {

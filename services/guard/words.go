@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Codes of violations.
@@ -25,7 +25,7 @@ func (t thing) switchedOn() events.Violated {
 	}
 }
 
-func (t thing) isRelocated(r facts.Move) events.Violated {
+func (t thing) isRelocated(r observed.Move) events.Violated {
 	by := ""
 	if r.User != "" {
 		by = ", begun by " + r.User
@@ -63,8 +63,8 @@ func (t thing) hasSnapshot(paths []string) events.Violated {
 	}
 }
 
-func (t thing) leftAzure(at where, vm facts.AzureVM, i facts.Item) events.Violated {
-	group := facts.LastSegment(i.AzureHome())
+func (t thing) leftAzure(at where, vm observed.AzureVM, i observed.Item) events.Violated {
+	group := observed.LastSegment(i.AzureHome())
 	v := events.Violated{
 		Code: codeAzure, Machine: t.name,
 		What:      fmt.Sprintf("The Azure VM of %s is not in its resource group %s any more: it was deleted or moved", t.name, group),
@@ -76,7 +76,7 @@ func (t thing) leftAzure(at where, vm facts.AzureVM, i facts.Item) events.Violat
 		v.What = fmt.Sprintf("The Azure VM of %s was deleted from resource group %s", t.name, group)
 		v.Do += " Ask Microsoft support at once whether the machine can be brought back; else restore it from backup."
 	case elsewhere:
-		v.What = fmt.Sprintf("The Azure VM of %s was moved from resource group %s to %s", t.name, group, facts.LastSegment(facts.ResourceGroupOf(vm.ID)))
+		v.What = fmt.Sprintf("The Azure VM of %s was moved from resource group %s to %s", t.name, group, observed.LastSegment(observed.ResourceGroupOf(vm.ID)))
 		v.Do += fmt.Sprintf(" Move the VM with its disks back to %s, then look whether it replicates; if not, ask Microsoft support.", group)
 	}
 	return v

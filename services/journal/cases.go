@@ -4,19 +4,19 @@ import (
 	"context"
 	"encoding/json"
 
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // CaseFilter says which cases; what is empty does not restrict.
 type CaseFilter struct {
-	State   string // as in progress.Case
+	State   string // as in cases.Case
 	Site    string
 	Request string
 }
 
-// Cases returns where the cases stand, the oldest first, without their history, which Case has. As in progress.Log, a
+// Cases returns where the cases stand, the oldest first, without their history, which Case has. As in cases.Log, a
 // request that waited is none of them once it has become cases.
-func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error) {
+func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]cases.Case, error) {
 	rows, err := s.readers.QueryContext(ctx, `SELECT document,
 			(id = request OR step = '') AND EXISTS (SELECT 1 FROM cases AS other WHERE other.request = cases.request AND other.id <> cases.id)
 		FROM cases
@@ -26,11 +26,11 @@ func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error
 		return nil, s.explain("read the cases", err)
 	}
 	defer func() { _ = rows.Close() }() // what fails shows in Err
-	cases := []progress.Case{}
+	listed := []cases.Case{}
 	for rows.Next() {
 		var document []byte
 		var others bool // of the same request
-		var c progress.Case
+		var c cases.Case
 		if err = rows.Scan(&document, &others); err == nil {
 			err = json.Unmarshal(document, &c)
 		}
@@ -38,24 +38,24 @@ func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]progress.Case, error
 			return nil, s.explain("read the cases", err)
 		}
 		if !others || !c.OfRequest() {
-			cases = append(cases, c)
+			listed = append(listed, c)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, s.explain("read the cases", err)
 	}
-	return cases, nil
+	return listed, nil
 }
 
 // Case returns where a case stands, with its whole history.
-func (s *Store) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
+func (s *Store) Case(ctx context.Context, id string) (c cases.Case, found bool, err error) {
 	story, err := s.Story(ctx, id)
 	if err != nil {
 		return c, false, err
 	}
-	var l progress.Log
+	var l cases.Log
 	for _, r := range story {
-		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact has no part in it
+		_, _ = l.Add(cases.ReadEntry(r)) // what is no fact has no part in it
 	}
 	c, found = l.Case(id)
 	return c, found, nil

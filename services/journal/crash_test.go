@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // A copy of the files between two transactions is what a power cut leaves: all that Keep returned for is in it.
@@ -90,8 +90,8 @@ func holds(t *testing.T, s *Store, ids []string) {
 			t.Errorf("lost: %s", id)
 		}
 	}
-	cases, err := s.Cases(t.Context(), CaseFilter{})
-	if want := withoutHistory(progress.Fold(entries(log))); err != nil || jsonOf(cases) != jsonOf(want) {
+	listed, err := s.Cases(t.Context(), CaseFilter{})
+	if want := withoutHistory(cases.Fold(entries(log))); err != nil || jsonOf(listed) != jsonOf(want) {
 		t.Errorf("the cases do not fit the events: %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // mostFolded is how many cases that are under way are kept in memory. The others are read again when they move.
@@ -16,8 +16,8 @@ const mostFolded = 1000
 // each overtakes the one before; to fold all of them at each would take ever longer. So those that are overtaken
 // are left out: then the projection is the same, but for its history.
 type folded struct {
-	entries []progress.Entry // that count, in the order of the log
-	stored  []uint64         // the places in case_events
+	entries []cases.Entry // that count, in the order of the log
+	stored  []uint64      // the places in case_events
 	ended   bool
 }
 
@@ -53,7 +53,7 @@ func (s *Store) folded(ctx context.Context, id string) (*folded, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.entries = append(f.entries, progress.ReadEntry(m.Received))
+		f.entries = append(f.entries, cases.ReadEntry(m.Received))
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -73,15 +73,15 @@ func (f *folded) places() []uint64 {
 
 // add takes in the next entry of the log and leaves out what nothing depends on any more. Everything counts that is
 // no report on the way, and of those reports the ones that say something which no other says.
-func (f *folded) add(e progress.Entry) {
-	if slices.ContainsFunc(f.entries, func(old progress.Entry) bool { return old.Header.ID == e.Header.ID }) {
+func (f *folded) add(e cases.Entry) {
+	if slices.ContainsFunc(f.entries, func(old cases.Entry) bool { return old.Header.ID == e.Header.ID }) {
 		return // another message of the same event: the first stands
 	}
 	f.entries = append(f.entries, e)
 	if len(f.entries) < 3 {
 		return
 	}
-	var first, asked, earliest, newest, progressed, latest progress.Entry
+	var first, asked, earliest, newest, progressed, latest cases.Entry
 	for i, e := range f.entries {
 		if i == 0 {
 			first, earliest, newest = e, e, e // the first names the site
@@ -106,19 +106,19 @@ func (f *folded) add(e progress.Entry) {
 		}
 	}
 	keep := []uint64{first.Sequence, asked.Sequence, earliest.Sequence, newest.Sequence, progressed.Sequence, latest.Sequence}
-	f.entries = slices.DeleteFunc(f.entries, func(e progress.Entry) bool {
+	f.entries = slices.DeleteFunc(f.entries, func(e cases.Entry) bool {
 		return passing(e) && !slices.Contains(keep, e.Sequence)
 	})
 }
 
 // passing says whether a report tells where a case stands for the moment only.
-func passing(e progress.Entry) bool {
+func passing(e cases.Entry) bool {
 	return e.Kind == events.TypeWaiting.Kind || e.Kind == events.TypeProgressed.Kind
 }
 
 // overtaken says whether a report is older than one that stands before it in the log. Positions rise along the way
 // of a case; where one has none, the order of the log counts. It is what package progress goes by.
-func overtaken(e, by progress.Entry) bool {
+func overtaken(e, by cases.Entry) bool {
 	return e.Header.Position > 0 && e.Header.Position < by.Header.Position
 }
 
@@ -141,7 +141,7 @@ func (s *Store) project(ctx context.Context, touched map[string]*folded) error {
 			}
 		}
 		f.stored = now
-		c := progress.Fold(f.entries)[0] // all are facts of this case
+		c := cases.Fold(f.entries)[0] // all are facts of this case
 		f.ended = c.End
 		c.History = nil
 		document, err := json.Marshal(c)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func serve(t *testing.T, s *Store, o HandlerOptions) *httptest.Server {
@@ -127,14 +127,14 @@ func TestCasesAsTheyAre(t *testing.T) {
 	s, log := library(t)
 	server := serve(t, s, HandlerOptions{})
 	_, body := ask(t, "GET", server.URL+"/api/v1/cases/r1-db01", "")
-	var got progress.Case
+	var got cases.Case
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
 	}
 	for i := range log {
 		log[i].Sequence = uint64(i + 1)
 	}
-	if want := progress.Fold(entries(log))[0]; jsonOf(got) != jsonOf(want) {
+	if want := cases.Fold(entries(log))[0]; jsonOf(got) != jsonOf(want) {
 		t.Errorf("%s\nwant %s", jsonOf(got), jsonOf(want))
 	}
 }

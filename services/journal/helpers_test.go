@@ -10,7 +10,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 var begun = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
@@ -93,10 +93,10 @@ func story(caseID string, sequence uint64) []bus.Received {
 }
 
 // entries reads messages as the projection does.
-func entries(all []bus.Received) []progress.Entry {
-	var read []progress.Entry
+func entries(all []bus.Received) []cases.Entry {
+	var read []cases.Entry
 	for _, r := range all {
-		read = append(read, progress.ReadEntry(r))
+		read = append(read, cases.ReadEntry(r))
 	}
 	return read
 }
@@ -119,9 +119,9 @@ func jsonOf(v any) string {
 }
 
 // withoutHistory is what the table of the cases holds.
-func withoutHistory(cases []progress.Case) []progress.Case {
-	kept := []progress.Case{}
-	for _, c := range cases {
+func withoutHistory(listed []cases.Case) []cases.Case {
+	kept := []cases.Case{}
+	for _, c := range listed {
 		c.History = nil
 		kept = append(kept, c)
 	}

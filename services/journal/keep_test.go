@@ -18,7 +18,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/schemas"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func TestKeepsEachMessageOnce(t *testing.T) {
@@ -188,7 +188,7 @@ func TestProjectionIsThatOfTheLog(t *testing.T) {
 				log = append(log, r)
 			}
 		}
-		want := progress.Fold(entries(log))
+		want := cases.Fold(entries(log))
 		compare := func(when string) {
 			got, err := s.Cases(context.Background(), CaseFilter{})
 			if err != nil {
@@ -247,12 +247,12 @@ func TestReportsThatWereOvertakenDoNotCount(t *testing.T) {
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	const keepers, cases = 8, 6
+	const keepers, listed = 8, 6
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var followed atomic.Int64
 	var reading, keeping sync.WaitGroup
-	const want = cases * 10
+	const want = listed * 10
 	for range 3 {
 		reading.Go(func() {
 			var last uint64
@@ -275,8 +275,8 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	for k := range keepers { // each keeps everything, as after many redeliveries, in an order of its own
 		keeping.Go(func() {
-			for i := range cases {
-				for _, r := range story(fmt.Sprintf("c%d", (i+k)%cases), uint64(100*i)) {
+			for i := range listed {
+				for _, r := range story(fmt.Sprintf("c%d", (i+k)%listed), uint64(100*i)) {
 					if err := s.Keep(ctx, r); err != nil {
 						t.Error(err)
 					}
@@ -287,7 +287,7 @@ func TestManyAtOnce(t *testing.T) {
 	keeping.Wait()
 	reading.Wait()
 	st, err := s.Stats(ctx)
-	if err != nil || st.Messages != want || st.Cases != cases || st.Open != 0 || st.Duplicates != want*(keepers-1) || followed.Load() != 3 {
+	if err != nil || st.Messages != want || st.Cases != listed || st.Open != 0 || st.Duplicates != want*(keepers-1) || followed.Load() != 3 {
 		t.Errorf("%+v, %d followed: %v", st, followed.Load(), err)
 	}
 }

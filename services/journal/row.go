@@ -11,7 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // row is a message as it is kept.
@@ -19,8 +19,8 @@ type row struct {
 	received bus.Received
 	key      string
 	headers  string
-	entry    progress.Entry // what it tells
-	counts   bool           // it is a fact that has a part in the projection of its case
+	entry    cases.Entry // what it tells
+	counts   bool        // it is a fact that has a part in the projection of its case
 	site     string
 	caseID   string
 	step     string
@@ -28,7 +28,7 @@ type row struct {
 
 // read makes the row of a message. It never fails: what cannot be understood is kept as well.
 func read(r bus.Received) row {
-	w := row{received: r, entry: progress.ReadEntry(r)}
+	w := row{received: r, entry: cases.ReadEntry(r)}
 	if r.Headers != nil {
 		raw, _ := json.Marshal(r.Headers) // a map of strings has a JSON form always
 		w.headers = string(raw)
@@ -43,7 +43,7 @@ func read(r bus.Received) row {
 	}
 	if isFact(r.Subject) { // the subject is what the bus vouches for
 		w.site, w.caseID, w.step = place(r.Subject)
-		var l progress.Log
+		var l cases.Log
 		_, err := l.Add(w.entry)
 		w.counts = err == nil
 	}

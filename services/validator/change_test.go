@@ -10,7 +10,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
@@ -258,8 +258,8 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 // bare is a vCenter that shows nothing.
 type bare struct{}
 
-func (bare) Inventory(context.Context, facts.Query) (facts.Inventory, error) {
-	return facts.Inventory{}, nil
+func (bare) Inventory(context.Context, observed.Query) (observed.Inventory, error) {
+	return observed.Inventory{}, nil
 }
 
 func changer(t *testing.T) validator {

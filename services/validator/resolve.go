@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Defaults are the site's choices where the request makes none.
@@ -28,11 +28,11 @@ type named struct {
 }
 
 // Resolve turns a request into the cases that it becomes, by the id of each. Problems mean that it becomes none.
-func Resolve(id string, r events.Request, at time.Time, vault facts.Vault, d Defaults) (ids []string, cases map[string]events.Case, problems []events.Problem) {
+func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d Defaults) (ids []string, cases map[string]events.Case, problems []events.Problem) {
 	wanted, problems := expand(r, vault)
 	type member struct {
 		machine events.Machine
-		item    facts.Item
+		item    observed.Item
 	}
 	var members []member
 	taken := map[string]string{}
@@ -99,9 +99,9 @@ func unused(cases map[string]events.Case, id string) string {
 }
 
 // expand lists the machines of a request: those of the plan in its order, then those named.
-func expand(r events.Request, vault facts.Vault) (wanted []named, problems []events.Problem) {
+func expand(r events.Request, vault observed.Vault) (wanted []named, problems []events.Problem) {
 	if r.Plan != "" {
-		i := slices.IndexFunc(vault.Plans, func(p facts.Plan) bool { return strings.EqualFold(p.Name, r.Plan) || facts.SameID(p.ID, r.Plan) })
+		i := slices.IndexFunc(vault.Plans, func(p observed.Plan) bool { return strings.EqualFold(p.Name, r.Plan) || observed.SameID(p.ID, r.Plan) })
 		if i < 0 {
 			var names []string
 			for _, p := range vault.Plans {
@@ -128,19 +128,19 @@ func expand(r events.Request, vault facts.Vault) (wanted []named, problems []eve
 	return wanted, nil
 }
 
-func find(n named, vault facts.Vault, fabric string) (facts.Item, *events.Problem) {
+func find(n named, vault observed.Vault, fabric string) (observed.Item, *events.Problem) {
 	found := vault.ItemsNamed(n.request.Name)
 	if fabric != "" {
-		found = slices.DeleteFunc(found, func(i facts.Item) bool {
+		found = slices.DeleteFunc(found, func(i observed.Item) bool {
 			f, ok := vault.Fabric(i.FabricID)
-			return !ok || !strings.EqualFold(f.Name, fabric) && !facts.SameID(f.ID, fabric)
+			return !ok || !strings.EqualFold(f.Name, fabric) && !observed.SameID(f.ID, fabric)
 		})
 	}
 	switch len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return facts.Item{}, &events.Problem{
+		return observed.Item{}, &events.Problem{
 			Code: "machine.unknown", Place: n.place, Message: fmt.Sprintf("No replicated machine %q is in vault %s", n.request.Name, vault.Name),
 			Remedy: choose("Names that are alike: ", alike(n.request.Name, vault), "Replicated items"),
 		}
@@ -149,14 +149,14 @@ func find(n named, vault facts.Vault, fabric string) (facts.Item, *events.Proble
 	for _, i := range found {
 		ids = append(ids, i.ID)
 	}
-	return facts.Item{}, &events.Problem{
+	return observed.Item{}, &events.Problem{
 		Code: "machine.ambiguous", Place: n.place, Message: fmt.Sprintf("%d replicated machines are called %q", len(found), n.request.Name),
 		Remedy: "Name the one you mean by its id: " + strings.Join(ids, " or "),
 	}
 }
 
 // alike lists names that share their beginning with the one that is not there.
-func alike(name string, vault facts.Vault) []string {
+func alike(name string, vault observed.Vault) []string {
 	name = strings.ToLower(name)
 	for n := len(name); n > 1; n-- {
 		var names []string
@@ -180,7 +180,7 @@ func choose(lead string, names []string, page string) string {
 	return lead + strings.Join(names, ", ") + "."
 }
 
-func unread(vault facts.Vault, part string) string {
+func unread(vault observed.Vault, part string) string {
 	if why := vault.Unread[part]; why != "" {
 		return " They could not be read: " + why + "."
 	}
@@ -189,7 +189,7 @@ func unread(vault facts.Vault, part string) string {
 
 // machine makes every choice that can be made now: the machine's own, else the request's, else the site's, else
 // the one with room.
-func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Defaults, room *room) events.Machine {
+func machine(choice events.Choice, item observed.Item, vault observed.Vault, d Defaults, room *room) events.Machine {
 	fabric, _ := vault.Fabric(item.FabricID)
 	choice = choice.Or(events.Choice{
 		MasterTarget: d.MasterTarget[item.OS], ProcessServer: d.ProcessServer, Appliance: d.Appliance,
@@ -200,7 +200,7 @@ func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Default
 	if m.Datastore == "" {
 		m.Datastore = "auto"
 	}
-	if item.Architecture == facts.Modernized {
+	if item.Architecture == observed.Modernized {
 		m.Appliance, m.LogStorageAccount = choice.Appliance, choice.LogStorageAccount
 		if m.Appliance == "" {
 			m.Appliance = room.appliance(item, fabric.Appliances)
@@ -220,7 +220,7 @@ func machine(choice events.Choice, item facts.Item, vault facts.Vault, d Default
 		m.ProcessServer = fabric.ProcessServers[0].Name
 	}
 	if m.RetentionDrive == "" { // the page's defaults (S24)
-		m.RetentionDrive = map[string]string{facts.Windows: "R", facts.Linux: "/mnt/retention"}[item.OS]
+		m.RetentionDrive = map[string]string{observed.Windows: "R", observed.Linux: "/mnt/retention"}[item.OS]
 	}
 	return m
 }

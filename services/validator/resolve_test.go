@@ -8,32 +8,32 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // theVault has web01 and db01 (modernized), app01 and app02 of one replication group and two machines called
 // twin (classic).
-func theVault() facts.Vault {
-	item := func(id, name string, a facts.Architecture, os, group string) facts.Item {
+func theVault() observed.Vault {
+	item := func(id, name string, a observed.Architecture, os, group string) observed.Item {
 		fabric := "/fabrics/rcm"
-		if a == facts.Classic {
+		if a == observed.Classic {
 			fabric = "/fabrics/cs"
 		}
-		return facts.Item{ID: "/vaults/v/items/" + id, Name: name, Architecture: a, OS: os, GroupID: group, GroupName: group, FabricID: fabric}
+		return observed.Item{ID: "/vaults/v/items/" + id, Name: name, Architecture: a, OS: os, GroupID: group, GroupName: group, FabricID: fabric}
 	}
-	return facts.Vault{
+	return observed.Vault{
 		Name: "vault-tokyo",
-		Items: []facts.Item{
-			item("1", "web01", facts.Modernized, "linux", ""), item("2", "db01", facts.Modernized, "windows", ""),
-			item("3", "app01", facts.Classic, "windows", "erp"), item("4", "app02", facts.Classic, "windows", "erp"),
-			item("5", "twin", facts.Classic, "linux", ""), item("6", "Twin", facts.Modernized, "linux", ""),
+		Items: []observed.Item{
+			item("1", "web01", observed.Modernized, "linux", ""), item("2", "db01", observed.Modernized, "windows", ""),
+			item("3", "app01", observed.Classic, "windows", "erp"), item("4", "app02", observed.Classic, "windows", "erp"),
+			item("5", "twin", observed.Classic, "linux", ""), item("6", "Twin", observed.Modernized, "linux", ""),
 		},
-		Fabrics: []facts.Fabric{
-			{ID: "/fabrics/rcm", Name: "rcm", Appliances: []facts.Appliance{
+		Fabrics: []observed.Fabric{
+			{ID: "/fabrics/rcm", Name: "rcm", Appliances: []observed.Appliance{
 				{Name: "APPL-SICK", Health: "Critical"}, {Name: "APPL-BUSY", Health: "Normal", ProtectedItems: 30}, {Name: "APPL-FREE", Health: "Normal", ProtectedItems: 3}}},
-			{ID: "/fabrics/cs", Name: "cs", MasterTargets: []facts.MasterTarget{{Name: "MT-WIN", OS: "windows"}, {Name: "MT-LIN", OS: "linux"}}, ProcessServers: []facts.ProcessServer{{Name: "PS-01"}}},
+			{ID: "/fabrics/cs", Name: "cs", MasterTargets: []observed.MasterTarget{{Name: "MT-WIN", OS: "windows"}, {Name: "MT-LIN", OS: "linux"}}, ProcessServers: []observed.ProcessServer{{Name: "PS-01"}}},
 		},
-		Plans: []facts.Plan{{Name: "ERP", Items: []string{"/VAULTS/v/items/4", "/vaults/v/items/1", "/vaults/v/items/3"}}},
+		Plans: []observed.Plan{{Name: "ERP", Items: []string{"/VAULTS/v/items/4", "/vaults/v/items/1", "/vaults/v/items/3"}}},
 	}
 }
 
@@ -118,7 +118,7 @@ func TestPlanInAVaultWithoutPlans(t *testing.T) {
 // A request that becomes no case at all would be answered by nobody.
 func TestPlanWithoutMachines(t *testing.T) {
 	vault := theVault()
-	vault.Plans = append(slices.Clone(vault.Plans), facts.Plan{Name: "EMPTY"})
+	vault.Plans = append(slices.Clone(vault.Plans), observed.Plan{Name: "EMPTY"})
 	_, cases, problems := Resolve("r7", events.Request{Plan: "empty"}, time.Now(), vault, Defaults{})
 	if cases != nil || len(problems) != 1 || problems[0].Code != "machine.none" || problems[0].Place != "/data/plan" {
 		t.Errorf("%v, %+v", cases, problems)

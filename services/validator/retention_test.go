@@ -7,17 +7,19 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 var acceptedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
 type refreshed struct {
-	facts   facts.Vault
+	facts   observed.Vault
 	fabrics []string
 }
 
-func (r *refreshed) Vault(context.Context, time.Duration) (facts.Vault, error) { return r.facts, nil }
+func (r *refreshed) Vault(context.Context, time.Duration) (observed.Vault, error) {
+	return r.facts, nil
+}
 func (r *refreshed) RefreshProvider(_ context.Context, fabric string) error {
 	r.fabrics = append(r.fabrics, fabric)
 	return nil

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // mostDisks is how many disks a master target or an appliance takes (S7, M1).
@@ -19,7 +19,7 @@ type room struct {
 	needs  map[string]int    // disks, by replication group
 }
 
-func newRoom(vault facts.Vault) *room {
+func newRoom(vault observed.Vault) *room {
 	r := &room{used: map[string]int{}, groups: map[string]string{}, needs: map[string]int{}}
 	replicating := map[string]int{} // by id
 	for _, i := range vault.Items {
@@ -42,7 +42,7 @@ func newRoom(vault facts.Vault) *room {
 }
 
 // take notes that a machine goes to a master target or an appliance.
-func (r *room) take(writer string, item facts.Item) {
+func (r *room) take(writer string, item observed.Item) {
 	if item.GroupID == "" || r.groups[item.GroupID] != writer {
 		r.used[strings.ToLower(writer)] += r.need(item)
 	}
@@ -52,7 +52,7 @@ func (r *room) take(writer string, item facts.Item) {
 }
 
 // need is how many disks come with a machine: a replication group comes as a whole.
-func (r *room) need(item facts.Item) int {
+func (r *room) need(item observed.Item) int {
 	if item.GroupID != "" {
 		return r.needs[item.GroupID]
 	}
@@ -60,11 +60,11 @@ func (r *room) need(item facts.Item) int {
 }
 
 // appliance picks a healthy one (M1: any will do) that sees the machine's datastores, with the fewest disks.
-func (r *room) appliance(item facts.Item, all []facts.Appliance) string {
+func (r *room) appliance(item observed.Item, all []observed.Appliance) string {
 	if of := r.groups[item.GroupID]; item.GroupID != "" && of != "" {
 		return of
 	}
-	fit := func(a facts.Appliance) int { // the less, the better
+	fit := func(a observed.Appliance) int { // the less, the better
 		unfit := 0
 		if a.Health != "Normal" {
 			unfit += 2
@@ -87,7 +87,7 @@ func (r *room) appliance(item facts.Item, all []facts.Appliance) string {
 }
 
 // masterTarget picks the first one of the machine's system (S8) that has room, else the first.
-func (r *room) masterTarget(item facts.Item, all []facts.MasterTarget) string {
+func (r *room) masterTarget(item observed.Item, all []observed.MasterTarget) string {
 	if of := r.groups[item.GroupID]; item.GroupID != "" && of != "" {
 		return of
 	}

@@ -5,23 +5,23 @@ import (
 	"testing"
 
 	"reprotect.example/events"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // crowd is a vault with so many machines of two disks, every third of a replication group.
-func crowd(machines int) (facts.Vault, events.Request) {
-	v := facts.Vault{Fabrics: []facts.Fabric{
-		{ID: "/rcm", Appliances: []facts.Appliance{
+func crowd(machines int) (observed.Vault, events.Request) {
+	v := observed.Vault{Fabrics: []observed.Fabric{
+		{ID: "/rcm", Appliances: []observed.Appliance{
 			{ID: "/a/blind", Name: "BLIND", Health: "Normal"}, {ID: "/a/one", Name: "ONE", Health: "Normal", Datastores: []string{"DS"}},
 			{ID: "/a/two", Name: "TWO", Health: "Normal", Datastores: []string{"DS"}}, {ID: "/a/sick", Name: "SICK", Health: "Critical", Datastores: []string{"DS"}}}},
-		{ID: "/cs", MasterTargets: []facts.MasterTarget{
+		{ID: "/cs", MasterTargets: []observed.MasterTarget{
 			{Name: "MT-WIN", OS: "windows"}, {Name: "MT-A", OS: "linux", DiskCount: 30}, {Name: "MT-B", OS: "linux"}}},
 	}}
 	r := events.Request{}
 	for i := range machines {
-		item := facts.Item{ID: fmt.Sprint("/i/", i), Name: fmt.Sprint("m", i), OS: "linux", Disks: make([]facts.ItemDisk, 2), Datastores: []string{"DS"}, Architecture: facts.Modernized, FabricID: "/rcm"}
+		item := observed.Item{ID: fmt.Sprint("/i/", i), Name: fmt.Sprint("m", i), OS: "linux", Disks: make([]observed.ItemDisk, 2), Datastores: []string{"DS"}, Architecture: observed.Modernized, FabricID: "/rcm"}
 		if i%2 == 1 {
-			item.Architecture, item.FabricID = facts.Classic, "/cs"
+			item.Architecture, item.FabricID = observed.Classic, "/cs"
 		}
 		if i%3 == 0 {
 			item.GroupID, item.GroupName = "group-"+string(item.Architecture), "group"

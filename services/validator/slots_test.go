@@ -8,21 +8,21 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // full is a vault with web01, which runs in Azure, and an appliance of which so many disks are taken.
-func full(disks, taken int) facts.Vault {
+func full(disks, taken int) observed.Vault {
 	azure := "/subscriptions/s/resourceGroups/g"
-	return facts.Vault{
-		Items: []facts.Item{{
-			ID: "/i/web01", Name: "web01", Architecture: facts.Modernized, FabricID: "/rcm", State: "UnplannedFailoverStatesBegin", Location: "Recovery",
-			FailedOverAt: acceptedAt.Add(-time.Hour), AzureVMName: "web01", AzureGroup: azure, Disks: make([]facts.ItemDisk, disks),
+	return observed.Vault{
+		Items: []observed.Item{{
+			ID: "/i/web01", Name: "web01", Architecture: observed.Modernized, FabricID: "/rcm", State: "UnplannedFailoverStatesBegin", Location: "Recovery",
+			FailedOverAt: acceptedAt.Add(-time.Hour), AzureVMName: "web01", AzureGroup: azure, Disks: make([]observed.ItemDisk, disks),
 		}, {
-			ID: "/i/other", Name: "other", Architecture: facts.Modernized, FabricID: "/rcm", ApplianceID: "/a", Provider: "InMageRcmFailback",
-			Disks: make([]facts.ItemDisk, taken),
+			ID: "/i/other", Name: "other", Architecture: observed.Modernized, FabricID: "/rcm", ApplianceID: "/a", Provider: "InMageRcmFailback",
+			Disks: make([]observed.ItemDisk, taken),
 		}},
-		Fabrics: []facts.Fabric{{ID: "/rcm", Name: "rcm", Appliances: []facts.Appliance{{ID: "/a", Name: "APPL", Health: "Normal"}}}},
+		Fabrics: []observed.Fabric{{ID: "/rcm", Name: "rcm", Appliances: []observed.Appliance{{ID: "/a", Name: "APPL", Health: "Normal"}}}},
 	}
 }
 

@@ -13,21 +13,21 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
 
 // Vault is what the validator needs of Site Recovery.
 type Vault interface {
 	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
 	// RefreshProvider lets the configuration server of a fabric report anew.
 	RefreshProvider(ctx context.Context, fabricID string) error
 }
 
 // Inventory reads vCenter.
 type Inventory interface {
-	Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error)
+	Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error)
 }
 
 // Site is what the service needs of a site.
@@ -218,7 +218,7 @@ func refresh(ctx context.Context, site Site, c events.Case) error {
 	done := map[string]bool{}
 	for _, m := range c.Machines {
 		item, _ := vault.Item(m.Item)
-		if item.Architecture != facts.Classic || done[item.FabricID] {
+		if item.Architecture != observed.Classic || done[item.FabricID] {
 			continue
 		}
 		done[item.FabricID] = true

@@ -15,7 +15,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Reasons to wait, as they stand in a waiting event.
@@ -70,7 +70,7 @@ func telling(place int) int {
 // mends them. It counts from the first look that failed since the last that did not. An error that is none of theirs
 // comes back.
 func Surroundings(err error, machines []string, previous bus.Wait, now time.Time, look time.Duration, into ...func(bus.Draft) bus.Draft) (bus.Result, error) {
-	fault, ok := facts.FaultOf(err)
+	fault, ok := observed.FaultOf(err)
 	if !ok {
 		return bus.Result{}, err
 	}

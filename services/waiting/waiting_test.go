@@ -7,7 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 const look = 30 * time.Second
@@ -28,12 +28,12 @@ func TestPauseGrowsToTenLooks(t *testing.T) {
 func TestSurroundings(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
-		fault facts.Fault
+		fault observed.Fault
 		want  string
 	}{
-		{facts.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
-		{facts.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
-		{facts.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: facts.Operator}, ForVCenter},
+		{observed.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
+		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
+		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: observed.Operator}, ForVCenter},
 	} {
 		r, err := Surroundings(&tt.fault, []string{"web01"}, bus.Wait{Note: "agent\n" + now.Add(-time.Hour).Format(time.RFC3339Nano) + "\nits agent"}, now, look)
 		if err != nil || len(r.Publish) != 1 {
@@ -50,7 +50,7 @@ func TestSurroundings(t *testing.T) {
 		if err != nil || len(again.Publish) != 0 || again.After == 0 {
 			t.Errorf("the same wait is told twice: %+v, %v", again, err)
 		}
-		other, err := Surroundings(&facts.Fault{Code: "azure.timeout", What: "too slow"}, nil, bus.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
+		other, err := Surroundings(&observed.Fault{Code: "azure.timeout", What: "too slow"}, nil, bus.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
 		if err != nil || len(other.Publish) != 1 || !other.Publish[0].Data().(events.Waiting).Since.Equal(now) {
 			t.Errorf("an outage that looks different counts anew: %+v, %v", other, err)
 		}

@@ -16,9 +16,9 @@ import (
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/journalclient"
-	"reprotect.example/services/internal/lab"
-	"reprotect.example/services/internal/lab/scenario"
 	"reprotect.example/services/internal/telemetry"
+	"reprotect.example/services/lab"
+	"reprotect.example/services/lab/scenario"
 )
 
 // simulated adds the lab and the demonstration.

@@ -17,7 +17,7 @@ import (
 	"reprotect.example/services/internal/cli/azurebus"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/preflight"
 )
 
 // world is what the commands reach: the bus, the vaults and the vCenters of the config.
@@ -45,10 +45,10 @@ func world() cli.Deps {
 			}
 			return jetbus.Topology(app.NATSTopology(c, groups...)), nil
 		},
-		Preflight: func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error) {
+		Preflight: func(ctx context.Context, cfgPath string, ask preflight.Ask) (preflight.Report, error) {
 			c, err := load(cfgPath)
 			if err != nil {
-				return report.Report{}, err
+				return preflight.Report{}, err
 			}
 			return app.Ask(ctx, c, ask, zap.NewNop())
 		},

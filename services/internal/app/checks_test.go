@@ -12,8 +12,8 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/lab"
-	"reprotect.example/services/internal/lab/scenario"
+	"reprotect.example/services/lab"
+	"reprotect.example/services/lab/scenario"
 	"reprotect.example/services/validator"
 )
 

@@ -17,10 +17,10 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/lab"
-	"reprotect.example/services/internal/lab/scenario"
 	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/journal"
+	"reprotect.example/services/lab"
+	"reprotect.example/services/lab/scenario"
 )
 
 // keeper is a process that keeps the journal.

@@ -7,10 +7,10 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/azurevm"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/observed"
 )
 
 // vault is a site's vault whose looks also tell what else the checks judge: the Azure VMs, and whether the ports
@@ -21,13 +21,13 @@ type vault struct {
 	vms    *azurevm.Client
 	probes []config.Probe
 
-	seenVMs    *recent[facts.AzureVMs]
-	seenProbes *recent[[]facts.Probe]
+	seenVMs    *recent[observed.AzureVMs]
+	seenProbes *recent[[]observed.Probe]
 }
 
 func watchVault(client *asr.Client, sc config.Site) (vault, error) {
 	vms, err := azurevm.New(client)
-	return vault{client, sc.Limits.Look, vms, sc.Network.Probes, &recent[facts.AzureVMs]{}, &recent[[]facts.Probe]{}}, err
+	return vault{client, sc.Limits.Look, vms, sc.Network.Probes, &recent[observed.AzureVMs]{}, &recent[[]observed.Probe]{}}, err
 }
 
 // within is the vault for one who looks often: what is beside the vault may be that old.
@@ -38,7 +38,7 @@ func (v vault) within(age time.Duration) vault {
 
 // Vault is a look at the vault with what is beside it. What cannot be observed is no error: it stands in the
 // facts. With maxAge 0 everything is observed anew.
-func (v vault) Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
+func (v vault) Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
 	look, err := v.Client.Vault(ctx, maxAge)
 	if err != nil {
 		return look, err
@@ -47,14 +47,14 @@ func (v vault) Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, er
 		maxAge = max(maxAge, v.age)
 	}
 	look.AzureVMs, err = v.seenVMs.get(ctx, maxAge, look.Taken,
-		func(vms facts.AzureVMs) bool { return azurevm.Covers(vms, look.Items) },
-		func(ctx context.Context) facts.AzureVMs { return v.vms.Look(ctx, look.Items, time.Now) })
+		func(vms observed.AzureVMs) bool { return azurevm.Covers(vms, look.Items) },
+		func(ctx context.Context) observed.AzureVMs { return v.vms.Look(ctx, look.Items, time.Now) })
 	if err != nil {
 		return look, err
 	}
 	look.Probes, err = v.seenProbes.get(ctx, maxAge, look.Taken,
-		func([]facts.Probe) bool { return true },
-		func(ctx context.Context) []facts.Probe { return probe(ctx, v.probes) })
+		func([]observed.Probe) bool { return true },
+		func(ctx context.Context) []observed.Probe { return probe(ctx, v.probes) })
 	return look, err
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/observed"
 )
 
 func TestProbe(t *testing.T) {
@@ -35,7 +35,7 @@ func TestProbe(t *testing.T) {
 		}
 		got[i].Failure = "" // the words are the system's
 	}
-	want := []facts.Probe{
+	want := []observed.Probe{
 		{Name: "open", Address: open.Addr().String()}, {Name: "closed", Address: closed.Addr().String()},
 		{Name: "nowhere", Address: "nowhere.invalid:443", Unclear: true},
 	}

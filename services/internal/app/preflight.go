@@ -12,31 +12,31 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/datastore"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/observed"
+	"reprotect.example/services/preflight"
 	"reprotect.example/services/validator"
 )
 
 // Preflight makes every check for a request now, and looks for its datastores. A vCenter that cannot be read
 // does not end it: what depends on it is then unknown, with the reason.
-func Preflight(ctx context.Context, c config.Config, r events.Request, log *zap.Logger) (report.Report, error) {
-	return Ask(ctx, c, report.Ask{Request: r}, log)
+func Preflight(ctx context.Context, c config.Config, r events.Request, log *zap.Logger) (preflight.Report, error) {
+	return Ask(ctx, c, preflight.Ask{Request: r}, log)
 }
 
 // Ask is Preflight for more than one kind of question: the whole vault, before its disaster, in another language.
-func Ask(ctx context.Context, c config.Config, ask report.Ask, log *zap.Logger) (report.Report, error) {
+func Ask(ctx context.Context, c config.Config, ask preflight.Ask, log *zap.Logger) (preflight.Report, error) {
 	name, s, done, err := openSite(c, ask.Request.Site, log)
 	if err != nil {
-		return report.Report{}, err
+		return preflight.Report{}, err
 	}
 	defer done()
 	vault, err := s.vault.Vault(ctx, 0)
 	if err != nil {
-		return report.Report{}, err
+		return preflight.Report{}, err
 	}
 	vault = vault.Indexed()
-	found := report.Report{Site: name, Taken: vault.Taken, Plan: ask.Request.Plan, All: ask.All}
+	found := preflight.Report{Site: name, Taken: vault.Taken, Plan: ask.Request.Plan, All: ask.All}
 	if ask.All {
 		ask.Request.Machines, found.LeftOut = everyMachine(vault, s.config.Fabric)
 		if len(ask.Request.Machines) == 0 {
@@ -69,10 +69,10 @@ func Ask(ctx context.Context, c config.Config, ask report.Ask, log *zap.Logger) 
 }
 
 // judge makes the checks of one case and looks for its datastores.
-func judge(in checks.Input) report.Case {
-	c := report.Case{Findings: checks.Run(in)}
+func judge(in checks.Input) preflight.Case {
+	c := preflight.Case{Findings: checks.Run(in)}
 	for _, m := range in.Case.Machines {
-		c.Machines = append(c.Machines, report.Machine{Machine: m, Stage: stage(in.Vault, m)})
+		c.Machines = append(c.Machines, preflight.Machine{Machine: m, Stage: stage(in.Vault, m)})
 	}
 	if in.InventoryError != "" {
 		return c
@@ -86,27 +86,27 @@ func judge(in checks.Input) report.Case {
 	return c
 }
 
-func stage(vault facts.Vault, m events.Machine) report.Stage {
+func stage(vault observed.Vault, m events.Machine) preflight.Stage {
 	item, _ := vault.Item(m.Item)
 	switch {
 	case checks.AtHome(item):
-		return report.NotYet
+		return preflight.NotYet
 	case item.ReversedOnce():
-		return report.Reversed
+		return preflight.Reversed
 	}
-	return report.FailedOver
+	return preflight.FailedOver
 }
 
 // everyMachine names the machines of a vault that may ever be reprotected, each by its id: two may have one name.
 // A fabric restricts them, as it does those of a request.
-func everyMachine(vault facts.Vault, fabric string) (machines []events.RequestMachine, leftOut []report.LeftOut) {
+func everyMachine(vault observed.Vault, fabric string) (machines []events.RequestMachine, leftOut []preflight.LeftOut) {
 	for _, i := range vault.Items {
 		f, _ := vault.Fabric(i.FabricID)
 		switch {
-		case fabric != "" && !strings.EqualFold(f.Name, fabric) && !facts.SameID(f.ID, fabric):
-			leftOut = append(leftOut, report.LeftOut{Machine: i.Name, Why: report.OtherFabric})
+		case fabric != "" && !strings.EqualFold(f.Name, fabric) && !observed.SameID(f.ID, fabric):
+			leftOut = append(leftOut, preflight.LeftOut{Machine: i.Name, Why: preflight.OtherFabric})
 		case i.Migrated():
-			leftOut = append(leftOut, report.LeftOut{Machine: i.Name, Why: report.Migrated})
+			leftOut = append(leftOut, preflight.LeftOut{Machine: i.Name, Why: preflight.Migrated})
 		default:
 			machines = append(machines, events.RequestMachine{Name: i.ID})
 		}
@@ -139,7 +139,7 @@ func Datastores(ctx context.Context, c config.Config, siteName, machine string, 
 		return events.Placement{}, err
 	}
 	for _, d := range all.Datastores { // the inventory has those around the machines, with what the machines take
-		if !slices.ContainsFunc(inventory.Datastores, func(known facts.Datastore) bool { return known.Ref == d.Ref }) {
+		if !slices.ContainsFunc(inventory.Datastores, func(known observed.Datastore) bool { return known.Ref == d.Ref }) {
 			inventory.Datastores = append(inventory.Datastores, d)
 		}
 	}
@@ -153,12 +153,12 @@ func Datastores(ctx context.Context, c config.Config, siteName, machine string, 
 }
 
 // caseFor resolves the case of a machine, or of the first that is failed over.
-func caseFor(vault facts.Vault, name string, d validator.Defaults) (events.Case, error) {
+func caseFor(vault observed.Vault, name string, d validator.Defaults) (events.Case, error) {
 	if name == "" {
-		i := slices.IndexFunc(vault.Items, facts.Item.FailedOver)
+		i := slices.IndexFunc(vault.Items, observed.Item.FailedOver)
 		if i < 0 {
-			return events.Case{}, &facts.Fault{
-				Class: facts.Operator, Code: "machine.none", What: "no machine of the vault is failed over, so there is none to judge datastores for",
+			return events.Case{}, &observed.Fault{
+				Class: observed.Operator, Code: "machine.none", What: "no machine of the vault is failed over, so there is none to judge datastores for",
 				Remedy: "name a machine with --for",
 			}
 		}
@@ -167,7 +167,7 @@ func caseFor(vault facts.Vault, name string, d validator.Defaults) (events.Case,
 	request := events.Request{Machines: []events.RequestMachine{{Name: name}}}
 	ids, cases, problems := validator.Resolve("datastores", request, time.Now(), vault, d)
 	if problems != nil {
-		return events.Case{}, &facts.Fault{Class: facts.Operator, Code: problems[0].Code, What: problems[0].Message, Remedy: problems[0].Remedy}
+		return events.Case{}, &observed.Fault{Class: observed.Operator, Code: problems[0].Code, What: problems[0].Message, Remedy: problems[0].Remedy}
 	}
 	return cases[ids[0]], nil
 }

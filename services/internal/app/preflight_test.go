@@ -10,9 +10,9 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/lab"
-	"reprotect.example/services/internal/lab/scenario"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/lab"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/preflight"
 )
 
 // inLab starts a lab; do takes actions, one a line.
@@ -94,14 +94,14 @@ func TestAskAll(t *testing.T) {
 	c, do := inLab(t, sc)
 	do("set-item web01 protectionState Protected", "set-item web01 activeLocation Primary", "power-on web01",
 		"set-item db01 protectionState MigrationCompleted", "add-snapshot MT-WIN-01 old")
-	all, err := Ask(t.Context(), c, report.Ask{All: true, Lang: "ja"}, zap.NewNop())
+	all, err := Ask(t.Context(), c, preflight.Ask{All: true, Lang: "ja"}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(all.LeftOut, []report.LeftOut{{Machine: "db01", Why: report.Migrated}}) || len(all.Cases) != 3 {
+	if !slices.Equal(all.LeftOut, []preflight.LeftOut{{Machine: "db01", Why: preflight.Migrated}}) || len(all.Cases) != 3 {
 		t.Fatalf("left out %v, %d cases", all.LeftOut, len(all.Cases))
 	}
-	stages := map[string]report.Stage{}
+	stages := map[string]preflight.Stage{}
 	blocking := map[string][]string{}
 	for _, theCase := range all.Cases {
 		for _, m := range theCase.Machines {
@@ -116,7 +116,7 @@ func TestAskAll(t *testing.T) {
 			}
 		}
 	}
-	if stages["web01"] != report.NotYet || stages["app01"] != report.FailedOver {
+	if stages["web01"] != preflight.NotYet || stages["app01"] != preflight.FailedOver {
 		t.Errorf("stages %v", stages)
 	}
 	if len(blocking) != 1 || !slices.Equal(blocking["mail01"], []string{"master-target.snapshots"}) {
@@ -129,7 +129,7 @@ func TestAskAll(t *testing.T) {
 	if err != nil || now.Ready() {
 		t.Errorf("not failed over, and ready: %v", err)
 	}
-	ahead, err := Ask(t.Context(), c, report.Ask{Request: named, Ahead: true}, zap.NewNop())
+	ahead, err := Ask(t.Context(), c, preflight.Ask{Request: named, Ahead: true}, zap.NewNop())
 	if err != nil || !ahead.Ready() {
 		t.Errorf("asked ahead, and not ready: %v %+v", err, ahead)
 	}
@@ -139,7 +139,7 @@ func TestAskAllOfAnEmptyVault(t *testing.T) {
 	sc := scenario.Default(1)
 	c, do := inLab(t, sc)
 	do("set-item web01 protectionState MigrationCompleted")
-	all, err := Ask(t.Context(), c, report.Ask{All: true}, zap.NewNop())
+	all, err := Ask(t.Context(), c, preflight.Ask{All: true}, zap.NewNop())
 	if err != nil || all.Ready() || len(all.Problems) != 1 || len(all.LeftOut) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}

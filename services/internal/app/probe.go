@@ -8,16 +8,16 @@ import (
 	"syscall"
 	"time"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/observed"
 )
 
 // probeLimit is how long a server may take to accept a connection.
 const probeLimit = 3 * time.Second
 
 // probe tries all addresses at the same time: a TCP connection that is closed at once, nothing is sent.
-func probe(ctx context.Context, probes []config.Probe) []facts.Probe {
-	results := make([]facts.Probe, len(probes))
+func probe(ctx context.Context, probes []config.Probe) []observed.Probe {
+	results := make([]observed.Probe, len(probes))
 	var trying sync.WaitGroup
 	for i, p := range probes {
 		trying.Go(func() { results[i] = connectTo(ctx, p) })
@@ -26,8 +26,8 @@ func probe(ctx context.Context, probes []config.Probe) []facts.Probe {
 	return results
 }
 
-func connectTo(ctx context.Context, p config.Probe) facts.Probe {
-	result := facts.Probe{Name: p.Name, Address: p.Address}
+func connectTo(ctx context.Context, p config.Probe) observed.Probe {
+	result := observed.Probe{Name: p.Name, Address: p.Address}
 	dialer := net.Dialer{Timeout: probeLimit}
 	connection, err := dialer.DialContext(ctx, "tcp", p.Address)
 	if err == nil {

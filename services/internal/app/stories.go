@@ -6,8 +6,8 @@ import (
 
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/journalclient"
-	"reprotect.example/services/internal/progress"
 	"reprotect.example/services/journal"
 	"reprotect.example/services/validator"
 )
@@ -49,7 +49,7 @@ var errFound = errors.New("found")
 // Kept implements validator.Log. Commands are few, so all on the subject are read.
 func (k kept) Kept(ctx context.Context, subject, id string) (bool, error) {
 	each := func(r bus.Received) error {
-		if progress.ReadEntry(r).Header.ID == id {
+		if cases.ReadEntry(r).Header.ID == id {
 			return errFound
 		}
 		return nil

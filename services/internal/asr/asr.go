@@ -3,7 +3,7 @@
 //
 // It is the only importer of the Site Recovery SDK, which it uses unmodified (API version 2025-01-01). Nothing
 // differs between a lab and production but Options.Endpoint, Options.CAFile and the credential. Every error is
-// a *facts.Fault that says what happened to which machine or vault and what to do; none holds a secret.
+// a *observed.Fault that says what happened to which machine or vault and what to do; none holds a secret.
 //
 // What the service says was learned from the SDK's source and from recorded traffic; where a field is not what
 // its name suggests, the conversion says so.
@@ -28,7 +28,7 @@ import (
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"go.uber.org/zap"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Options of a client. Subscription, ResourceGroup, Vault and Credential are required.
@@ -143,7 +143,7 @@ func (c *Client) Reading() (azcore.TokenCredential, *arm.ClientOptions) {
 	return c.login, c.pipeline(&gate{now: c.options.Now}, &c.reads, c.retry)
 }
 
-// Fault gives an error of such a reader the form of this client's own: a *facts.Fault that holds no secret. What
+// Fault gives an error of such a reader the form of this client's own: a *observed.Fault that holds no secret. What
 // says what could not be done.
 func (c *Client) Fault(what string, err error) error { return c.fault(what, err) }
 
@@ -200,5 +200,5 @@ func (o Options) transport() (policy.Transporter, error) {
 }
 
 func wrongOption(what, remedy string, err error) error {
-	return &facts.Fault{Class: facts.Permanent, Code: CodeOptions, What: "the Site Recovery client cannot be set up: " + what, Remedy: remedy, Err: err}
+	return &observed.Fault{Class: observed.Permanent, Code: CodeOptions, What: "the Site Recovery client cannot be set up: " + what, Remedy: remedy, Err: err}
 }

@@ -1,8 +1,8 @@
 package asr
 
 import (
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 )
 
 // Codes of our own: for what Site Recovery says without a code, and for what goes wrong before it is asked. What
@@ -27,10 +27,10 @@ const (
 
 // Explain says who can do something about an error of a job or a refusal, and what. An unknown code is the
 // operator's, without a remedy: show Azure's recommended action then.
-func Explain(code, message string) (facts.Class, string) {
+func Explain(code, message string) (observed.Class, string) {
 	known, ok := lookUp(code, message)
 	if !ok {
-		return facts.Operator, ""
+		return observed.Operator, ""
 	}
 	return known.Class, known.Remedy()
 }

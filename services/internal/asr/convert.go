@@ -8,15 +8,15 @@ import (
 
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Conversions never fail: what the service leaves out is the zero value. Any pointer of the SDK may be nil.
 
-func job(j *sr.Job) facts.Job {
+func job(j *sr.Job) observed.Job {
 	p := val(j.Properties)
-	out := facts.Job{
-		ID: facts.LastSegment(val(j.ID)), Scenario: val(p.ScenarioName), FriendlyName: val(p.FriendlyName),
+	out := observed.Job{
+		ID: observed.LastSegment(val(j.ID)), Scenario: val(p.ScenarioName), FriendlyName: val(p.FriendlyName),
 		State: val(p.State), StateText: val(p.StateDescription),
 		Target: val(p.TargetObjectID), TargetName: val(p.TargetObjectName),
 		Start: when(p.StartTime), End: when(p.EndTime), Actions: texts(p.AllowedActions),
@@ -29,7 +29,7 @@ func job(j *sr.Job) facts.Job {
 	}
 	for _, t := range p.Tasks {
 		if t != nil {
-			out.Tasks = append(out.Tasks, facts.Task{ID: val(t.TaskID), Name: first(val(t.FriendlyName), val(t.Name)),
+			out.Tasks = append(out.Tasks, observed.Task{ID: val(t.TaskID), Name: first(val(t.FriendlyName), val(t.Name)),
 				State: val(t.State), StateText: val(t.StateDescription), Start: when(t.StartTime), End: when(t.EndTime)})
 		}
 	}
@@ -44,8 +44,8 @@ func job(j *sr.Job) facts.Job {
 
 // jobProblems gathers the errors of a job and of its tasks at any depth, each once: a job repeats the errors
 // of its tasks.
-func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []facts.Problem) []facts.Problem {
-	add := func(p facts.Problem) {
+func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []observed.Problem) []observed.Problem {
+	add := func(p observed.Problem) {
 		for _, f := range found {
 			if f.Code == p.Code && f.Message == p.Message {
 				return
@@ -62,14 +62,14 @@ func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []fact
 			continue
 		}
 		s := val(e.ServiceErrorDetails)
-		add(facts.Problem{Code: val(s.Code), Message: shown(s.Message), Causes: shown(s.PossibleCauses),
+		add(observed.Problem{Code: val(s.Code), Message: shown(s.Message), Causes: shown(s.PossibleCauses),
 			Action: shown(s.RecommendedAction), Severity: val(e.ErrorLevel)})
 		if p := e.ProviderErrorDetails; p != nil {
 			code := val(p.ErrorID)
 			if p.ErrorCode != nil {
 				code = strconv.Itoa(int(*p.ErrorCode))
 			}
-			add(facts.Problem{Code: code, Message: shown(p.ErrorMessage), Causes: shown(p.PossibleCauses),
+			add(observed.Problem{Code: code, Message: shown(p.ErrorMessage), Causes: shown(p.PossibleCauses),
 				Action: shown(p.RecommendedAction), Severity: val(e.ErrorLevel)})
 		}
 	}
@@ -86,44 +86,44 @@ func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []fact
 	return found
 }
 
-func problems(errors ...*sr.HealthError) []facts.Problem {
-	var out []facts.Problem
+func problems(errors ...*sr.HealthError) []observed.Problem {
+	var out []observed.Problem
 	for _, e := range errors {
 		if e != nil {
-			out = append(out, facts.Problem{Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
+			out = append(out, observed.Problem{Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
 				Causes: shown(e.PossibleCauses), Action: shown(e.RecommendedAction), Severity: val(e.ErrorLevel)})
 		}
 	}
 	return out
 }
 
-func replicationPolicy(p *sr.Policy) facts.Policy {
+func replicationPolicy(p *sr.Policy) observed.Policy {
 	properties := val(p.Properties)
-	out := facts.Policy{ID: val(p.ID), Name: first(val(properties.FriendlyName), val(p.Name))}
+	out := observed.Policy{ID: val(p.ID), Name: first(val(properties.FriendlyName), val(p.Name))}
 	if properties.ProviderSpecificDetails != nil {
 		out.Provider = val(properties.ProviderSpecificDetails.GetPolicyProviderSpecificDetails().InstanceType)
 	}
 	return out
 }
 
-func mapping(m *sr.ProtectionContainerMapping) facts.Mapping {
+func mapping(m *sr.ProtectionContainerMapping) observed.Mapping {
 	p := val(m.Properties)
-	return facts.Mapping{ID: val(m.ID), PolicyID: val(p.PolicyID), State: val(p.State),
+	return observed.Mapping{ID: val(m.ID), PolicyID: val(p.PolicyID), State: val(p.State),
 		FabricID: upTo(val(m.ID), segFabrics), ContainerID: upTo(val(m.ID), segContainers),
 		TargetContainerID: val(p.TargetProtectionContainerID)}
 }
 
-func vCenter(v *sr.VCenter) facts.RegisteredVCenter {
+func vCenter(v *sr.VCenter) observed.RegisteredVCenter {
 	p := val(v.Properties)
-	return facts.RegisteredVCenter{ID: val(v.ID), Name: first(val(p.FriendlyName), val(v.Name)), Address: val(p.IPAddress),
+	return observed.RegisteredVCenter{ID: val(v.ID), Name: first(val(p.FriendlyName), val(v.Name)), Address: val(p.IPAddress),
 		Status: val(p.DiscoveryStatus), Heartbeat: when(p.LastHeartbeat), FabricID: upTo(val(v.ID), segFabrics)}
 }
 
 // plan lists a plan's members in the order of its groups. Shutdown and failover groups may repeat the members
 // of the boot groups: each counts once.
-func plan(p *sr.RecoveryPlan) facts.Plan {
+func plan(p *sr.RecoveryPlan) observed.Plan {
 	properties := val(p.Properties)
-	out := facts.Plan{ID: val(p.ID), Name: first(val(properties.FriendlyName), val(p.Name))}
+	out := observed.Plan{ID: val(p.ID), Name: first(val(properties.FriendlyName), val(p.Name))}
 	seen := map[string]bool{}
 	for _, g := range properties.Groups {
 		if g == nil {
@@ -150,7 +150,7 @@ const (
 
 // segment returns the name after a segment of an id, in any letter case; "" when there is none.
 func segment(id, kind string) string {
-	return facts.LastSegment(upTo(id, kind))
+	return observed.LastSegment(upTo(id, kind))
 }
 
 // upTo cuts an id behind the name that follows a segment; "" when there is none.
@@ -214,7 +214,7 @@ func gigabytes(s *string) float64 {
 
 // family is the operating system family; "" when it is neither Windows nor Linux.
 func family(s *string) string {
-	if f := strings.ToLower(val(s)); f == facts.Windows || f == facts.Linux {
+	if f := strings.ToLower(val(s)); f == observed.Windows || f == observed.Linux {
 		return f
 	}
 	return ""

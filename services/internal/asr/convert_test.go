@@ -7,7 +7,7 @@ import (
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"github.com/google/go-cmp/cmp"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 const (
@@ -32,54 +32,54 @@ func TestItem(t *testing.T) {
 	t.Parallel()
 	upper := "/SUBSCRIPTIONS/11111111-1111-4111-8111-111111111111/RESOURCEGROUPS/RG-HOME/PROVIDERS/MICROSOFT.RECOVERYSERVICES/VAULTS/VAULT-HOME/REPLICATIONFABRICS/CS-01"
 	tests := map[string]struct {
-		want                                    facts.Item
+		want                                    observed.Item
 		failedOver, reversed, protected, isBusy bool
 	}{
-		"item-classic": {failedOver: true, isBusy: true, want: facts.Item{
+		"item-classic": {failedOver: true, isBusy: true, want: observed.Item{
 			ID: classicAt + "/replicationProtectionContainers/cloud_cs-01/replicationProtectedItems/item-db01", Name: "db01",
-			Architecture: facts.Classic, Provider: "InMageAzureV2", FabricID: classicAt, ContainerID: classicAt + "/replicationProtectionContainers/cloud_cs-01",
+			Architecture: observed.Classic, Provider: "InMageAzureV2", FabricID: classicAt, ContainerID: classicAt + "/replicationProtectionContainers/cloud_cs-01",
 			PolicyID: fixtureVault + "/replicationPolicies/p1", State: "UnplannedFailoverStatesBegin", StateText: "Failover committed", Location: "Recovery",
 			Operations: []string{"DisableProtection", "SwitchProtection"}, Scenario: "SwitchReplicationGroupProtection", JobID: jobGUID,
 			Health: "Warning", FailoverHealth: "Normal", FailedOverAt: at("2026-03-01T10:47:12.0055332Z"),
-			HealthErrors: []facts.Problem{
+			HealthErrors: []observed.Problem{
 				{Code: "78144", Severity: "Warning", Message: "No app-consistent recovery point.", Causes: "VSS", Action: "See https://example.net/help?t=…&c=…&s=…&h=… for more."},
 				{Code: "1", Message: "tools"},
 			},
-			OS: facts.Windows, OSVersion: "Microsoft Windows Server 2019", GroupID: "group-1", GroupName: "ERP",
+			OS: observed.Windows, OSVersion: "Microsoft Windows Server 2019", GroupID: "group-1", GroupName: "ERP",
 			AzureVM: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/db01", AzureVMName: "db01",
 			AgentVersion: "9.60.0.0", AgentHeartbeat: at("2026-03-01T10:38:11Z"), MasterTargetID: "MT-ID", ProcessServerID: "PS-ID",
 			VMID: "33333333-3333-4333-8333-333333333333", VCenterID: "5", Datastores: []string{"VMFS-01"},
-			Disks: []facts.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 21474836480}},
+			Disks: []observed.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 21474836480}},
 		}},
-		"item-classic-back": {reversed: true, protected: true, want: facts.Item{
+		"item-classic-back": {reversed: true, protected: true, want: observed.Item{
 			ID:   upper + "/REPLICATIONPROTECTIONCONTAINERS/CLOUD_CS-01/REPLICATIONPROTECTEDITEMS/item-db01-new",
-			Name: "db01", Architecture: facts.Classic, Provider: "InMage", FabricID: upper, ContainerID: upper + "/REPLICATIONPROTECTIONCONTAINERS/CLOUD_CS-01",
+			Name: "db01", Architecture: observed.Classic, Provider: "InMage", FabricID: upper, ContainerID: upper + "/REPLICATIONPROTECTIONCONTAINERS/CLOUD_CS-01",
 			State: "Protected", StateText: "Protected", Location: "Primary", Operations: []string{"PlannedFailover"},
-			OS: facts.Linux, OSVersion: "Ubuntu 22.04", Physical: true,
+			OS: observed.Linux, OSVersion: "Ubuntu 22.04", Physical: true,
 			AgentVersion: "9.61.0.0", AgentHeartbeat: at("2026-03-01T12:00:00Z"), MasterTargetID: "MT-ID", ProcessServerID: "PS-ID",
 			VMID: "44444444-4444-4444-8444-444444444444", VCenterID: "5", Datastores: []string{"VMFS-02"},
-			Disks:       []facts.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 100}, {ID: "{2}", Name: "Disk1", CapacityBytes: 200}},
-			Replication: facts.Replication{Percent: ptr(42), ProcessedBytes: 42, TransferredBytes: 31, Health: "InProgress"},
+			Disks:       []observed.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 100}, {ID: "{2}", Name: "Disk1", CapacityBytes: 200}},
+			Replication: observed.Replication{Percent: ptr(42), ProcessedBytes: 42, TransferredBytes: 31, Health: "InProgress"},
 		}},
-		"item-modernized": {failedOver: true, want: facts.Item{
+		"item-modernized": {failedOver: true, want: observed.Item{
 			ID: modernizedAt + "/replicationProtectionContainers/appliance-container/replicationProtectedItems/item-web01", Name: "web01",
-			Architecture: facts.Modernized, Provider: "InMageRcm", FabricID: modernizedAt, ContainerID: modernizedAt + "/replicationProtectionContainers/appliance-container",
+			Architecture: observed.Modernized, Provider: "InMageRcm", FabricID: modernizedAt, ContainerID: modernizedAt + "/replicationProtectionContainers/appliance-container",
 			PolicyID: fixtureVault + "/replicationPolicies/p2", State: "UnplannedFailoverCommitPendingStatesBegin", StateText: "Failover completed", Location: "Recovery",
 			Operations: []string{"Commit", "SwitchProtection"}, Health: "Normal", FailoverHealth: "Normal", FailedOverAt: at("2026-03-01T04:22:13.1215306Z"),
-			OS: facts.Linux, OSVersion: "Ubuntu Linux (64-bit)", GroupID: "SHOP", GroupName: "SHOP", AzureVMName: "web01",
+			OS: observed.Linux, OSVersion: "Ubuntu Linux (64-bit)", GroupID: "SHOP", GroupName: "SHOP", AzureVMName: "web01",
 			AgentVersion: "9.62.0.1", AgentHeartbeat: at("2026-03-01T04:19:49.7773107Z"), AgentRegistered: ptr(false), LogStorage: storage,
 			VMID: "5013A427-875d-400f-8488-ae04c6780453", VCenterID: site + "/vcenters/vcenter80", VMDeleted: ptr(false), PowerState: "OFF",
-			Datastores: []string{"VMFS-01"}, Disks: []facts.ItemDisk{{ID: "{9}", Name: "/dev/sda", CapacityBytes: 42949672960}},
+			Datastores: []string{"VMFS-01"}, Disks: []observed.ItemDisk{{ID: "{9}", Name: "/dev/sda", CapacityBytes: 42949672960}},
 		}},
-		"item-modernized-back": {reversed: true, want: facts.Item{
+		"item-modernized-back": {reversed: true, want: observed.Item{
 			ID: modernizedAt + "/replicationProtectionContainers/appliance-container/replicationProtectedItems/item-web01", Name: "web01",
-			Architecture: facts.Modernized, Provider: "InMageRcmFailback", FabricID: modernizedAt, ContainerID: modernizedAt + "/replicationProtectionContainers/appliance-container",
+			Architecture: observed.Modernized, Provider: "InMageRcmFailback", FabricID: modernizedAt, ContainerID: modernizedAt + "/replicationProtectionContainers/appliance-container",
 			State: "InitialReplicationInProgress", StateText: "Initial replication is in progress", Location: "Primary", Operations: []string{"DisableProtection"},
-			OS: facts.Linux, AzureVM: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web01-77", AzureVMName: "web01-77",
+			OS: observed.Linux, AzureVM: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/web01-77", AzureVMName: "web01-77",
 			AgentVersion: "9.62.0.1", AgentHeartbeat: at("2026-03-01T04:53:39Z"), ApplianceID: "APPL-ID", LogStorage: storage,
 			VCenterID: site + "/vcenters/vcenter80", Datastores: []string{"VMFS-02"},
-			Disks:       []facts.ItemDisk{{ID: "{9}", Name: "/dev/sda", UUID: "6000C29b-0000-4000-8000-000000000001", CapacityBytes: 42949672960}},
-			Replication: facts.Replication{Percent: ptr(37), ProcessedBytes: 370, TransferredBytes: 360, Health: "InProgress"},
+			Disks:       []observed.ItemDisk{{ID: "{9}", Name: "/dev/sda", UUID: "6000C29b-0000-4000-8000-000000000001", CapacityBytes: 42949672960}},
+			Replication: observed.Replication{Percent: ptr(37), ProcessedBytes: 370, TransferredBytes: 360, Health: "InProgress"},
 		}},
 	}
 	for name, tt := range tests {
@@ -101,7 +101,7 @@ func TestModernizedResynchronisation(t *testing.T) {
 	got := item(decode[sr.ReplicationProtectedItem](t, []byte(`{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback",
 		"initialReplicationProgressPercentage":null,"initialReplicationProgressHealth":"None",
 		"resyncProgressPercentage":5,"resyncProcessedBytes":6,"resyncTransferredBytes":7,"resyncProgressHealth":"SlowProgress"}}}`)))
-	want := facts.Replication{Percent: ptr(5), ProcessedBytes: 6, TransferredBytes: 7, Health: "SlowProgress"}
+	want := observed.Replication{Percent: ptr(5), ProcessedBytes: 6, TransferredBytes: 7, Health: "SlowProgress"}
 	if diff := cmp.Diff(want, got.Replication); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -117,21 +117,21 @@ func TestItemOfAnotherScenario(t *testing.T) {
 
 func TestFabric(t *testing.T) {
 	t.Parallel()
-	tests := map[string]facts.Fabric{
+	tests := map[string]observed.Fabric{
 		"fabric-classic": {
-			ID: classicAt, Name: "CS-01", InternalID: "int-1", Architecture: facts.Classic, Health: "Normal",
+			ID: classicAt, Name: "CS-01", InternalID: "int-1", Architecture: observed.Classic, Health: "Normal",
 			Heartbeat: at("2026-03-01T17:42:50.995485Z"), Version: "9.60.0.0", HostName: "CS-01", IPAddress: "10.0.0.4",
-			ProcessServers: []facts.ProcessServer{{ID: "PS-ID", Name: "PS-AZ-01", IPAddress: "10.0.0.5", Version: "9.60.0.1", Heartbeat: at("2026-03-01T17:40:44Z"), Health: "Normal"}},
-			MasterTargets: []facts.MasterTarget{{ID: "MT-ID", Name: "MT-LINUX-01", IPAddress: "10.0.0.6", OS: facts.Linux, OSVersion: "Ubuntu 20.04", Version: "9.60.0.2",
+			ProcessServers: []observed.ProcessServer{{ID: "PS-ID", Name: "PS-AZ-01", IPAddress: "10.0.0.5", Version: "9.60.0.1", Heartbeat: at("2026-03-01T17:40:44Z"), Health: "Normal"}},
+			MasterTargets: []observed.MasterTarget{{ID: "MT-ID", Name: "MT-LINUX-01", IPAddress: "10.0.0.6", OS: observed.Linux, OSVersion: "Ubuntu 20.04", Version: "9.60.0.2",
 				VersionStatus: "Supported", Heartbeat: at("2026-03-01T17:41:58Z"), DiskCount: 3,
-				RetentionVolumes: []facts.RetentionVolume{{Name: "/mnt/retention", CapacityBytes: 1000, FreeBytes: 900}},
-				Datastores:       []facts.FabricDatastore{{Name: "VMFS-01", UUID: "u1", Type: "VMFS", CapacityGB: 439.5, FreeGB: 154.11}, {Name: "odd"}},
-				Problems:         []facts.Problem{{Code: "V1", Message: "tools are missing"}, {Code: "H1", Message: "late"}}}},
+				RetentionVolumes: []observed.RetentionVolume{{Name: "/mnt/retention", CapacityBytes: 1000, FreeBytes: 900}},
+				Datastores:       []observed.FabricDatastore{{Name: "VMFS-01", UUID: "u1", Type: "VMFS", CapacityGB: 439.5, FreeGB: 154.11}, {Name: "odd"}},
+				Problems:         []observed.Problem{{Code: "V1", Message: "tools are missing"}, {Code: "H1", Message: "late"}}}},
 			RunAsAccounts: map[string]string{"1": "vcenteruser"},
 		},
 		"fabric-modernized": {
-			ID: modernizedAt, Name: "appliance-fabric", InternalID: "int-2", Architecture: facts.Modernized, Health: "Normal",
-			Appliances: []facts.Appliance{{ID: "APPL-ID", Name: "ASR-APPL-01", BIOSID: "BIOS-1", FQDN: "appl01.home.example", Version: "1.40.1", Health: "Normal",
+			ID: modernizedAt, Name: "appliance-fabric", InternalID: "int-2", Architecture: observed.Modernized, Health: "Normal",
+			Appliances: []observed.Appliance{{ID: "APPL-ID", Name: "ASR-APPL-01", BIOSID: "BIOS-1", FQDN: "appl01.home.example", Version: "1.40.1", Health: "Normal",
 				Heartbeat: at("2026-03-01T04:28:42Z"), LastDiscovery: at("2026-03-01T04:18:24Z"), Datastores: []string{"VMFS-01", "VMFS-02"},
 				VCenterID: site + "/vcenters/vcenter80", ProtectedItems: 7}},
 		},
@@ -150,18 +150,18 @@ func TestJob(t *testing.T) {
 	t.Parallel()
 	start := at("2026-03-01T11:00:00Z")
 	got := job(decode[sr.Job](t, fixture(t, "job-failed")))
-	want := facts.Job{ID: jobGUID, Scenario: facts.ReprotectScenario, FriendlyName: "Reprotect", State: "Failed", StateText: "Failed",
+	want := observed.Job{ID: jobGUID, Scenario: observed.ReprotectScenario, FriendlyName: "Reprotect", State: "Failed", StateText: "Failed",
 		Target: "33333333-3333-4333-8333-333333333333", TargetName: "db01", Start: start, End: at("2026-03-01T11:10:00Z"), Actions: []string{"Restart"},
 		NewItemID: classicAt + "/replicationProtectionContainers/cloud_cs-01/replicationProtectedItems/item-db01-new",
-		Tasks: []facts.Task{
+		Tasks: []observed.Task{
 			{ID: "SwitchReplicationGroupProtectionPreflightTask", Name: "Prerequisite check", State: "Succeeded", StateText: "Succeeded", Start: start},
 			{ID: "CommitFailoverTask", Name: "Committing failover", State: "Other", StateText: "Other"},
 			{ID: "ProtectReplicaTask", Name: "Reprotecting virtual machine (1)", State: "Failed", StateText: "Failed", Start: start},
 		},
-		Errors: []facts.Problem{
-			{Code: "95226", Message: "Reprotect failed for db01.", Causes: "No path to the configuration server.", Action: "Check the VPN.", Severity: "Error", Class: facts.Operator, Remedy: remedy("95226")},
-			{Code: "78093", Message: "The VM is off.", Severity: "Error", Class: facts.Operator, Remedy: remedy("78093")},
-			{Code: "8061", Message: "Datastore not reached.", Severity: "Error", Class: facts.Permanent, Remedy: remedy("8061")},
+		Errors: []observed.Problem{
+			{Code: "95226", Message: "Reprotect failed for db01.", Causes: "No path to the configuration server.", Action: "Check the VPN.", Severity: "Error", Class: observed.Operator, Remedy: remedy("95226")},
+			{Code: "78093", Message: "The VM is off.", Severity: "Error", Class: observed.Operator, Remedy: remedy("78093")},
+			{Code: "8061", Message: "Datastore not reached.", Severity: "Error", Class: observed.Permanent, Remedy: remedy("8061")},
 		}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Credential returns what authorizes requests. With an empty tokenFile it is the SDK's default chain
@@ -45,7 +45,7 @@ func (f fileCredential) GetToken(context.Context, policy.TokenRequestOptions) (a
 }
 
 func (f fileCredential) fault(what string) error {
-	return &facts.Fault{Class: facts.Operator, Code: CodeLogin, What: "the token file " + string(f) + " " + what,
+	return &observed.Fault{Class: observed.Operator, Code: CodeLogin, What: "the token file " + string(f) + " " + what,
 		Remedy: "write the token into the file that azure.tokenFile names, or leave tokenFile out to use the default credentials"}
 }
 
@@ -65,7 +65,7 @@ func (l *login) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 	if ctx.Err() != nil {
 		return t, ctx.Err()
 	}
-	var fault *facts.Fault
+	var fault *observed.Fault
 	if errors.As(err, &fault) {
 		return t, fault
 	}
@@ -74,7 +74,7 @@ func (l *login) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azc
 
 func loginFault(what, words string) error {
 	class, remedy := Explain(CodeLogin, "")
-	return &facts.Fault{Class: class, Code: CodeLogin, What: what, Words: words, Remedy: remedy}
+	return &observed.Fault{Class: class, Code: CodeLogin, What: what, Words: words, Remedy: remedy}
 }
 
 func (l *login) secret() string {

@@ -3,20 +3,20 @@ package asr
 import (
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // fabric converts a configuration server or an appliance fabric. Other fabrics (Azure regions, Hyper-V sites)
 // get no architecture.
-func fabric(f *sr.Fabric) facts.Fabric {
+func fabric(f *sr.Fabric) observed.Fabric {
 	p := val(f.Properties)
-	out := facts.Fabric{ID: val(f.ID), Name: first(val(p.FriendlyName), val(f.Name)), InternalID: val(p.InternalIdentifier),
+	out := observed.Fabric{ID: val(f.ID), Name: first(val(p.FriendlyName), val(f.Name)), InternalID: val(p.InternalIdentifier),
 		Health: val(p.Health), HealthErrors: problems(p.HealthErrorDetails...)}
 	switch d := p.CustomDetails.(type) {
 	case *sr.VMwareDetails:
 		configurationServer(&out, d)
 	case *sr.InMageRcmFabricSpecificDetails:
-		out.Architecture = facts.Modernized
+		out.Architecture = observed.Modernized
 		for _, a := range d.ReprotectAgents {
 			if a != nil {
 				out.Appliances = append(out.Appliances, appliance(a))
@@ -26,13 +26,13 @@ func fabric(f *sr.Fabric) facts.Fabric {
 	return out
 }
 
-func configurationServer(out *facts.Fabric, d *sr.VMwareDetails) {
-	out.Architecture = facts.Classic
+func configurationServer(out *observed.Fabric, d *sr.VMwareDetails) {
+	out.Architecture = observed.Classic
 	out.Heartbeat, out.Version = when(d.LastHeartbeat), val(d.AgentVersion)
 	out.HostName, out.IPAddress = val(d.HostName), val(d.IPAddress)
 	for _, s := range d.ProcessServers {
 		if s != nil {
-			out.ProcessServers = append(out.ProcessServers, facts.ProcessServer{ID: val(s.ID), Name: val(s.FriendlyName), IPAddress: val(s.IPAddress),
+			out.ProcessServers = append(out.ProcessServers, observed.ProcessServer{ID: val(s.ID), Name: val(s.FriendlyName), IPAddress: val(s.IPAddress),
 				Version: val(s.AgentVersion), Heartbeat: when(s.LastHeartbeat), Health: string(val(s.Health))})
 		}
 	}
@@ -51,26 +51,26 @@ func configurationServer(out *facts.Fabric, d *sr.VMwareDetails) {
 	}
 }
 
-func masterTarget(m *sr.MasterTargetServer) facts.MasterTarget {
-	out := facts.MasterTarget{ID: val(m.ID), Name: val(m.Name), IPAddress: val(m.IPAddress), OS: family(m.OSType), OSVersion: val(m.OSVersion),
+func masterTarget(m *sr.MasterTargetServer) observed.MasterTarget {
+	out := observed.MasterTarget{ID: val(m.ID), Name: val(m.Name), IPAddress: val(m.IPAddress), OS: family(m.OSType), OSVersion: val(m.OSVersion),
 		Version: val(m.AgentVersion), VersionStatus: val(m.VersionStatus), Heartbeat: when(m.LastHeartbeat), DiskCount: int(val(m.DiskCount)),
 		Problems: append(problems(m.ValidationErrors...), problems(m.HealthErrors...)...)}
 	for _, v := range m.RetentionVolumes {
 		if v != nil {
-			out.RetentionVolumes = append(out.RetentionVolumes, facts.RetentionVolume{Name: val(v.VolumeName), CapacityBytes: val(v.CapacityInBytes), FreeBytes: val(v.FreeSpaceInBytes)})
+			out.RetentionVolumes = append(out.RetentionVolumes, observed.RetentionVolume{Name: val(v.VolumeName), CapacityBytes: val(v.CapacityInBytes), FreeBytes: val(v.FreeSpaceInBytes)})
 		}
 	}
 	for _, d := range m.DataStores {
 		if d != nil {
-			out.Datastores = append(out.Datastores, facts.FabricDatastore{Name: val(d.SymbolicName), UUID: val(d.UUID), Type: val(d.Type),
+			out.Datastores = append(out.Datastores, observed.FabricDatastore{Name: val(d.SymbolicName), UUID: val(d.UUID), Type: val(d.Type),
 				CapacityGB: gigabytes(d.Capacity), FreeGB: gigabytes(d.FreeSpace)})
 		}
 	}
 	return out
 }
 
-func appliance(a *sr.ReprotectAgentDetails) facts.Appliance {
-	return facts.Appliance{ID: val(a.ID), Name: val(a.Name), BIOSID: val(a.BiosID), FQDN: val(a.Fqdn), Version: val(a.Version),
+func appliance(a *sr.ReprotectAgentDetails) observed.Appliance {
+	return observed.Appliance{ID: val(a.ID), Name: val(a.Name), BIOSID: val(a.BiosID), FQDN: val(a.Fqdn), Version: val(a.Version),
 		Health: string(val(a.Health)), Problems: problems(a.HealthErrors...), Heartbeat: when(a.LastHeartbeatUTC), LastDiscovery: when(a.LastDiscoveryInUTC),
 		Datastores: texts(a.AccessibleDatastores), VCenterID: val(a.VcenterID), ProtectedItems: int(val(a.ProtectedItemCount))}
 }

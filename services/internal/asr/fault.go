@@ -15,7 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // ownStatus: statuses that mean the same whatever code stands in the body.
@@ -33,7 +33,7 @@ var elseStatus = map[int]string{
 // fault gives an error of the SDK the form that the product shows; what names the machine or vault.
 func (c *Client) fault(what string, err error) error {
 	var (
-		fault   *facts.Fault
+		fault   *observed.Fault
 		refused *azcore.ResponseError
 		network net.Error
 	)
@@ -63,12 +63,12 @@ func (c *Client) fault(what string, err error) error {
 }
 
 // owned does not keep the SDK's own errors: they hold the request with its token.
-func (c *Client) owned(code, what, words string, err error) *facts.Fault {
+func (c *Client) owned(code, what, words string, err error) *observed.Fault {
 	class, remedy := Explain(code, "")
-	return &facts.Fault{Class: class, Code: code, What: what, Words: scrub(words, c.login.secret()), Remedy: remedy, Err: err}
+	return &observed.Fault{Class: class, Code: code, What: what, Words: scrub(words, c.login.secret()), Remedy: remedy, Err: err}
 }
 
-func (c *Client) refusal(what string, refused *azcore.ResponseError) *facts.Fault {
+func (c *Client) refusal(what string, refused *azcore.ResponseError) *observed.Fault {
 	resp := refused.RawResponse
 	said := wordsOf(resp)
 	if said.code == "" {
@@ -76,7 +76,7 @@ func (c *Client) refusal(what string, refused *azcore.ResponseError) *facts.Faul
 	}
 	known, isKnown := lookUp(said.code, said.message)
 
-	var f *facts.Fault
+	var f *observed.Fault
 	if code, ok := ownStatus[resp.StatusCode]; ok {
 		f = c.owned(code, what, said.String(), nil)
 	} else if isKnown && strings.EqualFold(known.Code, said.code) {

@@ -18,8 +18,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 )
 
 func TestRefusals(t *testing.T) {
@@ -30,26 +30,26 @@ func TestRefusals(t *testing.T) {
 	tests := map[string]struct {
 		status        int
 		body          string
-		class         facts.Class
+		class         observed.Class
 		code          string
 		words, remedy string
 	}{
-		"expired token": {401, arm("ExpiredAuthenticationToken", "The access token expiry is past; Bearer "+secret), facts.Operator, CodeLogin, "ExpiredAuthenticationToken", "credential"},
-		"forbidden":     {403, arm("AuthorizationFailed", "no permission"), facts.Operator, CodeForbidden, "AuthorizationFailed: no permission", "role"},
-		"not found":     {404, arm("ResourceGroupNotFound", "no group"), facts.Permanent, CodeNotFound, "ResourceGroupNotFound: no group", "resource group"},
+		"expired token": {401, arm("ExpiredAuthenticationToken", "The access token expiry is past; Bearer "+secret), observed.Operator, CodeLogin, "ExpiredAuthenticationToken", "credential"},
+		"forbidden":     {403, arm("AuthorizationFailed", "no permission"), observed.Operator, CodeForbidden, "AuthorizationFailed: no permission", "role"},
+		"not found":     {404, arm("ResourceGroupNotFound", "no group"), observed.Permanent, CodeNotFound, "ResourceGroupNotFound: no group", "resource group"},
 		"the code in the details": {404, `{"error":{"code":"NotFound","message":"top","details":[{"code":"ArmResourceDoesNotExist","message":"gone"}]}}`,
-			facts.Permanent, "ArmResourceDoesNotExist", "gone", "list"},
-		"agent, without a code": {400, arm("BadRequest", "The mobility Agent is not installed on db01."), facts.Temporary, CodeAgentNotInstalled, "db01", "wait"},
-		"conflict by status":    {409, arm("Conflict", "busy"), facts.Temporary, CodeConflict, "Conflict: busy", "adopt"},
-		"conflict by text":      {400, arm("539", "Another operation is running on db01."), facts.Temporary, CodeConflict, "539: Another operation is running", "adopt"},
-		"known":                 {400, arm("78052", "name taken"), facts.Permanent, "78052", "name taken", "master target"},
-		"known, as 500":         {500, arm("499", "internal"), facts.Temporary, "499", "internal", "retry"},
+			observed.Permanent, "ArmResourceDoesNotExist", "gone", "list"},
+		"agent, without a code": {400, arm("BadRequest", "The mobility Agent is not installed on db01."), observed.Temporary, CodeAgentNotInstalled, "db01", "wait"},
+		"conflict by status":    {409, arm("Conflict", "busy"), observed.Temporary, CodeConflict, "Conflict: busy", "adopt"},
+		"conflict by text":      {400, arm("539", "Another operation is running on db01."), observed.Temporary, CodeConflict, "539: Another operation is running", "adopt"},
+		"known":                 {400, arm("78052", "name taken"), observed.Permanent, "78052", "name taken", "master target"},
+		"known, as 500":         {500, arm("499", "internal"), observed.Temporary, "499", "internal", "retry"},
 		"unknown": {400, `{"error":{"code":"BadRequest","message":"x","details":[{"code":"12345","message":"odd","recommendedAction":"Call https://help.example/?s=signature&x=1 now."}]}}`,
-			facts.Operator, "12345", "odd", "Call https://help.example/?s=…&x=1 now."},
-		"unknown without advice": {400, arm("12346", "odd"), facts.Operator, "12346", "odd", "portal"},
-		"not Azure":              {400, "<html>proxy says no " + secret + "</html>", facts.Operator, CodeUnexpected, "HTTP 400", "proxy"},
-		"unavailable":            {503, "", facts.Temporary, CodeUnavailable, "HTTP 503", "wait"},
-		"throttled, no time":     {429, "", facts.Temporary, CodeThrottled, "HTTP 429", "wait"},
+			observed.Operator, "12345", "odd", "Call https://help.example/?s=…&x=1 now."},
+		"unknown without advice": {400, arm("12346", "odd"), observed.Operator, "12346", "odd", "portal"},
+		"not Azure":              {400, "<html>proxy says no " + secret + "</html>", observed.Operator, CodeUnexpected, "HTTP 400", "proxy"},
+		"unavailable":            {503, "", observed.Temporary, CodeUnavailable, "HTTP 503", "wait"},
+		"throttled, no time":     {429, "", observed.Temporary, CodeThrottled, "HTTP 429", "wait"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestUnreachable(t *testing.T) {
 	c := s.client(t)
 	s.Close()
 	_, err := c.Vault(t.Context(), 0)
-	wantFault(t, err, facts.Temporary, CodeUnreachable)
+	wantFault(t, err, observed.Temporary, CodeUnreachable)
 }
 
 func TestTimeout(t *testing.T) {
@@ -104,7 +104,7 @@ func TestTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err := s.client(t).Job(ctx, jobGUID)
-	wantFault(t, err, facts.Temporary, CodeTimeout)
+	wantFault(t, err, observed.Temporary, CodeTimeout)
 }
 
 func TestAnswerThatIsNotResourceManagers(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAnswerThatIsNotResourceManagers(t *testing.T) {
 	s := serve(t)
 	s.handle("replicationJobs/"+jobGUID, body("<html>welcome</html>"))
 	_, err := s.client(t).Job(t.Context(), jobGUID)
-	wantFault(t, err, facts.Operator, CodeUnexpected)
+	wantFault(t, err, observed.Operator, CodeUnexpected)
 }
 
 func TestCertificate(t *testing.T) {
@@ -123,7 +123,7 @@ func TestCertificate(t *testing.T) {
 	for file, remedy := range map[string]string{"": "azure.caFile", other: other} {
 		c := s.client(t, func(o *Options) { o.CAFile = file })
 		_, err := c.Job(t.Context(), jobGUID)
-		if f := wantFault(t, err, facts.Operator, CodeCertificate); !strings.Contains(f.Remedy, remedy) {
+		if f := wantFault(t, err, observed.Operator, CodeCertificate); !strings.Contains(f.Remedy, remedy) {
 			t.Errorf("remedy %q does not name %s", f.Remedy, remedy)
 		}
 		if n := len(s.requests()); n != 0 {
@@ -144,7 +144,7 @@ func TestTokenFile(t *testing.T) {
 			if err == nil {
 				return ok
 			}
-			if f := wantFault(t, err, facts.Operator, CodeLogin); !strings.Contains(f.What, s.token) {
+			if f := wantFault(t, err, observed.Operator, CodeLogin); !strings.Contains(f.What, s.token) {
 				t.Errorf("the file is not named: %v", err)
 			}
 			return !ok
@@ -156,7 +156,7 @@ func TestTokenFile(t *testing.T) {
 	}
 	c = s.client(t, func(o *Options) { o.Credential = missing })
 	_, err = c.Job(t.Context(), jobGUID)
-	wantFault(t, err, facts.Operator, CodeLogin)
+	wantFault(t, err, observed.Operator, CodeLogin)
 }
 
 type failing struct{ err error }
@@ -170,7 +170,7 @@ func TestLoginFails(t *testing.T) {
 	s := serve(t)
 	c := s.client(t, func(o *Options) { o.Credential = failing{errors.New("DefaultAzureCredential:\n\tno identity found")} })
 	_, err := c.Job(t.Context(), jobGUID)
-	if f := wantFault(t, err, facts.Operator, CodeLogin); f.Words != "DefaultAzureCredential: no identity found" {
+	if f := wantFault(t, err, observed.Operator, CodeLogin); f.Words != "DefaultAzureCredential: no identity found" {
 		t.Errorf("words %q", f.Words)
 	}
 	if n := len(s.requests()); n != 0 {
@@ -185,7 +185,7 @@ func TestDefaultCredentialIsMade(t *testing.T) {
 	}
 	t.Setenv("AZURE_TOKEN_CREDENTIALS", "nonsense")
 	_, err := Credential("")
-	wantFault(t, err, facts.Operator, CodeLogin)
+	wantFault(t, err, observed.Operator, CodeLogin)
 }
 
 func TestOptions(t *testing.T) {
@@ -207,7 +207,7 @@ func TestOptions(t *testing.T) {
 		o := good
 		change(&o)
 		_, err := New(o)
-		wantFault(t, err, facts.Permanent, CodeOptions)
+		wantFault(t, err, observed.Permanent, CodeOptions)
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v", word, err)
 		}
@@ -233,14 +233,14 @@ func TestCodes(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		code, message string
-		class         facts.Class
+		class         observed.Class
 		remedy        bool
 	}{
-		{"", "Agent is not installed", facts.Temporary, true},
-		{"ep0886", "", facts.Operator, true},
-		{"8061", "the agent is not installed", facts.Permanent, true}, // a code says more than words
-		{"31337", "who knows", facts.Operator, false},
-		{"Internal", "a code that we have, too, for something else", facts.Operator, false},
+		{"", "Agent is not installed", observed.Temporary, true},
+		{"ep0886", "", observed.Operator, true},
+		{"8061", "the agent is not installed", observed.Permanent, true}, // a code says more than words
+		{"31337", "who knows", observed.Operator, false},
+		{"Internal", "a code that we have, too, for something else", observed.Operator, false},
 	} {
 		if class, remedy := Explain(tt.code, tt.message); class != tt.class || (remedy != "") != tt.remedy {
 			t.Errorf("Explain(%q, %q) = %s, %q", tt.code, tt.message, class, remedy)

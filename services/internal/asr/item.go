@@ -8,14 +8,14 @@ import (
 
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // item converts a replication protected item. Items of other scenarios (Azure to Azure, Hyper-V) keep what all
 // items have and get no architecture.
-func item(i *sr.ReplicationProtectedItem) facts.Item {
+func item(i *sr.ReplicationProtectedItem) observed.Item {
 	p := val(i.Properties)
-	out := facts.Item{
+	out := observed.Item{
 		ID: val(i.ID), Name: first(val(p.FriendlyName), val(i.Name)), PolicyID: val(p.PolicyID),
 		FabricID: upTo(val(i.ID), segFabrics), ContainerID: upTo(val(i.ID), segContainers),
 		State: val(p.ProtectionState), StateText: val(p.ProtectionStateDescription), Location: val(p.ActiveLocation),
@@ -24,8 +24,8 @@ func item(i *sr.ReplicationProtectedItem) facts.Item {
 		FailedOverAt: when(p.LastSuccessfulFailoverTime),
 	}
 	// An idle item names the job "None", begun in 1753.
-	if s := val(p.CurrentScenario); !strings.EqualFold(facts.LastSegment(val(s.JobID)), "None") && val(s.JobID) != "" {
-		out.Scenario, out.JobID = val(s.ScenarioName), facts.LastSegment(*s.JobID)
+	if s := val(p.CurrentScenario); !strings.EqualFold(observed.LastSegment(val(s.JobID)), "None") && val(s.JobID) != "" {
+		out.Scenario, out.JobID = val(s.ScenarioName), observed.LastSegment(*s.JobID)
 	}
 	if p.ProviderSpecificDetails != nil {
 		out.Provider = val(p.ProviderSpecificDetails.GetReplicationProviderSpecificSettings().InstanceType)
@@ -43,8 +43,8 @@ func item(i *sr.ReplicationProtectedItem) facts.Item {
 	return out
 }
 
-func classicForward(out *facts.Item, d *sr.InMageAzureV2ReplicationDetails) {
-	out.Architecture = facts.Classic
+func classicForward(out *observed.Item, d *sr.InMageAzureV2ReplicationDetails) {
+	out.Architecture = observed.Classic
 	out.OS, out.OSVersion = family(d.OSType), first(val(d.OSVersion), val(d.OSName))
 	out.Physical = physical(d.DiscoveryType)
 	out.GroupID, out.GroupName = classicGroup(d.MultiVMGroupID, d.MultiVMGroupName, d.MultiVMSyncStatus)
@@ -56,13 +56,13 @@ func classicForward(out *facts.Item, d *sr.InMageAzureV2ReplicationDetails) {
 	out.HealthErrors = append(out.HealthErrors, problems(d.ValidationErrors...)...)
 	for _, disk := range d.ProtectedDisks {
 		if disk != nil {
-			out.Disks = append(out.Disks, facts.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.DiskCapacityInBytes)})
+			out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.DiskCapacityInBytes)})
 		}
 	}
 }
 
-func classicBack(out *facts.Item, d *sr.InMageReplicationDetails) {
-	out.Architecture = facts.Classic
+func classicBack(out *observed.Item, d *sr.InMageReplicationDetails) {
+	out.Architecture = observed.Classic
 	out.OS, out.OSVersion = family(val(d.OSDetails).OSType), val(d.OSVersion)
 	out.Physical = physical(d.DiscoveryType)
 	out.GroupID, out.GroupName = classicGroup(d.MultiVMGroupID, d.MultiVMGroupName, d.MultiVMSyncStatus)
@@ -83,14 +83,14 @@ func classicBack(out *facts.Item, d *sr.InMageReplicationDetails) {
 		if disk == nil {
 			continue
 		}
-		out.Disks = append(out.Disks, facts.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.DiskCapacityInBytes)})
+		out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.DiskCapacityInBytes)})
 		out.Replication.ProcessedBytes += val(disk.ResyncProcessedBytes)
 		out.Replication.TransferredBytes += val(disk.ResyncTotalTransferredBytes)
 	}
 }
 
-func modernizedForward(out *facts.Item, d *sr.InMageRcmReplicationDetails) {
-	out.Architecture = facts.Modernized
+func modernizedForward(out *observed.Item, d *sr.InMageRcmReplicationDetails) {
+	out.Architecture = observed.Modernized
 	found := val(d.DiscoveredVMDetails)
 	out.OS, out.OSVersion = family(d.OSType), first(val(d.OSName), val(found.OSName))
 	out.Physical = physical(d.DiscoveryType)
@@ -105,22 +105,22 @@ func modernizedForward(out *facts.Item, d *sr.InMageRcmReplicationDetails) {
 	out.VMDeleted, out.PowerState, out.Datastores = found.IsDeleted, val(found.PowerStatus), texts(found.Datastores)
 	for _, disk := range d.ProtectedDisks {
 		if disk != nil {
-			out.Disks = append(out.Disks, facts.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.CapacityInBytes)})
+			out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.CapacityInBytes)})
 			out.LogStorage = first(out.LogStorage, val(disk.LogStorageAccountID))
-			if name := facts.LastSegment(val(disk.TargetManagedDiskID)); name != "" {
+			if name := observed.LastSegment(val(disk.TargetManagedDiskID)); name != "" {
 				out.AzureDisks = append(out.AzureDisks, name)
 			}
 		}
 	}
 }
 
-func modernizedBack(out *facts.Item, d *sr.InMageRcmFailbackReplicationDetails) {
-	out.Architecture = facts.Modernized
+func modernizedBack(out *observed.Item, d *sr.InMageRcmFailbackReplicationDetails) {
+	out.Architecture = observed.Modernized
 	found := val(d.DiscoveredVMDetails)
 	out.OS, out.OSVersion = family(d.OSType), val(found.OSName)
 	out.GroupID, out.GroupName = val(d.MultiVMGroupName), val(d.MultiVMGroupName)
 	out.AzureVM = val(d.AzureVirtualMachineID)
-	out.AzureVMName = facts.LastSegment(out.AzureVM)
+	out.AzureVMName = observed.LastSegment(out.AzureVM)
 	agent := val(d.MobilityAgentDetails)
 	out.AgentVersion, out.AgentHeartbeat = val(agent.Version), when(agent.LastHeartbeatUTC)
 	out.AgentRegistered = d.IsAgentRegistrationSuccessfulAfterFailover
@@ -132,14 +132,14 @@ func modernizedBack(out *facts.Item, d *sr.InMageRcmFailbackReplicationDetails) 
 	}
 	for _, disk := range d.ProtectedDisks {
 		if disk != nil {
-			out.Disks = append(out.Disks, facts.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), UUID: val(disk.DiskUUID), CapacityBytes: val(disk.CapacityInBytes)})
+			out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), UUID: val(disk.DiskUUID), CapacityBytes: val(disk.CapacityInBytes)})
 		}
 	}
 	percent, processed, transferred, health := d.InitialReplicationProgressPercentage, d.InitialReplicationProcessedBytes, d.InitialReplicationTransferredBytes, d.InitialReplicationProgressHealth
 	if percent == nil { // the first copy is over or not begun: a resynchronisation may run
 		percent, processed, transferred, health = d.ResyncProgressPercentage, d.ResyncProcessedBytes, d.ResyncTransferredBytes, cmp.Or(d.ResyncProgressHealth, health)
 	}
-	out.Replication = facts.Replication{ProcessedBytes: val(processed), TransferredBytes: val(transferred), Health: string(val(health))}
+	out.Replication = observed.Replication{ProcessedBytes: val(processed), TransferredBytes: val(transferred), Health: string(val(health))}
 	if percent != nil {
 		n := int(*percent)
 		out.Replication.Percent = &n
@@ -164,5 +164,5 @@ var uuidAtEnd = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 // discoveredID: the discovery's machine id ends with the instance UUID of the VM behind the vCenter's name
 // (seen in recordings); else it is the machine's name in the discovery.
 func discoveredID(id string) string {
-	return first(uuidAtEnd.FindString(id), facts.LastSegment(id))
+	return first(uuidAtEnd.FindString(id), observed.LastSegment(id))
 }

@@ -12,7 +12,7 @@ import (
 
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // TestRecordings replays every recording of real traffic in the folder that REPROTECT_RECORDINGS names through
@@ -129,16 +129,16 @@ func (r recording) item(t *testing.T, id string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.Name == "" || i.FabricID == "" || i.ContainerID == "" || i.OS != facts.Windows || i.Busy() || i.AgentHeartbeat.IsZero() || len(i.Disks) == 0 || len(i.Datastores) == 0 {
+	if i.Name == "" || i.FabricID == "" || i.ContainerID == "" || i.OS != observed.Windows || i.Busy() || i.AgentHeartbeat.IsZero() || len(i.Disks) == 0 || len(i.Datastores) == 0 {
 		t.Errorf("facts are missing: %+v", i)
 	}
 	switch i.Provider {
 	case "InMageAzureV2":
-		if i.Architecture != facts.Classic || !i.FailedOver() || i.AzureVM == "" || i.MasterTargetID == "" || i.ProcessServerID == "" || i.GroupID == "" || !i.AgentHeartbeat.Before(i.FailedOverAt) {
+		if i.Architecture != observed.Classic || !i.FailedOver() || i.AzureVM == "" || i.MasterTargetID == "" || i.ProcessServerID == "" || i.GroupID == "" || !i.AgentHeartbeat.Before(i.FailedOverAt) {
 			t.Errorf("classic, failed over: %+v", i)
 		}
 	case "InMageRcm":
-		if i.Architecture != facts.Modernized || !i.FailedOver() || i.AgentRegistered == nil || *i.AgentRegistered || i.VMID == "" || strings.Contains(i.VMID, "_") || i.LogStorage == "" {
+		if i.Architecture != observed.Modernized || !i.FailedOver() || i.AgentRegistered == nil || *i.AgentRegistered || i.VMID == "" || strings.Contains(i.VMID, "_") || i.LogStorage == "" {
 			t.Errorf("modernized, failed over, agent not registered: %+v", i)
 		}
 		if !slices.Contains(i.Operations, "SwitchProtection") {
@@ -146,7 +146,7 @@ func (r recording) item(t *testing.T, id string) {
 		}
 	case "InMageRcmFailback":
 		done := i.State == "Protected"
-		if i.Architecture != facts.Modernized || !i.ReversedOnce() || i.FailedOver() || i.Protected() != done || i.AzureVM == "" || i.ApplianceID == "" {
+		if i.Architecture != observed.Modernized || !i.ReversedOnce() || i.FailedOver() || i.Protected() != done || i.AzureVM == "" || i.ApplianceID == "" {
 			t.Errorf("modernized, reprotected: %+v", i)
 		}
 		if !done && i.Replication.Health == "" {
@@ -165,15 +165,15 @@ func (r recording) fabrics(t *testing.T) {
 	}
 	f := v.Fabrics[0]
 	switch f.Architecture {
-	case facts.Classic:
+	case observed.Classic:
 		if f.Heartbeat.IsZero() || len(f.ProcessServers) == 0 || len(f.MasterTargets) < 2 || len(f.RunAsAccounts) == 0 {
 			t.Fatalf("facts are missing: %+v", f)
 		}
 		m := f.MasterTargets[1]
-		if m.OS != facts.Windows || len(m.RetentionVolumes) == 0 || len(m.Datastores) == 0 || m.Datastores[0].CapacityGB != 439.5 || m.DiskCount != 3 || m.Heartbeat.IsZero() {
+		if m.OS != observed.Windows || len(m.RetentionVolumes) == 0 || len(m.Datastores) == 0 || m.Datastores[0].CapacityGB != 439.5 || m.DiskCount != 3 || m.Heartbeat.IsZero() {
 			t.Errorf("master target %+v", m)
 		}
-	case facts.Modernized:
+	case observed.Modernized:
 		if len(f.Appliances) != 1 || len(f.Appliances[0].Datastores) != 3 || f.Appliances[0].Heartbeat.IsZero() || f.Appliances[0].Health != "Normal" {
 			t.Errorf("appliances %+v", f.Appliances)
 		}
@@ -191,7 +191,7 @@ func (r recording) job(t *testing.T) {
 	if j.ID == "" || j.Start.IsZero() || j.Done() == j.End.IsZero() || len(j.Tasks) == 0 || len(j.Errors) != 0 {
 		t.Errorf("facts are missing: %+v", j)
 	}
-	if j.Scenario != facts.ReprotectScenario {
+	if j.Scenario != observed.ReprotectScenario {
 		return
 	}
 	if len(j.Tasks) != 5 || j.Tasks[1].Name != "Committing failover" || !j.Tasks[1].Start.IsZero() {
@@ -240,7 +240,7 @@ func (r recording) operation(t *testing.T) {
 func (r recording) refused(t *testing.T) {
 	_, c := r.at(t, "", "replicationJobs/"+jobGUID)
 	_, err := c.Job(t.Context(), jobGUID)
-	wantFault(t, err, facts.Permanent, "ArmResourceDoesNotExist")
+	wantFault(t, err, observed.Permanent, "ArmResourceDoesNotExist")
 }
 
 // reprotect submits what was recorded and compares what is sent.
@@ -248,14 +248,14 @@ func (r recording) reprotect(t *testing.T) {
 	id := strings.TrimSuffix(path(t, r.URI), "/reProtect")
 	_, under, _ := strings.Cut(id[strings.Index(id, "/vaults/")+len("/vaults/"):], "/")
 	s, c := r.at(t, id, under+"/reProtect")
-	request := facts.Reprotect{Item: facts.Item{ID: id}}
+	request := observed.Reprotect{Item: observed.Item{ID: id}}
 	switch d := decode[sr.ReverseReplicationInput](t, r.RequestBody).Properties.ProviderSpecificDetails.(type) {
 	case *sr.InMageReprotectInput:
-		request.Item.Architecture = facts.Classic
+		request.Item.Architecture = observed.Classic
 		request.MasterTargetID, request.ProcessServerID, request.PolicyID = *d.MasterTargetID, *d.ProcessServerID, *d.ProfileID
 		request.Datastore, request.RetentionDrive, request.RunAsAccountID = *d.DatastoreName, *d.RetentionDrive, *d.RunAsAccountID
 	case *sr.InMageRcmReprotectInput:
-		request.Item.Architecture = facts.Modernized
+		request.Item.Architecture = observed.Modernized
 		request.Datastore, request.ApplianceID, request.LogStorage = *d.DatastoreName, *d.ReprotectAgentID, *d.LogStorageAccountID
 	default:
 		t.Fatalf("input %T", d)
@@ -272,7 +272,7 @@ func (r recording) reprotect(t *testing.T) {
 		t.Errorf("body -recorded +sent\n%s", diff)
 	}
 	job, err := c.Reprotect(t.Context(), request)
-	if want := facts.LastSegment(path(t, r.header("Azure-AsyncOperation"))); err != nil || job != want || job == "" {
+	if want := observed.LastSegment(path(t, r.header("Azure-AsyncOperation"))); err != nil || job != want || job == "" {
 		t.Errorf("job %q, want %q, %v", job, want, err)
 	}
 	if n := len(s.requests()); n != 1 {
@@ -285,7 +285,7 @@ func (r recording) accepted(t *testing.T) {
 	for name, value := range r.Headers {
 		h.Set(name, value)
 	}
-	if got, want := startedJob(h), facts.LastSegment(path(t, r.header("Azure-AsyncOperation"))); got != want || got == "" {
+	if got, want := startedJob(h), observed.LastSegment(path(t, r.header("Azure-AsyncOperation"))); got != want || got == "" {
 		t.Errorf("job %q, want %q", got, want)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 const (
@@ -195,9 +195,9 @@ func write(t testing.TB, path, content string) {
 }
 
 // wantFault checks class and code, and that no secret is told.
-func wantFault(t testing.TB, err error, class facts.Class, code string) *facts.Fault {
+func wantFault(t testing.TB, err error, class observed.Class, code string) *observed.Fault {
 	t.Helper()
-	f, ok := facts.FaultOf(err)
+	f, ok := observed.FaultOf(err)
 	if !ok {
 		t.Fatalf("error %v, want a fault %s", err, code)
 	}

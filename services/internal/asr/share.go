@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 const (
@@ -33,12 +33,12 @@ type flight struct {
 	cancel    context.CancelFunc // ends the flight
 	abandoned bool
 
-	vault facts.Vault // valid after done
+	vault observed.Vault // valid after done
 	err   error
 }
 
 // share returns the outcome of a look that is young enough, running one with read when there is none.
-func (s *looks) share(ctx context.Context, maxAge time.Duration, now func() time.Time, read func(context.Context, bool) (facts.Vault, error)) (facts.Vault, error) {
+func (s *looks) share(ctx context.Context, maxAge time.Duration, now func() time.Time, read func(context.Context, bool) (observed.Vault, error)) (observed.Vault, error) {
 	s.mu.Lock()
 	before := s.begun
 	for {
@@ -68,7 +68,7 @@ func (s *looks) share(ctx context.Context, maxAge time.Duration, now func() time
 		}
 		if ctx.Err() != nil {
 			s.mu.Unlock()
-			return facts.Vault{}, ctx.Err()
+			return observed.Vault{}, ctx.Err()
 		}
 		if wanted {
 			s.mu.Unlock()
@@ -91,7 +91,7 @@ func (l *flight) answers(before int, maxAge time.Duration, now time.Time) bool {
 	return l.number > before || now.Sub(l.began) <= maxAge
 }
 
-func (s *looks) start(ctx context.Context, whole bool, now func() time.Time, read func(context.Context, bool) (facts.Vault, error)) {
+func (s *looks) start(ctx context.Context, whole bool, now func() time.Time, read func(context.Context, bool) (observed.Vault, error)) {
 	// The look serves others too: it must not end with the context of the caller that happened to start it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
 	s.begun++

@@ -10,12 +10,12 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Reprotect submits a reprotect and returns the id of its job, which then runs on its own. It sends exactly
 // one request. An error that is temporary may hide a submission that arrived: look before trying again.
-func (c *Client) Reprotect(ctx context.Context, r facts.Reprotect) (string, error) {
+func (c *Client) Reprotect(ctx context.Context, r observed.Reprotect) (string, error) {
 	what := "cannot reprotect " + first(r.Item.Name, r.Item.ID, "a machine without name and id")
 	at, err := c.itemID(r.Item.ID)
 	if err != nil {
@@ -34,11 +34,11 @@ func (c *Client) Reprotect(ctx context.Context, r facts.Reprotect) (string, erro
 // reprotectInput is the body of the request, as recorded from Microsoft's own clients for both architectures.
 // It refuses a request that lacks what the service demands, because the service answers those with code 506
 // and no name.
-func reprotectInput(r facts.Reprotect) (sr.ReverseReplicationInput, error) {
+func reprotectInput(r observed.Reprotect) (sr.ReverseReplicationInput, error) {
 	var details sr.ReverseReplicationProviderSpecificInputClassification
 	required := map[string]string{"datastore": r.Datastore}
 	switch r.Item.Architecture {
-	case facts.Classic:
+	case observed.Classic:
 		required["master target"], required["process server"] = r.MasterTargetID, r.ProcessServerID
 		required["retention drive"], required["failback policy"] = r.RetentionDrive, r.PolicyID
 		details = &sr.InMageReprotectInput{
@@ -49,7 +49,7 @@ func reprotectInput(r facts.Reprotect) (sr.ReverseReplicationInput, error) {
 				{VolumeLabel: to.Ptr("Temporary Storage"), OnlyExcludeIfSingleVolume: to.Ptr("Yes")},
 			}},
 		}
-	case facts.Modernized:
+	case observed.Modernized:
 		required["appliance"], required["log storage account"] = r.ApplianceID, r.LogStorage
 		details = &sr.InMageRcmReprotectInput{
 			InstanceType: to.Ptr("InMageRcm"), DatastoreName: &r.Datastore, ReprotectAgentID: &r.ApplianceID,
@@ -105,7 +105,7 @@ func (c *Client) RefreshProvider(ctx context.Context, fabricID string) error {
 
 // Cancel asks for the end of a job; it returns when Azure has accepted.
 func (c *Client) Cancel(ctx context.Context, jobID string) error {
-	jobID = facts.LastSegment(jobID)
+	jobID = observed.LastSegment(jobID)
 	what := "cannot cancel the job " + jobID
 	if jobID == "" {
 		return c.fault(what, input("its id is empty"))
@@ -119,7 +119,7 @@ func (c *Client) Cancel(ctx context.Context, jobID string) error {
 
 // unlessNoJob is for requests whose job nobody follows.
 func unlessNoJob(err error) error {
-	if f, ok := facts.FaultOf(err); ok && f.Code == CodeNoJob {
+	if f, ok := observed.FaultOf(err); ok && f.Code == CodeNoJob {
 		return nil
 	}
 	return err
@@ -145,7 +145,7 @@ func (c *Client) submit(ctx context.Context, what string, send func(context.Cont
 
 // unanswered warns that a request without an answer may have arrived.
 func unanswered(err error) error {
-	if f, ok := facts.FaultOf(err); ok && (f.Code == CodeUnreachable || f.Code == CodeTimeout || f.Code == CodeInterrupted) {
+	if f, ok := observed.FaultOf(err); ok && (f.Code == CodeUnreachable || f.Code == CodeTimeout || f.Code == CodeInterrupted) {
 		f.Remedy = "the request may have arrived: look which job runs before trying again; then " + f.Remedy
 	}
 	return err
@@ -156,11 +156,11 @@ func unanswered(err error) error {
 // Azure-AsyncOperation end with the same id.
 func startedJob(h http.Header) string {
 	if id := h.Get("x-ms-request-id"); strings.Contains(strings.ToLower(id), "/replicationjobs/") {
-		return facts.LastSegment(id)
+		return observed.LastSegment(id)
 	}
 	for _, name := range []string{"Location", "Azure-AsyncOperation"} {
 		if u, err := url.Parse(h.Get(name)); err == nil && u.Path != "" {
-			return facts.LastSegment(u.Path)
+			return observed.LastSegment(u.Path)
 		}
 	}
 	return ""

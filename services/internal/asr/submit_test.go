@@ -12,16 +12,16 @@ import (
 
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
-func classicRequest() facts.Reprotect {
-	return facts.Reprotect{Item: facts.Item{ID: dbID, Name: "db01", Architecture: facts.Classic}, Datastore: "VMFS-01",
+func classicRequest() observed.Reprotect {
+	return observed.Reprotect{Item: observed.Item{ID: dbID, Name: "db01", Architecture: observed.Classic}, Datastore: "VMFS-01",
 		MasterTargetID: "MT-ID", ProcessServerID: "PS-ID", RetentionDrive: "R", RunAsAccountID: "1", PolicyID: fixtureVault + "/replicationPolicies/p1-failback"}
 }
 
-func modernizedRequest() facts.Reprotect {
-	return facts.Reprotect{Item: facts.Item{ID: webID, Name: "web01", Architecture: facts.Modernized}, Datastore: "VMFS-02", ApplianceID: "APPL-ID", LogStorage: storage}
+func modernizedRequest() observed.Reprotect {
+	return observed.Reprotect{Item: observed.Item{ID: webID, Name: "web01", Architecture: observed.Modernized}, Datastore: "VMFS-02", ApplianceID: "APPL-ID", LogStorage: storage}
 }
 
 // accepted is Site Recovery's answer to a submission.
@@ -33,7 +33,7 @@ func accepted(s *manager) []string {
 
 func TestReprotectSendsTheRecordedBody(t *testing.T) {
 	t.Parallel()
-	for name, r := range map[string]facts.Reprotect{"reprotect-classic": classicRequest(), "reprotect-modernized": modernizedRequest()} {
+	for name, r := range map[string]observed.Reprotect{"reprotect-classic": classicRequest(), "reprotect-modernized": modernizedRequest()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t)
@@ -64,30 +64,30 @@ func TestReprotectRefusesWhatIsIncomplete(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	c := s.client(t)
-	tests := map[string]func(*facts.Reprotect){
-		"datastore":       func(r *facts.Reprotect) { r.Datastore = "" },
-		"master target":   func(r *facts.Reprotect) { r.MasterTargetID = "" },
-		"process server":  func(r *facts.Reprotect) { r.ProcessServerID = "" },
-		"retention drive": func(r *facts.Reprotect) { r.RetentionDrive = "" },
-		"failback policy": func(r *facts.Reprotect) { r.PolicyID = "" },
-		"A2A":             func(r *facts.Reprotect) { r.Item.Architecture, r.Item.Provider = "", "A2A" },
+	tests := map[string]func(*observed.Reprotect){
+		"datastore":       func(r *observed.Reprotect) { r.Datastore = "" },
+		"master target":   func(r *observed.Reprotect) { r.MasterTargetID = "" },
+		"process server":  func(r *observed.Reprotect) { r.ProcessServerID = "" },
+		"retention drive": func(r *observed.Reprotect) { r.RetentionDrive = "" },
+		"failback policy": func(r *observed.Reprotect) { r.PolicyID = "" },
+		"A2A":             func(r *observed.Reprotect) { r.Item.Architecture, r.Item.Provider = "", "A2A" },
 	}
 	for word, change := range tests {
 		r := classicRequest()
 		change(&r)
 		_, err := c.Reprotect(t.Context(), r)
-		if f := wantFault(t, err, facts.Permanent, CodeInput); !strings.Contains(f.What, word) || !strings.Contains(f.What, "db01") {
+		if f := wantFault(t, err, observed.Permanent, CodeInput); !strings.Contains(f.What, word) || !strings.Contains(f.What, "db01") {
 			t.Errorf("%s: %v", word, err)
 		}
 	}
-	for word, change := range map[string]func(*facts.Reprotect){
-		"appliance":           func(r *facts.Reprotect) { r.ApplianceID = "" },
-		"log storage account": func(r *facts.Reprotect) { r.LogStorage = "" },
+	for word, change := range map[string]func(*observed.Reprotect){
+		"appliance":           func(r *observed.Reprotect) { r.ApplianceID = "" },
+		"log storage account": func(r *observed.Reprotect) { r.LogStorage = "" },
 	} {
 		r := modernizedRequest()
 		change(&r)
 		_, err := c.Reprotect(t.Context(), r)
-		if f := wantFault(t, err, facts.Permanent, CodeInput); !strings.Contains(f.What, word) {
+		if f := wantFault(t, err, observed.Permanent, CodeInput); !strings.Contains(f.What, word) {
 			t.Errorf("%s: %v", word, err)
 		}
 	}
@@ -100,15 +100,15 @@ func TestASubmissionIsNeverSentTwice(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		answer http.HandlerFunc
-		class  facts.Class
+		class  observed.Class
 		code   string
 	}{
-		"unavailable": {status(http.StatusServiceUnavailable, ``), facts.Temporary, CodeUnavailable},
-		"gateway":     {status(http.StatusGatewayTimeout, ``), facts.Temporary, CodeUnavailable},
-		"throttled":   {status(http.StatusTooManyRequests, ``, "Retry-After", "1"), facts.Temporary, CodeThrottled},
+		"unavailable": {status(http.StatusServiceUnavailable, ``), observed.Temporary, CodeUnavailable},
+		"gateway":     {status(http.StatusGatewayTimeout, ``), observed.Temporary, CodeUnavailable},
+		"throttled":   {status(http.StatusTooManyRequests, ``, "Retry-After", "1"), observed.Temporary, CodeThrottled},
 		"cut off": {func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
-		}, facts.Temporary, CodeUnreachable},
+		}, observed.Temporary, CodeUnreachable},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestWritesStayAwayWhenThrottledAndReadsGoOn(t *testing.T) {
 	c := s.client(t, with(clock))
 	for range 3 {
 		_, err := c.Reprotect(t.Context(), classicRequest())
-		wantFault(t, err, facts.Temporary, CodeThrottled)
+		wantFault(t, err, observed.Temporary, CodeThrottled)
 	}
 	if got := c.Counters(); got.Writes != 1 || got.Throttled != 1 {
 		t.Errorf("counters %+v", got)
@@ -160,7 +160,7 @@ func TestReprotectIsInterrupted(t *testing.T) {
 		<-r.Context().Done()
 	})
 	_, err := s.client(t).Reprotect(ctx, classicRequest())
-	if f := wantFault(t, err, facts.Temporary, CodeInterrupted); !strings.Contains(f.Remedy, "may have arrived") {
+	if f := wantFault(t, err, observed.Temporary, CodeInterrupted); !strings.Contains(f.Remedy, "may have arrived") {
 		t.Errorf("%v", err)
 	}
 }
@@ -194,7 +194,7 @@ func TestAcceptedWithoutAJob(t *testing.T) {
 	s := serve(t)
 	s.handle(strings.TrimPrefix(dbID, vaultID+"/")+"/reProtect", status(http.StatusAccepted, ""))
 	_, err := s.client(t).Reprotect(t.Context(), classicRequest())
-	wantFault(t, err, facts.Temporary, CodeNoJob)
+	wantFault(t, err, observed.Temporary, CodeNoJob)
 }
 
 func TestRefreshProvider(t *testing.T) {
@@ -212,10 +212,10 @@ func TestRefreshProvider(t *testing.T) {
 		t.Errorf("counters %+v, requests %v", got, s.requests())
 	}
 	for _, id := range []string{"", "cs-01", "/subscriptions/x/vaults/y/replicationFabrics/cs-01"} {
-		wantFault(t, c.RefreshProvider(t.Context(), id), facts.Permanent, CodeInput)
+		wantFault(t, c.RefreshProvider(t.Context(), id), observed.Permanent, CodeInput)
 	}
 	s.handle("replicationFabrics/cs-01/replicationRecoveryServicesProviders", body(`{"value":[]}`))
-	wantFault(t, c.RefreshProvider(t.Context(), csID), facts.Permanent, CodeInput)
+	wantFault(t, c.RefreshProvider(t.Context(), csID), observed.Permanent, CodeInput)
 }
 
 func TestCancel(t *testing.T) {
@@ -227,8 +227,8 @@ func TestCancel(t *testing.T) {
 		t.Error(err)
 	}
 	s.handle("replicationJobs/"+jobGUID+"/cancel", status(http.StatusConflict, `{"error":{"code":"Conflict","message":"it cannot be cancelled now"}}`))
-	wantFault(t, c.Cancel(t.Context(), jobGUID), facts.Temporary, CodeConflict)
-	wantFault(t, c.Cancel(t.Context(), ""), facts.Permanent, CodeInput)
+	wantFault(t, c.Cancel(t.Context(), jobGUID), observed.Temporary, CodeConflict)
+	wantFault(t, c.Cancel(t.Context(), ""), observed.Permanent, CodeInput)
 }
 
 // sameInput says whether two bodies of a reprotect are the same; the key OnlyExcludeIfSingleVolume was spelt

@@ -10,7 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // throttlePause is how long a client stays away after a 429 without Retry-After. Azure's bucket for reads
@@ -44,7 +44,7 @@ func (g *gate) Do(req *policy.Request) (*http.Response, error) {
 	g.mu.Unlock()
 	if wait > 0 {
 		class, remedy := Explain(CodeThrottled, "")
-		return nil, &facts.Fault{Class: class, Code: CodeThrottled, After: wait,
+		return nil, &observed.Fault{Class: class, Code: CodeThrottled, After: wait,
 			What: "Azure was not asked, because it throttles", Remedy: remedy}
 	}
 	resp, err := req.Next()

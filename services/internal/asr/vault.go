@@ -8,7 +8,7 @@ import (
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"go.uber.org/zap"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // seldom: parts that change rarely are read at most every so many looks.
@@ -23,21 +23,21 @@ const seldom = 10
 // permission, stands in Unread, and is tried again at the next look. No items, a failure in any part that passes or
 // is one of the login (half a look would show a running job as none), or the end of the look's two minutes is an
 // error; a failed look answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
-func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (facts.Vault, error) {
+func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
 	vault, err := c.looks.share(ctx, maxAge, c.options.Now, c.look)
 	if err != nil {
-		return facts.Vault{}, c.fault("cannot look at vault "+c.options.Vault, err)
+		return observed.Vault{}, c.fault("cannot look at vault "+c.options.Vault, err)
 	}
 	return vault, nil
 }
 
 // keptParts is what looks hand on to each other; looks run one after the other, so it needs no lock.
 type keptParts struct {
-	fabrics  kept[facts.Fabric]
-	policies kept[facts.Policy]
-	mappings kept[facts.Mapping]
-	vcenters kept[facts.RegisteredVCenter]
-	plans    kept[facts.Plan]
+	fabrics  kept[observed.Fabric]
+	policies kept[observed.Policy]
+	mappings kept[observed.Mapping]
+	vcenters kept[observed.RegisteredVCenter]
+	plans    kept[observed.Plan]
 }
 
 type kept[T any] struct {
@@ -46,9 +46,9 @@ type kept[T any] struct {
 }
 
 // look reads the vault once; whole reads every part, whatever is kept.
-func (c *Client) look(ctx context.Context, whole bool) (facts.Vault, error) {
+func (c *Client) look(ctx context.Context, whole bool) (observed.Vault, error) {
 	group, vault, began := c.options.ResourceGroup, c.options.Vault, c.options.Now()
-	v := facts.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
+	v := observed.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
 	var err error
 	v.Items, err = list(ctx, c.read.NewReplicationProtectedItemsClient().NewListPager(group, vault, nil),
@@ -106,8 +106,8 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 	read, err := list(l.ctx, pager, values, convert)
 	if err != nil {
 		err = l.client.fault("cannot read its "+name, err)
-		f, _ := facts.FaultOf(err)
-		if f.Class == facts.Temporary || f.Code == CodeLogin || f.Code == CodeCertificate || l.ctx.Err() != nil { // it is not about this part
+		f, _ := observed.FaultOf(err)
+		if f.Class == observed.Temporary || f.Code == CodeLogin || f.Code == CodeCertificate || l.ctx.Err() != nil { // it is not about this part
 			l.failed = err
 			return nil
 		}
@@ -141,29 +141,29 @@ func list[R, S, F any](ctx context.Context, pager *runtime.Pager[R], values func
 }
 
 // Item reads one replicated machine, now.
-func (c *Client) Item(ctx context.Context, id string) (facts.Item, error) {
-	what := "cannot read the replicated item " + facts.LastSegment(id)
+func (c *Client) Item(ctx context.Context, id string) (observed.Item, error) {
+	what := "cannot read the replicated item " + observed.LastSegment(id)
 	at, err := c.itemID(id)
 	if err != nil {
-		return facts.Item{}, c.fault(what, err)
+		return observed.Item{}, c.fault(what, err)
 	}
 	got, err := c.read.NewReplicationProtectedItemsClient().Get(ctx, c.options.ResourceGroup, c.options.Vault, at.fabric, at.container, at.item, nil)
 	if err != nil {
-		return facts.Item{}, c.fault(what, err)
+		return observed.Item{}, c.fault(what, err)
 	}
 	return item(&got.ReplicationProtectedItem), nil
 }
 
 // Job reads one job in full, now: with its tasks and errors, which the jobs of a snapshot lack.
-func (c *Client) Job(ctx context.Context, jobID string) (facts.Job, error) {
-	jobID = facts.LastSegment(jobID)
+func (c *Client) Job(ctx context.Context, jobID string) (observed.Job, error) {
+	jobID = observed.LastSegment(jobID)
 	what := "cannot read the job " + jobID
 	if jobID == "" {
-		return facts.Job{}, c.fault(what, input("its id is empty"))
+		return observed.Job{}, c.fault(what, input("its id is empty"))
 	}
 	got, err := c.read.NewReplicationJobsClient().Get(ctx, c.options.ResourceGroup, c.options.Vault, jobID, nil)
 	if err != nil {
-		return facts.Job{}, c.fault(what, err)
+		return observed.Job{}, c.fault(what, err)
 	}
 	return job(&got.Job), nil
 }
@@ -180,7 +180,7 @@ func (c *Client) itemID(id string) (itemID, error) {
 }
 
 func (c *Client) ours(id string) error {
-	if !facts.SameID(upTo(id, segVaults), c.vaultID()) {
+	if !observed.SameID(upTo(id, segVaults), c.vaultID()) {
 		return input("its id is not one of vault " + c.options.Vault)
 	}
 	return nil
@@ -188,5 +188,5 @@ func (c *Client) ours(id string) error {
 
 func input(what string) error {
 	class, remedy := Explain(CodeInput, "")
-	return &facts.Fault{Class: class, Code: CodeInput, What: what, Remedy: remedy}
+	return &observed.Fault{Class: class, Code: CodeInput, What: what, Remedy: remedy}
 }

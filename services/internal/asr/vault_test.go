@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 func TestVault(t *testing.T) {
@@ -22,7 +22,7 @@ func TestVault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v.Name != "vault-home" || !facts.SameID(v.ID, vaultID) || !v.Taken.Equal(clock.now()) || len(v.Unread) != 0 {
+	if v.Name != "vault-home" || !observed.SameID(v.ID, vaultID) || !v.Taken.Equal(clock.now()) || len(v.Unread) != 0 {
 		t.Errorf("vault %s %s taken %v unread %v", v.Name, v.ID, v.Taken, v.Unread)
 	}
 	if len(v.Items) != 2 || len(v.Jobs) != 1 || len(v.Fabrics) != 2 {
@@ -34,12 +34,12 @@ func TestVault(t *testing.T) {
 	if _, ok := v.FailbackPolicy(vaultID + "/replicationFabrics/appliance-fabric"); ok {
 		t.Error("the appliance fabric has a classic failback policy")
 	}
-	wantCenters := []facts.RegisteredVCenter{{ID: classicAt + "/replicationvCenters/vc1", Name: "vcsa01", Address: "vcsa01.home.example",
+	wantCenters := []observed.RegisteredVCenter{{ID: classicAt + "/replicationvCenters/vc1", Name: "vcsa01", Address: "vcsa01.home.example",
 		Status: "DiscoveryCompleted", Heartbeat: at("2026-03-01T17:00:00Z"), FabricID: classicAt}}
 	if diff := cmp.Diff(wantCenters, v.VCenters); diff != "" {
 		t.Errorf("vCenters -want +got\n%s", diff)
 	}
-	wantPlans := []facts.Plan{{ID: fixtureVault + "/replicationRecoveryPlans/ERP", Name: "ERP", Items: []string{v.Items[0].ID, v.Items[1].ID}}}
+	wantPlans := []observed.Plan{{ID: fixtureVault + "/replicationRecoveryPlans/ERP", Name: "ERP", Items: []string{v.Items[0].ID, v.Items[1].ID}}}
 	if diff := cmp.Diff(wantPlans, v.Plans); diff != "" {
 		t.Errorf("plans -want +got\n%s", diff)
 	}
@@ -195,7 +195,7 @@ func TestACallerThatGivesUpDoesNotEndTheLookOfOthers(t *testing.T) {
 	})
 	giveUp()
 	err := <-gone
-	wantFault(t, err, facts.Temporary, CodeInterrupted)
+	wantFault(t, err, observed.Temporary, CodeInterrupted)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
 	}
@@ -262,9 +262,9 @@ func TestHalfALookIsNone(t *testing.T) {
 	c := s.client(t, with(clock))
 	for _, tt := range []struct {
 		status int
-		class  facts.Class
+		class  observed.Class
 		code   string
-	}{{http.StatusInternalServerError, facts.Temporary, CodeUnavailable}, {http.StatusUnauthorized, facts.Operator, CodeLogin}} {
+	}{{http.StatusInternalServerError, observed.Temporary, CodeUnavailable}, {http.StatusUnauthorized, observed.Operator, CodeLogin}} {
 		s.handle("replicationJobs", status(tt.status, ``))
 		_, err := c.Vault(t.Context(), time.Minute)
 		wantFault(t, err, tt.class, tt.code)
@@ -285,7 +285,7 @@ func TestNoItemsIsAnErrorThatCallersShare(t *testing.T) {
 	c := s.client(t, with(clock))
 	for range 20 {
 		_, err := c.Vault(t.Context(), time.Minute)
-		f := wantFault(t, err, facts.Operator, CodeForbidden)
+		f := wantFault(t, err, observed.Operator, CodeForbidden)
 		if !strings.Contains(f.What, "vault-home") || !strings.Contains(f.Words, "AuthorizationFailed: no permission") {
 			t.Errorf("fault %+v", *f)
 		}
@@ -307,7 +307,7 @@ func TestThrottledClientStaysAway(t *testing.T) {
 	s.handle("replicationJobs", status(http.StatusTooManyRequests, `{"error":{"code":"TooManyRequests","message":"slow down"}}`, "Retry-After", "90"))
 	c := s.client(t, with(clock))
 	_, err := c.Vault(t.Context(), time.Minute)
-	if f := wantFault(t, err, facts.Temporary, CodeThrottled); f.After != 90*time.Second {
+	if f := wantFault(t, err, observed.Temporary, CodeThrottled); f.After != 90*time.Second {
 		t.Errorf("after %v, want 90s", f.After)
 	}
 	asked := len(s.requests())
@@ -320,7 +320,7 @@ func TestThrottledClientStaysAway(t *testing.T) {
 		func() error { _, err := c.Item(t.Context(), dbID); return err },
 		func() error { _, err := c.Job(t.Context(), jobGUID); return err },
 	} {
-		if f := wantFault(t, read(), facts.Temporary, CodeThrottled); f.After != time.Minute {
+		if f := wantFault(t, read(), observed.Temporary, CodeThrottled); f.After != time.Minute {
 			t.Errorf("after %v, want the minute that is left", f.After)
 		}
 	}
@@ -369,7 +369,7 @@ func TestItemByID(t *testing.T) {
 	}
 	for _, id := range []string{"", "db01", csID, strings.Replace(dbID, "vault-home", "vault-other", 1)} {
 		_, err := c.Item(t.Context(), id)
-		wantFault(t, err, facts.Permanent, CodeInput)
+		wantFault(t, err, observed.Permanent, CodeInput)
 	}
 	if _, err := c.Job(t.Context(), ""); err == nil {
 		t.Error("a job without an id was read")
@@ -405,10 +405,10 @@ func TestClientsOfASubscriptionShareTheThrottle(t *testing.T) {
 	sharing := func(o *Options) { o.Throttle = shared }
 	first, second, other := s.client(t, with(clock), sharing), s.client(t, with(clock), sharing), s.client(t, with(clock))
 	_, err := first.Vault(t.Context(), time.Minute)
-	wantFault(t, err, facts.Temporary, CodeThrottled)
+	wantFault(t, err, observed.Temporary, CodeThrottled)
 	s.vault(t)
 	_, err = second.Vault(t.Context(), time.Minute)
-	wantFault(t, err, facts.Temporary, CodeThrottled)
+	wantFault(t, err, observed.Temporary, CodeThrottled)
 	if _, err := other.Vault(t.Context(), time.Minute); err != nil {
 		t.Errorf("the client of another subscription: %v", err)
 	}

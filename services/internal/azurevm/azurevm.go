@@ -22,8 +22,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v7"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/asr"
+	"reprotect.example/services/observed"
 )
 
 // lookLimit bounds one look: it is one of many facts, and the others must not wait for it long.
@@ -50,10 +50,10 @@ func New(vault *asr.Client) (*Client, error) {
 
 // Look finds the VMs of those items that run in Azure. It never fails: what could not be read, a permission that
 // is missing above all, stands in the result with the reason. It takes at most thirty seconds.
-func (c *Client) Look(ctx context.Context, items []facts.Item, now func() time.Time) facts.AzureVMs {
+func (c *Client) Look(ctx context.Context, items []observed.Item, now func() time.Time) observed.AzureVMs {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	look := facts.AzureVMs{Groups: map[string]string{}}
+	look := observed.AzureVMs{Groups: map[string]string{}}
 	for _, i := range items {
 		group := strings.ToLower(i.AzureHome())
 		if _, known := look.Groups[group]; known || !i.InAzure() {
@@ -67,11 +67,11 @@ func (c *Client) Look(ctx context.Context, items []facts.Item, now func() time.T
 		vms, err := c.search(ctx, names)
 		for _, vm := range vms {
 			// Resource Graph may lag behind by minutes: of a resource group that was listed the list stands.
-			if _, listed := look.Groups[strings.ToLower(facts.ResourceGroupOf(vm.ID))]; !listed {
+			if _, listed := look.Groups[strings.ToLower(observed.ResourceGroupOf(vm.ID))]; !listed {
 				look.VMs = append(look.VMs, vm)
 			}
 		}
-		look = facts.AzureVMs{VMs: look.VMs, Groups: look.Groups, Elsewhere: reason(err)}
+		look = observed.AzureVMs{VMs: look.VMs, Groups: look.Groups, Elsewhere: reason(err)}
 	}
 	look.Taken = now()
 	return look.Indexed()
@@ -85,7 +85,7 @@ func reason(err error) string {
 }
 
 // strayed lists the VM names of the items whose resource group was read and which are not surely in it.
-func strayed(look facts.AzureVMs, items []facts.Item) (names []string) {
+func strayed(look observed.AzureVMs, items []observed.Item) (names []string) {
 	for _, i := range items {
 		if why, listed := look.Groups[strings.ToLower(i.AzureHome())]; !i.InAzure() || !listed || why != "" {
 			continue
@@ -102,7 +102,7 @@ func strayed(look facts.AzureVMs, items []facts.Item) (names []string) {
 
 // Covers says whether a look serves those items too, though they are read later: whether each is found in it. That
 // a VM is missing must never be said from an old look, since a failover may just have made it.
-func Covers(look facts.AzureVMs, items []facts.Item) bool {
+func Covers(look observed.AzureVMs, items []observed.Item) bool {
 	for _, i := range items {
 		if !i.InAzure() {
 			continue
@@ -119,8 +119,8 @@ func Covers(look facts.AzureVMs, items []facts.Item) bool {
 }
 
 // list reads the VMs of one resource group; one that was deleted has none.
-func (c *Client) list(ctx context.Context, group string) (vms []facts.AzureVM, err error) {
-	name := facts.LastSegment(group)
+func (c *Client) list(ctx context.Context, group string) (vms []observed.AzureVM, err error) {
+	name := observed.LastSegment(group)
 	compute, err := armcompute.NewVirtualMachinesClient(subscriptionOf(group), c.credential, c.options)
 	if err != nil {
 		return nil, c.vault.Fault("cannot set up the client of Compute", err)
@@ -136,7 +136,7 @@ func (c *Client) list(ctx context.Context, group string) (vms []facts.AzureVM, e
 		}
 		for _, vm := range page.Value {
 			if vm != nil && vm.ID != nil && vm.Name != nil {
-				vms = append(vms, facts.AzureVM{ID: *vm.ID, Name: *vm.Name, Disks: disksOf(vm)})
+				vms = append(vms, observed.AzureVM{ID: *vm.ID, Name: *vm.Name, Disks: disksOf(vm)})
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func disksOf(vm *armcompute.VirtualMachine) (names []string) {
 	}
 	add := func(disk *armcompute.ManagedDiskParameters) {
 		if disk != nil && disk.ID != nil {
-			names = append(names, facts.LastSegment(*disk.ID))
+			names = append(names, observed.LastSegment(*disk.ID))
 		}
 	}
 	storage := vm.Properties.StorageProfile
@@ -177,7 +177,7 @@ func subscriptionOf(id string) string {
 // fault gives the error the product's form; what is to be read is not the vault, so neither is the role.
 func (c *Client) fault(what string, err error, scope string) error {
 	err = c.vault.Fault(what, err)
-	if f, ok := facts.FaultOf(err); ok && f.Code == asr.CodeForbidden {
+	if f, ok := observed.FaultOf(err); ok && f.Code == asr.CodeForbidden {
 		told := *f
 		told.Remedy = fmt.Sprintf("give the identity the role Reader on %s", scope)
 		return &told

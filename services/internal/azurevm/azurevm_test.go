@@ -14,10 +14,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/asr"
-	"reprotect.example/services/internal/lab/asrsim"
-	"reprotect.example/services/internal/lab/scenario"
+	"reprotect.example/services/lab/asrsim"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/observed"
 )
 
 type token struct{}
@@ -91,7 +91,7 @@ func TestLook(t *testing.T) {
 					want = "rg-failback"
 				}
 				vms, sure := look.Of(i)
-				if sure != (want != "") || sure && facts.LastSegment(facts.ResourceGroupOf(vms[0].ID)) != want {
+				if sure != (want != "") || sure && observed.LastSegment(observed.ResourceGroupOf(vms[0].ID)) != want {
 					t.Errorf("%s: sure %v, %+v, want %q", i.Name, sure, vms, want)
 				}
 			}
@@ -102,7 +102,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-func itemsOf(t *testing.T, vault *asr.Client) []facts.Item {
+func itemsOf(t *testing.T, vault *asr.Client) []observed.Item {
 	t.Helper()
 	look, err := vault.Vault(t.Context(), 0)
 	if err != nil {
@@ -207,9 +207,9 @@ func TestAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, c := clientOf(t, sc, row.m)
-			item := facts.Item{Name: "web", Location: "Recovery", AzureGroup: home, AzureVMName: "o'web"}
-			at := facts.Item{Name: "home", Location: "Primary", AzureGroup: home + "-never-asked"}
-			look := c.Look(t.Context(), []facts.Item{item, at, item}, time.Now)
+			item := observed.Item{Name: "web", Location: "Recovery", AzureGroup: home, AzureVMName: "o'web"}
+			at := observed.Item{Name: "home", Location: "Primary", AzureGroup: home + "-never-asked"}
+			look := c.Look(t.Context(), []observed.Item{item, at, item}, time.Now)
 			var names []string
 			for _, vm := range look.VMs {
 				names = append(names, vm.Name)
@@ -231,20 +231,20 @@ func TestAnswers(t *testing.T) {
 
 func TestAFailoverAfterTheLook(t *testing.T) {
 	t.Parallel()
-	look := facts.AzureVMs{Taken: time.Now(), Groups: map[string]string{strings.ToLower(home): ""}}
-	fresh := facts.Item{Name: "web", Location: "Recovery", AzureGroup: home, AzureVMName: "web"}
+	look := observed.AzureVMs{Taken: time.Now(), Groups: map[string]string{strings.ToLower(home): ""}}
+	fresh := observed.Item{Name: "web", Location: "Recovery", AzureGroup: home, AzureVMName: "web"}
 	elsewhere := fresh
 	elsewhere.AzureGroup = home + "2"
 	for name, row := range map[string]struct {
-		item facts.Item
+		item observed.Item
 		want bool
-	}{"not seen": {fresh, false}, "in a group that was not asked": {elsewhere, false}, "at home": {facts.Item{Location: "Primary", AzureGroup: home}, true}} {
-		if got := Covers(look, []facts.Item{row.item}); got != row.want {
+	}{"not seen": {fresh, false}, "in a group that was not asked": {elsewhere, false}, "at home": {observed.Item{Location: "Primary", AzureGroup: home}, true}} {
+		if got := Covers(look, []observed.Item{row.item}); got != row.want {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	look.Groups[strings.ToLower(home)] = "AuthorizationFailed"
-	if !Covers(look, []facts.Item{fresh}) {
+	if !Covers(look, []observed.Item{fresh}) {
 		t.Error("what may not be read must not be asked again and again")
 	}
 }

@@ -11,13 +11,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute/armcompute/v7"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/resourcegraph/armresourcegraph"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // search asks Resource Graph for all VMs whose names begin with one of these, in every subscription that the
 // identity may read. Ordered by id, as paging demands (Microsoft Learn, "Working with large Azure resource data
 // sets").
-func (c *Client) search(ctx context.Context, names []string) (vms []facts.AzureVM, err error) {
+func (c *Client) search(ctx context.Context, names []string) (vms []observed.AzureVM, err error) {
 	request := armresourcegraph.QueryRequest{
 		Query:   to.Ptr(query(names)),
 		Options: &armresourcegraph.QueryRequestOptions{ResultFormat: to.Ptr(armresourcegraph.ResultFormatObjectArray)},
@@ -34,7 +34,7 @@ func (c *Client) search(ctx context.Context, names []string) (vms []facts.AzureV
 		}
 		for _, row := range rows {
 			if row.ID != nil && row.Name != nil {
-				vms = append(vms, facts.AzureVM{ID: *row.ID, Name: *row.Name, Disks: disksOf(&row)})
+				vms = append(vms, observed.AzureVM{ID: *row.ID, Name: *row.Name, Disks: disksOf(&row)})
 			}
 		}
 		if answer.SkipToken == nil || *answer.SkipToken == "" {

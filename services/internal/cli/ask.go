@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // asked is a request that was published.
@@ -40,7 +40,7 @@ func (a *app) unfollowed(what string, why error) error {
 type answer struct {
 	Request  string           `json:"request"`
 	Answered bool             `json:"answered"` // a service took it up
-	Cases    []progress.Case  `json:"cases"`
+	Cases    []cases.Case     `json:"cases"`
 	Problems []events.Problem `json:"problems,omitempty"` // why it was refused
 }
 
@@ -49,12 +49,12 @@ func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
 	if q.unread != nil {
 		return a.unfollowed("Request "+q.id, q.unread)
 	}
-	cases, err := a.accepted(ctx, b, q, wait)
+	listed, err := a.accepted(ctx, b, q, wait)
 	if err != nil {
 		return err
 	}
-	if wait && !slices.ContainsFunc(cases, isRefused) {
-		if cases, err = a.toTheEnd(ctx, b, q, len(cases)); err != nil {
+	if wait && !slices.ContainsFunc(listed, isRefused) {
+		if listed, err = a.toTheEnd(ctx, b, q, len(listed)); err != nil {
 			if ctx.Err() != nil {
 				a.hint("Stopped following. The cases go on; 'reprotect watch' shows them.")
 			}
@@ -63,21 +63,21 @@ func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
 	}
 	switch {
 	case a.json():
-		err = a.printJSON(answerOf(q, cases))
-	case slices.ContainsFunc(cases, isRefused): // said already
+		err = a.printJSON(answerOf(q, listed))
+	case slices.ContainsFunc(listed, isRefused): // said already
 	case wait:
-		err = a.printCases(cases)
+		err = a.printCases(listed)
 	default:
-		for _, c := range cases {
+		for _, c := range listed {
 			fmt.Fprintln(a.stdout, c.ID)
 		}
 	}
-	return errors.Join(err, verdict(cases))
+	return errors.Join(err, verdict(listed))
 }
 
-func answerOf(q asked, cases []progress.Case) answer {
-	result := answer{Request: q.id, Answered: len(cases) > 0, Cases: []progress.Case{}}
-	for _, c := range cases {
+func answerOf(q asked, listed []cases.Case) answer {
+	result := answer{Request: q.id, Answered: len(listed) > 0, Cases: []cases.Case{}}
+	for _, c := range listed {
 		if isRefused(c) {
 			result.Problems = append(result.Problems, c.Problems...)
 			continue
@@ -87,7 +87,7 @@ func answerOf(q asked, cases []progress.Case) answer {
 	return result
 }
 
-func isRefused(c progress.Case) bool { return c.State == events.TypeRefused.Name }
+func isRefused(c cases.Case) bool { return c.State == events.TypeRefused.Name }
 
 // settled is how long it must be quiet after an accepted case until the answer counts as complete, when the request
 // does not tell how many machines there are.
@@ -95,7 +95,7 @@ const settled = time.Second
 
 // accepted collects the cases that a request became. It returns none when nobody answers within the patience;
 // with forever, it says so then and waits on.
-func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]progress.Case, error) {
+func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]cases.Case, error) {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	patience := time.AfterFunc(a.deps.Patience, func() {
@@ -113,17 +113,17 @@ func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]pro
 	f := &follow{
 		bus: b, from: q.from, filters: []string{events.OutcomeFilter("*", "*", events.StepRequest)}, screen: silent{},
 		belongs: q.answers,
-		over: func(cases []progress.Case) bool {
+		over: func(listed []cases.Case) bool {
 			machines := 0
-			for _, c := range cases {
+			for _, c := range listed {
 				machines += len(c.Machines)
 			}
-			if len(cases) == 0 {
+			if len(listed) == 0 {
 				return false
 			}
 			patience.Stop()
 			quiet.Reset(settled)
-			return slices.ContainsFunc(cases, isRefused) || q.request.Plan == "" && machines >= len(q.request.Machines)
+			return slices.ContainsFunc(listed, isRefused) || q.request.Plan == "" && machines >= len(q.request.Machines)
 		},
 	}
 	err := f.run(reading)
@@ -133,32 +133,32 @@ func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]pro
 	if err != nil {
 		return nil, err
 	}
-	cases := f.log.Cases()
-	a.sayAnswer(q, cases)
-	return cases, nil
+	listed := f.log.Cases()
+	a.sayAnswer(q, listed)
+	return listed, nil
 }
 
 // sayAnswer tells people what became of a request.
-func (a *app) sayAnswer(q asked, cases []progress.Case) {
-	switch i := slices.IndexFunc(cases, isRefused); {
+func (a *app) sayAnswer(q asked, listed []cases.Case) {
+	switch i := slices.IndexFunc(listed, isRefused); {
 	case i >= 0:
 		a.hint("Request %s was refused. Nothing was begun.", q.id)
-		showProblems(a.stderr, cases[i].Problems, nil)
-	case len(cases) == 0:
-		a.hint("Request %s is on the bus, but no service has answered within %s.", q.id, progress.Duration(a.deps.Patience))
+		showProblems(a.stderr, listed[i].Problems, nil)
+	case len(listed) == 0:
+		a.hint("Request %s is on the bus, but no service has answered within %s.", q.id, cases.Duration(a.deps.Patience))
 		a.hint("It will be taken up as soon as a validator runs; do not send it again. 'reprotect bus status' shows who is behind.")
 	default:
-		a.hint("Request %s is accepted as %s.", q.id, plural(len(cases), "case", "cases"))
+		a.hint("Request %s is accepted as %s.", q.id, plural(len(listed), "case", "cases"))
 	}
 }
 
-func (q asked) answers(e progress.Entry) bool { return e.Header.Request == q.id }
+func (q asked) answers(e cases.Entry) bool { return e.Header.Request == q.id }
 
 // toTheEnd follows the cases of a request, of which there are so many at least, until all have ended.
-func (a *app) toTheEnd(ctx context.Context, b Bus, q asked, accepted int) ([]progress.Case, error) {
+func (a *app) toTheEnd(ctx context.Context, b Bus, q asked, accepted int) ([]cases.Case, error) {
 	f := &follow{
 		bus: b, from: q.from, filters: []string{events.SubjectFacts + ".>"}, screen: a.progressScreen(), belongs: q.answers,
-		over: func(cases []progress.Case) bool { return len(cases) >= accepted && allEnded(cases) },
+		over: func(listed []cases.Case) bool { return len(listed) >= accepted && allEnded(listed) },
 	}
 	err := f.run(ctx)
 	return f.log.Cases(), err
@@ -167,6 +167,6 @@ func (a *app) toTheEnd(ctx context.Context, b Bus, q asked, accepted int) ([]pro
 // silent shows nothing.
 type silent struct{}
 
-func (silent) begin([]progress.Case)               {}
-func (silent) event(progress.Entry, progress.Case) {}
-func (silent) end()                                {}
+func (silent) begin([]cases.Case)            {}
+func (silent) event(cases.Entry, cases.Case) {}
+func (silent) end()                          {}

@@ -11,7 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // bars shows cases as live progress bars on a terminal.
@@ -32,9 +32,9 @@ func newBars(out io.Writer, now func() time.Time, p paint) *bars {
 	}}
 }
 
-func (s *bars) begin(cases []progress.Case) {
+func (s *bars) begin(listed []cases.Case) {
 	m := board{paint: s.paint, speech: s.speech, now: s.now(), began: s.now(), width: 80, height: 24}
-	for _, c := range cases {
+	for _, c := range listed {
 		m = m.put(c)
 	}
 	s.program = tea.NewProgram(m, s.options...)
@@ -46,7 +46,7 @@ func (s *bars) begin(cases []progress.Case) {
 	}()
 }
 
-func (s *bars) event(_ progress.Entry, c progress.Case) { s.program.Send(moved(c)) }
+func (s *bars) event(_ cases.Entry, c cases.Case) { s.program.Send(moved(c)) }
 
 // end leaves the last picture on the screen.
 func (s *bars) end() {
@@ -56,13 +56,13 @@ func (s *bars) end() {
 
 // moved tells the board where a case stands now; tick what time it is.
 type (
-	moved progress.Case
+	moved cases.Case
 	tick  time.Time
 )
 
 // board is the picture: a bubbletea model without any effect but its clock.
 type board struct {
-	cases         []progress.Case // in the order in which they came
+	cases         []cases.Case // in the order in which they came
 	paint         paint
 	speech        speech
 	began, now    time.Time
@@ -80,7 +80,7 @@ func (b board) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.WindowSizeMsg:
 		b.width, b.height = msg.Width, msg.Height
 	case moved:
-		return b.put(progress.Case(msg)), nil
+		return b.put(cases.Case(msg)), nil
 	case tick:
 		b.now = time.Time(msg)
 		return b, b.clock()
@@ -88,9 +88,9 @@ func (b board) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return b, nil
 }
 
-func (b board) put(c progress.Case) board {
+func (b board) put(c cases.Case) board {
 	b.cases = slices.Clone(b.cases)
-	i := slices.IndexFunc(b.cases, func(old progress.Case) bool { return old.ID == c.ID })
+	i := slices.IndexFunc(b.cases, func(old cases.Case) bool { return old.ID == c.ID })
 	if i < 0 {
 		b.cases = append(b.cases, c)
 	} else {
@@ -108,7 +108,7 @@ func (b board) picture() string {
 	shown := slices.Clone(b.cases)
 	room := max(b.height-3, 1)
 	if len(shown) > room {
-		slices.SortStableFunc(shown, func(x, y progress.Case) int { return cmp.Compare(urgency(x), urgency(y)) })
+		slices.SortStableFunc(shown, func(x, y cases.Case) int { return cmp.Compare(urgency(x), urgency(y)) })
 		shown = shown[:room]
 	}
 	wide := 0
@@ -125,11 +125,11 @@ func (b board) picture() string {
 	return strings.Join(rows, "\n") + "\n"
 }
 
-func urgency(c progress.Case) int {
+func urgency(c cases.Case) int {
 	switch {
 	case c.End && !c.Good:
 		return 0
-	case !c.End && stateLevel(c) == progress.Warn:
+	case !c.End && stateLevel(c) == cases.Warn:
 		return 1
 	case !c.End:
 		return 2
@@ -138,7 +138,7 @@ func urgency(c progress.Case) int {
 }
 
 // label names a case by its machines: that is what people know.
-func label(c progress.Case) string {
+func label(c cases.Case) string {
 	if len(c.Machines) == 0 {
 		return c.ID
 	}
@@ -153,22 +153,22 @@ func (b board) summary() string {
 			good++
 		case c.End:
 			bad++
-		case c.State == progress.StateWaiting:
+		case c.State == cases.StateWaiting:
 			waiting++
 		}
 	}
 	parts := []string{fmt.Sprintf("%d of %s done", good, plural(len(b.cases), "case", "cases"))}
 	if waiting > 0 {
-		parts = append(parts, b.paint.level(progress.Warn, fmt.Sprintf("%d waiting", waiting)))
+		parts = append(parts, b.paint.level(cases.Warn, fmt.Sprintf("%d waiting", waiting)))
 	}
 	if bad > 0 {
-		parts = append(parts, b.paint.level(progress.Bad, fmt.Sprintf("%d ended without success", bad)))
+		parts = append(parts, b.paint.level(cases.Bad, fmt.Sprintf("%d ended without success", bad)))
 	}
-	parts = append(parts, progress.Duration(b.now.Sub(b.began)))
+	parts = append(parts, cases.Duration(b.now.Sub(b.began)))
 	return lipgloss.NewStyle().MaxWidth(b.width).Render(strings.Join(parts, " · "))
 }
 
-func (b board) row(c progress.Case, wide int) string {
+func (b board) row(c cases.Case, wide int) string {
 	name := cut(label(c), wide)
 	name += strings.Repeat(" ", wide-lipgloss.Width(name))
 	width := min(max(b.width/4, 8), 30)
@@ -183,44 +183,44 @@ func cut(s string, width int) string {
 	return lipgloss.NewStyle().MaxWidth(width-1).Render(s) + "…"
 }
 
-func (b board) bar(c progress.Case, width int) string {
+func (b board) bar(c cases.Case, width int) string {
 	full := width * min(max(c.Percent, 0), 100) / 100
 	return b.paint.level(stateLevel(c), strings.Repeat("█", full)) + b.paint.faint(strings.Repeat("░", width-full))
 }
 
 // doing says what a case is at, and how long that takes where somebody knows.
-func (b board) doing(c progress.Case) string {
+func (b board) doing(c cases.Case) string {
 	switch {
 	case c.End && !c.Good:
-		return b.paint.level(progress.Bad, short(b.speech.title(c.Code, c.Why)))
+		return b.paint.level(cases.Bad, short(b.speech.title(c.Code, c.Why)))
 	case c.Good:
-		return progress.Duration(c.Took(b.now))
+		return cases.Duration(c.Took(b.now))
 	case len(c.Violations) > 0:
 		v := c.Violations[len(c.Violations)-1]
-		return b.paint.level(progress.Warn, short(b.speech.title(v.Code, v.What)))
+		return b.paint.level(cases.Warn, short(b.speech.title(v.Code, v.What)))
 	case c.Waiting != nil:
-		text := b.speech.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
+		text := b.speech.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
 		if !c.Waiting.Until.IsZero() {
-			text += ", at most " + progress.Duration(c.Waiting.Until.Sub(b.now)) + " more"
+			text += ", at most " + cases.Duration(c.Waiting.Until.Sub(b.now)) + " more"
 		}
-		return b.paint.level(progress.Warn, text)
+		return b.paint.level(cases.Warn, text)
 	}
 	var eta time.Time
 	var doing []string
 	for _, m := range c.Machines {
-		if m.State == progress.MachineNotStarted || m.State == progress.MachineProtected {
+		if m.State == cases.MachineNotStarted || m.State == cases.MachineProtected {
 			continue
 		}
 		if m.ETA.After(eta) {
 			eta = m.ETA
 		}
-		if text := progress.Doing(m.State, m.Task, m.Replication); !slices.Contains(doing, text) {
+		if text := cases.Doing(m.State, m.Task, m.Replication); !slices.Contains(doing, text) {
 			doing = append(doing, text)
 		}
 	}
 	text := strings.Join(doing, ", ")
 	if left := eta.Sub(b.now); left >= time.Second {
-		text += ", about " + progress.Duration(left) + " more"
+		text += ", about " + cases.Duration(left) + " more"
 	}
 	return text
 }

@@ -12,24 +12,24 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func aCase(name, state string, percent int) progress.Case {
-	return progress.Case{ID: "r-1-" + name, State: state, Percent: percent, Since: noon.Add(-time.Hour), Updated: noon.Add(-time.Minute),
-		Machines: []progress.Machine{{Name: name, State: progress.MachineNotStarted}}}
+func aCase(name, state string, percent int) cases.Case {
+	return cases.Case{ID: "r-1-" + name, State: state, Percent: percent, Since: noon.Add(-time.Hour), Updated: noon.Add(-time.Minute),
+		Machines: []cases.Machine{{Name: name, State: cases.MachineNotStarted}}}
 }
 
-func cases() []progress.Case {
+func sampleCases() []cases.Case {
 	half := 50
 	done, running, waiting, failed := aCase("web01", "completed", 100), aCase("db01", "started", 55), aCase("app01", "waiting", 6), aCase("mail01", "failed", 40)
 	done.End, done.Good = true, true
-	running.Machines[0] = progress.Machine{Name: "db01", State: progress.MachineReplicating, Replication: &half, ETA: noon.Add(12 * time.Minute)}
+	running.Machines[0] = cases.Machine{Name: "db01", State: cases.MachineReplicating, Replication: &half, ETA: noon.Add(12 * time.Minute)}
 	waiting.Waiting = &events.Waiting{For: "agent", Until: noon.Add(8 * time.Minute)}
 	failed.End, failed.Why = true, "The agent is gone."
-	return []progress.Case{done, running, waiting, failed}
+	return []cases.Case{done, running, waiting, failed}
 }
 
 func updated(b board, messages ...tea.Msg) board {
@@ -43,7 +43,7 @@ func updated(b board, messages ...tea.Msg) board {
 func TestBoard(t *testing.T) {
 	t.Parallel()
 	b := board{began: noon.Add(-90 * time.Second), now: noon, width: 100, height: 24}
-	for _, c := range cases() {
+	for _, c := range sampleCases() {
 		b = updated(b, moved(c))
 	}
 	want := []string{
@@ -58,7 +58,7 @@ func TestBoard(t *testing.T) {
 		t.Error(diff)
 	}
 
-	again := cases()[1]
+	again := sampleCases()[1]
 	again.Percent, again.Violations = 60, []events.Violated{{What: "db01 was switched on."}}
 	b = updated(b, moved(again), tick(noon.Add(time.Minute)))
 	if got := strings.Split(b.picture(), "\n"); len(got) != 6 || got[2] != "db01    ███████████████░░░░░░░░░░  60 %  started    db01 was switched on." || !strings.HasSuffix(got[0], "2m30s") {
@@ -72,7 +72,7 @@ func TestBoardKeepsToTheScreen(t *testing.T) {
 	for i := range 50 {
 		b = b.put(aCase(fmt.Sprintf("vm%02d-with-a-long-name-横浜", i), "started", i))
 	}
-	failed := cases()[3]
+	failed := sampleCases()[3]
 	b = updated(b, moved(failed), tea.WindowSizeMsg{Width: 40, Height: 10})
 	rows := strings.Split(strings.TrimSuffix(b.picture(), "\n"), "\n")
 	if len(rows) > 9 {
@@ -95,8 +95,8 @@ func TestBarsLeaveTheLastPicture(t *testing.T) {
 	var out bytes.Buffer
 	s := newBars(&out, func() time.Time { return noon }, false)
 	s.options = append(s.options, tea.WithWindowSize(80, 24)) // a buffer has no size
-	s.begin(cases()[1:2])
-	s.event(progress.Entry{}, cases()[0])
+	s.begin(sampleCases()[1:2])
+	s.event(cases.Entry{}, sampleCases()[0])
 	s.end()
 	for _, want := range []string{"1 of 2 cases done", "web01", "db01"} {
 		if !strings.Contains(out.String(), want) {
@@ -108,15 +108,15 @@ func TestBarsLeaveTheLastPicture(t *testing.T) {
 func TestLines(t *testing.T) {
 	t.Parallel()
 	c := aCase("web01", "waiting", 6)
-	c.History = []progress.Line{{Time: noon, Text: "Accepted: web01.", Level: progress.Info}, {Time: noon, Text: "Waiting for the agent.", Level: progress.Warn}}
-	e := progress.Entry{Time: noon, Kind: events.TypeCompleted.Kind, Data: events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}}
+	c.History = []cases.Line{{Time: noon, Text: "Accepted: web01.", Level: cases.Info}, {Time: noon, Text: "Waiting for the agent.", Level: cases.Warn}}
+	e := cases.Entry{Time: noon, Kind: events.TypeCompleted.Kind, Data: events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}}
 	for _, test := range []struct {
 		name  string
 		show  func(lines)
 		paint paint
 		want  string
 	}{
-		{"where it stands at the beginning", func(s lines) { s.begin([]progress.Case{c}) }, false, clock(noon) + "  r-1-web01  waiting, 6 %. Waiting for the agent.\n"},
+		{"where it stands at the beginning", func(s lines) { s.begin([]cases.Case{c}) }, false, clock(noon) + "  r-1-web01  waiting, 6 %. Waiting for the agent.\n"},
 		{"what happens", func(s lines) { s.event(e, c) }, false, clock(noon) + "  r-1-web01  Protected: web01.\n"},
 		{"in colours", func(s lines) { s.event(e, c) }, true, "\x1b[2m" + clock(noon) + "\x1b[m  r-1-web01  \x1b[32mProtected: web01.\x1b[m\n"},
 	} {
@@ -130,14 +130,14 @@ func TestLines(t *testing.T) {
 
 func TestReadyMachines(t *testing.T) {
 	t.Parallel()
-	protected := func(id, machine, state string) progress.Case {
-		return progress.Case{ID: id, Site: "tokyo", Machines: []progress.Machine{{Name: machine, State: state}}}
+	protected := func(id, machine, state string) cases.Case {
+		return cases.Case{ID: id, Site: "tokyo", Machines: []cases.Machine{{Name: machine, State: state}}}
 	}
-	got := readyMachines([]progress.Case{
+	got := readyMachines([]cases.Case{
 		protected("1", "web01", "protected"), protected("2", "WEB01", "not-started"), // rejected later: still protected
 		protected("3", "db01", "protected"), protected("4", "db01", "failed"), // acted on again: not any more
 		protected("5", "app01", "failed"), protected("6", "app01", "protected"),
-		{ID: "7", Site: "tokyo", Machines: []progress.Machine{{Name: "mail01", State: "protected", Returned: noon}}}, // it fails back
+		{ID: "7", Site: "tokyo", Machines: []cases.Machine{{Name: "mail01", State: "protected", Returned: noon}}}, // it fails back
 	})
 	var ids []string
 	for _, r := range got {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) busCommand() *cobra.Command {
@@ -104,7 +104,7 @@ locks have run out, half a minute at most.`,
 			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s\n", s.Server, kept)
 			dead := plural(int(s.Dead), "dead letter", "dead letters")
 			if s.Dead > 0 {
-				dead = p.level(progress.Warn, dead) + ": 'reprotect bus dead list' shows them"
+				dead = p.level(cases.Warn, dead) + ": 'reprotect bus dead list' shows them"
 			}
 			fmt.Fprintf(a.stdout, "Given up   %s\n\n", dead)
 			t := newTable("SERVICE", "PENDING", "UNDER WAY", "AGAIN", "WAITING")

@@ -11,7 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) cancelCommand() *cobra.Command {
@@ -49,7 +49,7 @@ all were cancelled, 1 when one ended otherwise before.`,
 				return err
 			case ofRequest != nil:
 				return a.cancelRequest(cmd.Context(), b, id, ofRequest, reason, wait)
-			case current.State == progress.StateCancelling:
+			case current.State == cases.StateCancelling:
 				a.hint("Somebody asked for the end of case %s before.", id)
 			default:
 				_, err := change(cmd.Context(), a, b, events.TypeCancel, []string{id}, func(string) events.Cancel { return events.Cancel{Case: id, Reason: reason} })
@@ -60,15 +60,15 @@ all were cancelled, 1 when one ended otherwise before.`,
 			if !wait {
 				return a.printCase(cmd.Context(), b, id)
 			}
-			var belongs func(progress.Entry) bool
+			var belongs func(cases.Entry) bool
 			if current.OfRequest() { // it may become cases in this very moment
-				belongs = func(e progress.Entry) bool { return e.Header.Request == current.Request }
+				belongs = func(e cases.Entry) bool { return e.Header.Request == current.Request }
 			}
-			cases, err := a.watchOut(cmd.Context(), b, []string{id}, belongs)
+			listed, err := a.watchOut(cmd.Context(), b, []string{id}, belongs)
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.printEnds(cases), allCancelled(cases))
+			return errors.Join(a.printEnds(listed), allCancelled(listed))
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for the event log")
@@ -116,11 +116,11 @@ when not.`,
 			if !wait {
 				return a.printCase(cmd.Context(), b, next)
 			}
-			cases, err := a.watchOut(cmd.Context(), b, []string{next}, nil)
+			listed, err := a.watchOut(cmd.Context(), b, []string{next}, nil)
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.printEnds(cases), verdict(cases))
+			return errors.Join(a.printEnds(listed), verdict(listed))
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for the event log")
@@ -143,7 +143,7 @@ func unseen[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID 
 // change publishes a command about each of some cases and waits for what a service says to them. It returns the cases
 // in which the answers stand: fewer than were asked for when no service answers in time. A refusal is an error that
 // shows why; everything else was accepted.
-func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs []string, data func(caseID string) T) ([]progress.Case, error) {
+func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs []string, data func(caseID string) T) ([]cases.Case, error) {
 	if len(caseIDs) == 0 {
 		return nil, nil
 	}
@@ -172,10 +172,10 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs
 		filters: []string{
 			events.OutcomeFilter("*", "*", events.StepRequest), events.OutcomeFilter("*", caseToken, events.StepCancel), events.OutcomeFilter("*", caseToken, events.StepRetry),
 		},
-		belongs: func(e progress.Entry) bool { return sent[e.Header.Causation] },
-		over: func(cases []progress.Case) bool {
+		belongs: func(e cases.Entry) bool { return sent[e.Header.Causation] },
+		over: func(listed []cases.Case) bool {
 			patience.Reset(a.deps.Patience)
-			return len(cases) == len(sent)
+			return len(listed) == len(sent)
 		},
 	}
 	err = f.run(reading)
@@ -186,7 +186,7 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs
 	case err != nil:
 		a.sayUnanswered(len(sent)-len(answers), len(sent))
 	}
-	refused := slices.DeleteFunc(slices.Clone(answers), func(c progress.Case) bool { return !isRefused(c) })
+	refused := slices.DeleteFunc(slices.Clone(answers), func(c cases.Case) bool { return !isRefused(c) })
 	if len(refused) == 0 {
 		return answers, nil
 	}
@@ -209,7 +209,7 @@ func (a *app) sayUnanswered(n, of int) {
 	if of > 1 {
 		they, it, them = fmt.Sprintf("The commands for %d of %d cases are", n, of), "They", "them"
 	}
-	a.hint("%s on the bus, but no service has answered within %s.", they, progress.Duration(a.deps.Patience))
+	a.hint("%s on the bus, but no service has answered within %s.", they, cases.Duration(a.deps.Patience))
 	a.hint("%s will be taken up as soon as a validator runs; do not send %s again. 'reprotect bus status' shows who is behind.", it, them)
 }
 
@@ -248,7 +248,7 @@ func (a *app) printCase(ctx context.Context, b Bus, id string) error {
 }
 
 // watchOut follows cases to their end. Belongs tells their facts from all others; nil: those of the ids alone are read.
-func (a *app) watchOut(ctx context.Context, b Bus, ids []string, belongs func(progress.Entry) bool) ([]progress.Case, error) {
+func (a *app) watchOut(ctx context.Context, b Bus, ids []string, belongs func(cases.Entry) bool) ([]cases.Case, error) {
 	f := &follow{bus: b, ids: ids, filters: []string{events.SubjectFacts + ".>"}, screen: a.progressScreen(), belongs: belongs, over: allEnded}
 	if belongs == nil {
 		f.filters = caseFilters(ids)
@@ -260,16 +260,16 @@ func (a *app) watchOut(ctx context.Context, b Bus, ids []string, belongs func(pr
 }
 
 // printEnds prints where a case stands that was followed, or the cases that the request became meanwhile.
-func (a *app) printEnds(cases []progress.Case) error {
-	if a.json() && len(cases) == 1 {
-		return a.printJSON(brief(cases[0]))
+func (a *app) printEnds(listed []cases.Case) error {
+	if a.json() && len(listed) == 1 {
+		return a.printJSON(brief(listed[0]))
 	}
-	return a.printCases(cases)
+	return a.printCases(listed)
 }
 
 // allCancelled is nil when all cases were cancelled.
-func allCancelled(cases []progress.Case) error {
-	if slices.ContainsFunc(cases, func(c progress.Case) bool {
+func allCancelled(listed []cases.Case) error {
+	if slices.ContainsFunc(listed, func(c cases.Case) bool {
 		return c.State != events.TypeCancelled.Name && c.Code != "request.cancelled"
 	}) {
 		return errNo

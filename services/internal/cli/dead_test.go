@@ -7,7 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // deadLetters is a bus of which only the dead letters can be read.
@@ -49,8 +49,8 @@ func TestFindLetter(t *testing.T) {
 // over is a bus on which every case has ended.
 type over struct{ Bus }
 
-func (over) Case(context.Context, string) (progress.Case, bool, error) {
-	return progress.Case{ID: "r7--web01", End: true, State: "completed"}, true, nil
+func (over) Case(context.Context, string) (cases.Case, bool, error) {
+	return cases.Case{ID: "r7--web01", End: true, State: "completed"}, true, nil
 }
 
 func TestRequeueable(t *testing.T) {

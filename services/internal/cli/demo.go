@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) demoCommand() *cobra.Command {
@@ -46,14 +46,14 @@ sample machines, and show how each becomes protected. Ends with 0 when all are.`
 				return err
 			}
 			a.hint("Request %s asks for %s.", q.id, plural(len(demo.Machines), "machine", "machines"))
-			cases, err := a.accepted(cmd.Context(), demo.Bus, q, true)
-			if err == nil && !slices.ContainsFunc(cases, isRefused) {
-				cases, err = a.toTheEnd(cmd.Context(), demo.Bus, q, len(cases))
+			listed, err := a.accepted(cmd.Context(), demo.Bus, q, true)
+			if err == nil && !slices.ContainsFunc(listed, isRefused) {
+				listed, err = a.toTheEnd(cmd.Context(), demo.Bus, q, len(listed))
 			}
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.printDemo(cases, o.Speed), verdict(cases))
+			return errors.Join(a.printDemo(listed, o.Speed), verdict(listed))
 		},
 	}
 	f := c.Flags()
@@ -64,26 +64,26 @@ sample machines, and show how each becomes protected. Ends with 0 when all are.`
 	return c
 }
 
-func (a *app) printDemo(cases []progress.Case, speed float64) error {
+func (a *app) printDemo(listed []cases.Case, speed float64) error {
 	if a.json() {
-		return a.printJSON(briefs(cases))
+		return a.printJSON(briefs(listed))
 	}
 	p := paint(a.color(a.stdout))
 	t := newTable("MACHINE", "ARCHITECTURE", "OUTCOME", "TOOK", "SIMULATED", "WHY")
-	for _, c := range cases {
+	for _, c := range listed {
 		took := c.Took(a.deps.Now())
 		for _, m := range c.Machines {
-			t.row(m.Name, m.Architecture, p.level(stateLevel(c), m.State), progress.Duration(took),
-				progress.Duration(time.Duration(float64(took)*speed)), short(c.Why))
+			t.row(m.Name, m.Architecture, p.level(stateLevel(c), m.State), cases.Duration(took),
+				cases.Duration(time.Duration(float64(took)*speed)), short(c.Why))
 		}
 	}
 	t.write(a.stdout)
 	good := 0
-	for _, c := range cases {
+	for _, c := range listed {
 		if c.Good {
 			good++
 		}
 	}
-	fmt.Fprintf(a.stdout, "\n%d of %s ended with every machine protected.\n", good, plural(len(cases), "case", "cases"))
+	fmt.Fprintf(a.stdout, "\n%d of %s ended with every machine protected.\n", good, plural(len(listed), "case", "cases"))
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/cases"
+	"reprotect.example/services/preflight"
 )
 
 // Deps is what the commands need of the world. Functions that take cfgPath read the config file there; each wraps
@@ -27,7 +27,7 @@ type Deps struct {
 	// Topology says what 'bus setup' would make, without connecting; sites are the values of its --site.
 	Topology func(cfgPath string, sites []string) (Topology, error)
 	// Preflight makes every check now. It changes and publishes nothing.
-	Preflight func(ctx context.Context, cfgPath string, ask report.Ask) (report.Report, error)
+	Preflight func(ctx context.Context, cfgPath string, ask preflight.Ask) (preflight.Report, error)
 	// Datastores judges every datastore of the site and, unless machine is "", places that machine. An empty site
 	// means the only one of the config.
 	Datastores func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error)
@@ -61,9 +61,9 @@ type Bus interface {
 	// follows, at the last message.
 	Read(ctx context.Context, r Reading, each func(bus.Received) error) error
 	// Cases returns where all cases stand, the oldest first; their history may be left out.
-	Cases(ctx context.Context) ([]progress.Case, error)
+	Cases(ctx context.Context) ([]cases.Case, error)
 	// Case returns where a case stands, with its whole history. The id may not have other letters than those of ids.
-	Case(ctx context.Context, id string) (c progress.Case, found bool, err error)
+	Case(ctx context.Context, id string) (c cases.Case, found bool, err error)
 	// SetUp makes the topology; sites are the values of --site. It may be called again at any time.
 	SetUp(ctx context.Context, sites []string) error
 	Status(ctx context.Context) (Status, error)

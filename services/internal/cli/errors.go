@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/preflight"
 )
 
 func (a *app) errorsCommand() *cobra.Command {
@@ -98,7 +98,7 @@ func fullError(w io.Writer, lang string, e KnownError) {
 	fmt.Fprintf(w, "%s (%s)\n%s\n", e.Code, errorKind(e), e.Title)
 	all := parts(lang, e)
 	if len(e.Texts) > 0 {
-		all = append(all, labelled{report.Say(lang, "recognised"), `"` + strings.Join(e.Texts, `", "`) + `"`})
+		all = append(all, labelled{preflight.Say(lang, "recognised"), `"` + strings.Join(e.Texts, `", "`) + `"`})
 	}
 	for _, part := range all {
 		fmt.Fprintf(w, "\n%s: %s\n", part.name, part.text)
@@ -106,7 +106,7 @@ func fullError(w io.Writer, lang string, e KnownError) {
 }
 
 func parts(lang string, e KnownError) []labelled {
-	all := []labelled{{report.Say(lang, "cause"), e.Cause}, {report.Say(lang, "remedy"), e.Remedy}, {report.Say(lang, "reference"), e.Reference}}
+	all := []labelled{{preflight.Say(lang, "cause"), e.Cause}, {preflight.Say(lang, "remedy"), e.Remedy}, {preflight.Say(lang, "reference"), e.Reference}}
 	return slices.DeleteFunc(all, func(l labelled) bool { return l.text == "" })
 }
 

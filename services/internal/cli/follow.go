@@ -6,14 +6,14 @@ import (
 	"slices"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // screen shows cases while they move.
 type screen interface {
-	begin(cases []progress.Case)
+	begin(listed []cases.Case)
 	// event shows what happened, and where its case stands now.
-	event(e progress.Entry, c progress.Case)
+	event(e cases.Entry, c cases.Case)
 	end()
 }
 
@@ -22,12 +22,12 @@ type follow struct {
 	bus     Bus
 	filters []string
 	from    uint64
-	ids     []string                  // cases that must be there, and count even when they have ended already
-	belongs func(progress.Entry) bool // nil: every fact does
-	over    func([]progress.Case) bool
+	ids     []string               // cases that must be there, and count even when they have ended already
+	belongs func(cases.Entry) bool // nil: every fact does
+	over    func([]cases.Case) bool
 	screen  screen
 
-	log     progress.Log
+	log     cases.Log
 	watched []string
 	past    map[string]bool // cases that nobody asked for and that had ended before
 }
@@ -83,8 +83,8 @@ func (f *follow) run(ctx context.Context) error {
 	return err
 }
 
-func (f *follow) take(r bus.Received) (progress.Entry, bool) {
-	e := progress.ReadEntry(r)
+func (f *follow) take(r bus.Received) (cases.Entry, bool) {
+	e := cases.ReadEntry(r)
 	if f.belongs != nil && !f.belongs(e) {
 		return e, false
 	}
@@ -93,24 +93,24 @@ func (f *follow) take(r bus.Received) (progress.Entry, bool) {
 }
 
 // cases returns those that are watched, in the order in which they came; a request no more once it has become cases.
-func (f *follow) cases() []progress.Case {
-	var all []progress.Case
+func (f *follow) cases() []cases.Case {
+	var all []cases.Case
 	for _, id := range f.watched {
 		c, _ := f.log.Case(id)
 		all = append(all, c)
 	}
-	return progress.WithoutBegun(all)
+	return cases.WithoutBegun(all)
 }
 
-func allEnded(cases []progress.Case) bool {
-	return !slices.ContainsFunc(cases, func(c progress.Case) bool { return !c.End })
+func allEnded(listed []cases.Case) bool {
+	return !slices.ContainsFunc(listed, func(c cases.Case) bool { return !c.End })
 }
 
-func never([]progress.Case) bool { return false }
+func never([]cases.Case) bool { return false }
 
 // verdict is nil when all cases ended as they should. That some did not was shown already.
-func verdict(cases []progress.Case) error {
-	if slices.ContainsFunc(cases, func(c progress.Case) bool { return c.End && !c.Good }) {
+func verdict(listed []cases.Case) error {
+	if slices.ContainsFunc(listed, func(c cases.Case) bool { return c.End && !c.Good }) {
 		return errNo
 	}
 	return nil

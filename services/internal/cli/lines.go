@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // lines shows cases as plain lines, one for each thing that happens: for logs, pipes and screen readers.
@@ -14,16 +14,16 @@ type lines struct {
 	speech speech
 }
 
-func (s lines) begin(cases []progress.Case) {
-	for _, c := range cases {
+func (s lines) begin(listed []cases.Case) {
+	for _, c := range listed {
 		last := c.History[len(c.History)-1]
 		s.line(c, last, fmt.Sprintf("%s, %d %%. %s", c.State, c.Percent, last.Text))
 		s.aside(codesNow(c))
 	}
 }
 
-func (s lines) event(e progress.Entry, c progress.Case) {
-	l := progress.Describe(e)
+func (s lines) event(e cases.Entry, c cases.Case) {
+	l := cases.Describe(e)
 	s.line(c, l, l.Text)
 	s.aside(codesOf(e))
 }
@@ -36,35 +36,35 @@ func (s lines) aside(codes []string) {
 
 func (s lines) end() {}
 
-func (s lines) line(c progress.Case, l progress.Line, text string) {
+func (s lines) line(c cases.Case, l cases.Line, text string) {
 	fmt.Fprintf(s.out, "%s  %s  %s\n", s.paint.faint(clock(l.Time)), c.ID, s.paint.level(l.Level, text))
 }
 
 // objects shows where a case stands after each thing that happens to it, as a JSON object a line.
 type objects struct{ app *app }
 
-func (s objects) begin(cases []progress.Case) {
-	for _, c := range cases {
+func (s objects) begin(listed []cases.Case) {
+	for _, c := range listed {
 		s.object(c)
 	}
 }
 
-func (s objects) event(_ progress.Entry, c progress.Case) { s.object(c) }
-func (s objects) end()                                    {}
+func (s objects) event(_ cases.Entry, c cases.Case) { s.object(c) }
+func (s objects) end()                              {}
 
-func (s objects) object(c progress.Case) {
+func (s objects) object(c cases.Case) {
 	_ = s.app.printLine(brief(c)) // a reader that went away ends the program by itself
 }
 
 // brief leaves out what only 'show' shows.
-func brief(c progress.Case) progress.Case {
+func brief(c cases.Case) cases.Case {
 	c.History, c.Findings, c.Placements = nil, nil, nil
 	return c
 }
 
-func briefs(cases []progress.Case) []progress.Case {
-	all := make([]progress.Case, len(cases))
-	for i, c := range cases {
+func briefs(listed []cases.Case) []cases.Case {
+	all := make([]cases.Case, len(listed))
+	for i, c := range listed {
 		all[i] = brief(c)
 	}
 	return all

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) listCommand() *cobra.Command {
@@ -30,31 +30,31 @@ tells: these may be failed back. A machine leaves that list when the guard has s
 				return err
 			}
 			defer b.Close()
-			cases, err := b.Cases(cmd.Context())
+			listed, err := b.Cases(cmd.Context())
 			switch {
 			case err != nil:
 				return err
 			case ready:
-				return a.printReady(cases)
+				return a.printReady(listed)
 			}
-			return a.printCases(cases)
+			return a.printCases(listed)
 		},
 	}
 	c.Flags().BoolVar(&ready, "ready", false, "list the machines that are ready for failback")
 	return c
 }
 
-func (a *app) printCases(cases []progress.Case) error {
+func (a *app) printCases(listed []cases.Case) error {
 	if a.json() {
-		return a.printJSON(briefs(cases))
+		return a.printJSON(briefs(listed))
 	}
-	if len(cases) == 0 {
+	if len(listed) == 0 {
 		a.hint("There are no cases yet. 'reprotect request NAME' makes one.")
 		return nil
 	}
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
 	p, speech := paint(a.color(a.stdout)), a.speech()
-	for _, c := range cases {
+	for _, c := range listed {
 		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), c.State), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
 	}
 	t.write(a.stdout)
@@ -62,7 +62,7 @@ func (a *app) printCases(cases []progress.Case) error {
 }
 
 // names lists a case's machines as far as a table has room.
-func names(c progress.Case) string {
+func names(c cases.Case) string {
 	all := c.Names()
 	if len(all) > 3 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(all[:2], ", "), len(all)-2)
@@ -71,13 +71,13 @@ func names(c progress.Case) string {
 }
 
 // note says the one thing about a case that a person should know now.
-func note(c progress.Case, s speech) string {
+func note(c cases.Case, s speech) string {
 	switch {
 	case !c.End && len(c.Violations) > 0:
 		v := c.Violations[len(c.Violations)-1]
 		return short(s.title(v.Code, v.What))
 	case c.Waiting != nil:
-		text := s.title(c.Waiting.Code, "for "+progress.For(c.Waiting.For))
+		text := s.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
 		if c.Waiting.Place > 0 {
 			text += fmt.Sprintf(", place %d", c.Waiting.Place)
 		}
@@ -112,14 +112,14 @@ type ready struct {
 
 // readyMachines lists the machines that the latest case to act on them left protected, and that are not seen to fail
 // back. Cases that ended before they changed anything say nothing about their machines. The cases come the oldest first.
-func readyMachines(cases []progress.Case) []ready {
+func readyMachines(listed []cases.Case) []ready {
 	latest := map[string]ready{}
-	for _, c := range cases {
+	for _, c := range listed {
 		for _, m := range c.Machines {
 			key := c.Site + "/" + strings.ToLower(m.Name)
 			switch {
-			case m.State == progress.MachineNotStarted:
-			case m.State == progress.MachineProtected && m.Returned.IsZero():
+			case m.State == cases.MachineNotStarted:
+			case m.State == cases.MachineProtected && m.Returned.IsZero():
 				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, about(m.Name, c.Violations)}
 			default:
 				delete(latest, key)
@@ -140,8 +140,8 @@ func about(machine string, violations []events.Violated) []events.Violated {
 	})
 }
 
-func (a *app) printReady(cases []progress.Case) error {
-	machines := readyMachines(cases)
+func (a *app) printReady(listed []cases.Case) error {
+	machines := readyMachines(listed)
 	if a.json() {
 		return a.printJSON(machines)
 	}
@@ -156,7 +156,7 @@ func (a *app) printReady(cases []progress.Case) error {
 		if n := len(m.Violations); n > 0 {
 			attention = short(speech.title(m.Violations[n-1].Code, m.Violations[n-1].What))
 		}
-		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(progress.Warn, attention))
+		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Warn, attention))
 	}
 	t.write(a.stdout)
 	return nil

@@ -9,7 +9,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) logCommand() *cobra.Command {
@@ -39,7 +39,7 @@ place in the log. With -o json, each line is the event itself, as it is stored.`
 				case ofRequest != nil:
 					reading.Filters = []string{events.SubjectFacts + ".>"}
 					wanted = func(r bus.Received) bool {
-						request := progress.ReadEntry(r).Header.Request
+						request := cases.ReadEntry(r).Header.Request
 						return request == id || events.Token(request) == id
 					}
 				default:
@@ -65,7 +65,7 @@ func (a *app) logLine(r bus.Received) error {
 		return a.printLine(stored(r))
 	}
 	p := paint(a.color(a.stdout))
-	l := progress.Describe(progress.ReadEntry(r))
+	l := cases.Describe(cases.ReadEntry(r))
 	about := l.Case
 	if about == "" {
 		about = l.ID

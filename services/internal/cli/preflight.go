@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/cases"
+	"reprotect.example/services/preflight"
 )
 
 func (a *app) preflightCommand() *cobra.Command {
@@ -34,7 +34,7 @@ unless --all or --ahead asks before the disaster: then what can be checked now i
 			if err != nil {
 				return err
 			}
-			result, err := a.deps.Preflight(cmd.Context(), a.config, report.Ask{Request: request, All: all, Ahead: ahead, Lang: a.lang})
+			result, err := a.deps.Preflight(cmd.Context(), a.config, preflight.Ask{Request: request, All: all, Ahead: ahead, Lang: a.lang})
 			if err != nil {
 				return err
 			}
@@ -70,15 +70,15 @@ func (a *app) question(flags requestFlags, names []string, all bool) (events.Req
 	return request, err
 }
 
-func (a *app) render(result report.Report) ([]byte, error) {
+func (a *app) render(result preflight.Report) ([]byte, error) {
 	switch a.output {
 	case "json":
-		return report.JSON(result, a.lang)
+		return preflight.JSON(result, a.lang)
 	case "html":
-		return report.HTML(result, a.lang)
+		return preflight.HTML(result, a.lang)
 	}
 	p := paint(a.color(a.stdout))
-	return report.Text(result, a.lang, func(level, text string) string {
+	return preflight.Text(result, a.lang, func(level, text string) string {
 		if level == "" {
 			return p.faint(text)
 		}
@@ -124,27 +124,27 @@ func showPlacement(w io.Writer, placement events.Placement, lang string, p paint
 	case placement.Datastore == "":
 		fmt.Fprintf(w, "\n%s would find no place: %s.\n", placement.Machine, placement.Why)
 	default:
-		fmt.Fprintf(w, "\n%s would go to %s (%s location): %s.\n", placement.Machine, p.level(progress.Good, placement.Datastore), placement.Location, placement.Why)
+		fmt.Fprintf(w, "\n%s would go to %s (%s location): %s.\n", placement.Machine, p.level(cases.Good, placement.Datastore), placement.Location, placement.Why)
 	}
 }
 
 func verdicts(all []events.DatastoreVerdict, lang string, p paint) *table {
-	say := func(key string) string { return strings.ToUpper(report.Say(lang, key)) }
+	say := func(key string) string { return strings.ToUpper(preflight.Say(lang, key)) }
 	t := newTable(say("datastore"), say("type"), say("free"), say("answer"), say("reason"), say("remedy"))
 	for _, v := range all {
-		accepted := report.Say(lang, "accepted")
-		answer, why := p.level(progress.Good, accepted), v.Warning
+		accepted := preflight.Say(lang, "accepted")
+		answer, why := p.level(cases.Good, accepted), v.Warning
 		switch {
 		case !v.Accepted:
-			answer, why = p.level(progress.Bad, report.Say(lang, "refused-datastore")), v.Reason
+			answer, why = p.level(cases.Bad, preflight.Say(lang, "refused-datastore")), v.Reason
 		case v.Warning != "":
-			answer = p.level(progress.Warn, accepted)
+			answer = p.level(cases.Warn, accepted)
 		}
 		remedy := v.Remedy
-		if known, do := report.Known(lang, v); known != "" {
+		if known, do := preflight.Known(lang, v); known != "" {
 			why, remedy = fmt.Sprintf("%s (%s)", strings.TrimSuffix(known, "。"), why), do
 		}
-		t.row(v.Name, v.Type, report.Size(v.FreeBytes), answer, why, remedy)
+		t.row(v.Name, v.Type, preflight.Size(v.FreeBytes), answer, why, remedy)
 	}
 	return t
 }
@@ -203,7 +203,7 @@ func (a *app) showCheck(c Check) {
 	fmt.Fprintf(a.stdout, "%s (%s; %s; %s)\n%s\n", c.Code, checkLevel(c), strings.Join(c.For, " and "), strings.Join(c.Refs, " "), c.Title)
 	for _, part := range []struct{ key, text string }{{"why", c.Why}, {"remedy", c.Remedy}, {"reference", c.Reference}} {
 		if part.text != "" {
-			fmt.Fprintf(a.stdout, "\n%s: %s\n", report.Say(a.lang, part.key), part.text)
+			fmt.Fprintf(a.stdout, "\n%s: %s\n", preflight.Say(a.lang, part.key), part.text)
 		}
 	}
 }

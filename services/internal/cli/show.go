@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -64,7 +64,7 @@ func noSuchCase(id string) error {
 	return no("'reprotect list' shows the cases.", "there is no case %s in the event log", id)
 }
 
-func showCase(w io.Writer, c progress.Case, p paint, s speech) {
+func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	say := func(name, format string, args ...any) {
 		if text := fmt.Sprintf(format, args...); text != "" {
 			fmt.Fprintf(w, "%s%s %s\n", name, strings.Repeat(" ", max(10-lipgloss.Width(name), 0)), text)
@@ -89,7 +89,7 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 		if !c.Waiting.Since.IsZero() {
 			since = ", since " + clock(c.Waiting.Since)
 		}
-		say("Waits for", "%s%s: %s", progress.For(c.Waiting.For), since, c.Waiting.Message)
+		say("Waits for", "%s%s: %s", cases.For(c.Waiting.For), since, c.Waiting.Message)
 		say("Place", "%s", place(c.Waiting))
 		say("Gives up", "%s", clock(c.Waiting.Until))
 		do(c.Waiting.Code, c.Waiting.Remedy)
@@ -108,7 +108,7 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	showProblems(w, c.Problems, s)
 	showFindings(w, c.Findings, p, s)
 	for _, v := range c.Violations {
-		fmt.Fprintf(w, "\n%s %s\n  Why it matters: %s\n", p.level(progress.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
+		fmt.Fprintf(w, "\n%s %s\n  Why it matters: %s\n", p.level(cases.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
 		for _, l := range s.about(v.Code, v.Do) {
 			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
 		}
@@ -119,23 +119,23 @@ func showCase(w io.Writer, c progress.Case, p paint, s speech) {
 	}
 }
 
-func showMachines(w io.Writer, c progress.Case, p paint, s speech) {
+func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 	if len(c.Machines) == 0 {
 		return
 	}
 	fmt.Fprintln(w)
 	t := newTable("MACHINE", "KIND", "DATASTORE", "LOCATION", "STATE", "DONE", "NOW", "JOB")
 	for _, m := range c.Machines {
-		doing := progress.Doing(m.State, m.Task, m.Replication) + moving(m)
+		doing := cases.Doing(m.State, m.Task, m.Replication) + moving(m)
 		switch {
 		case m.Message != "":
 			doing = short(m.Message)
 		case !m.Returned.IsZero():
 			doing = "its failback was seen " + clock(m.Returned)
-		case m.State == progress.MachineProtected && !m.Since.IsZero():
+		case m.State == cases.MachineProtected && !m.Since.IsZero():
 			doing = "since " + clock(m.Since) + lagged(m)
 		}
-		level := map[string]string{progress.MachineProtected: progress.Good, "failed": progress.Bad, "cancelled": progress.Bad}[m.State]
+		level := map[string]string{cases.MachineProtected: cases.Good, "failed": cases.Bad, "cancelled": cases.Bad}[m.State]
 		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, m.State), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
@@ -158,8 +158,8 @@ func showMachines(w io.Writer, c progress.Case, p paint, s speech) {
 }
 
 // moving says how fast the data of a machine flows, and until when, where there is a basis for it.
-func moving(m progress.Machine) (text string) {
-	if m.State != progress.MachineReplicating {
+func moving(m cases.Machine) (text string) {
+	if m.State != cases.MachineReplicating {
 		return ""
 	}
 	if m.Rate > 0 {
@@ -172,7 +172,7 @@ func moving(m progress.Machine) (text string) {
 }
 
 // lagged says how old the last recovery point was, where Site Recovery told.
-func lagged(m progress.Machine) string {
+func lagged(m cases.Machine) string {
 	if m.LagSeconds == nil {
 		return ""
 	}
@@ -183,7 +183,7 @@ func lag(seconds *int) string {
 	if seconds == nil {
 		return ""
 	}
-	return progress.Duration(time.Duration(*seconds) * time.Second)
+	return cases.Duration(time.Duration(*seconds) * time.Second)
 }
 
 // place words where a case stands in the line. It is told at each step near the front, further back now and then.
@@ -194,7 +194,7 @@ func place(w *events.Waiting) string {
 	return fmt.Sprintf("%d in the line when it was told last, told again as it moves up", w.Place)
 }
 
-func kind(m progress.Machine) string {
+func kind(m cases.Machine) string {
 	if m.OS == "" {
 		return m.Architecture
 	}
@@ -234,9 +234,9 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 			passed++
 			continue
 		}
-		level := progress.Warn
+		level := cases.Warn
 		if f.Blocks {
-			level = progress.Bad
+			level = cases.Bad
 		}
 		fmt.Fprintf(w, "  %s %s", p.level(level, fmt.Sprintf("%-8s", findingStatus(f))), f.Check)
 		if f.Machine != "" {

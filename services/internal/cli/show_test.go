@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func TestCheckCaseID(t *testing.T) {
@@ -43,12 +43,12 @@ func japanese() speech {
 // Of an error that the catalogue knows, cause and remedy are in the language. What Azure said stays, and so does a
 // remedy that says more than the catalogue.
 func TestShowSpeaksTheLanguage(t *testing.T) {
-	failed := func(code, remedy string) progress.Case {
-		return progress.Case{Why: "Job 7 failed", Code: code, Words: "The datastore is not accessible.", Remedy: remedy}
+	failed := func(code, remedy string) cases.Case {
+		return cases.Case{Why: "Job 7 failed", Code: code, Words: "The datastore is not accessible.", Remedy: remedy}
 	}
 	for _, tt := range []struct {
 		name   string
-		c      progress.Case
+		c      cases.Case
 		speech speech
 		want   string
 	}{
@@ -58,10 +58,10 @@ func TestShowSpeaksTheLanguage(t *testing.T) {
 		{"without a remedy", failed("8061", ""), japanese(), "対処方法   マウントしてください。\nRequest"},
 		{"unknown: Azure's recommended action", failed("31337", "Ask Azure."), japanese(), "What to do Ask Azure.\n"},
 		{"no code", failed("", "Look."), japanese(), "What to do Look.\n"},
-		{"a wait", progress.Case{Waiting: &events.Waiting{For: "azure", Code: "8061", Message: "Not yet", Remedy: "Mount it."}}, japanese(), "対処方法   マウントしてください。\n"},
-		{"problems", progress.Case{Problems: []events.Problem{{Code: "machine.snapshots", Message: "2 snapshots"}}}, japanese(), "  2 snapshots (machine.snapshots)\n    理由: 統合されます。\n    対処方法: 対処は不要です。\n"},
-		{"findings", progress.Case{Findings: []events.Finding{{Check: "machine.snapshots", Status: "warn", Evidence: "2 snapshots", Remedy: "Nothing is to be done."}}}, japanese(), "対処方法: 対処は不要です。\n"},
-		{"a violation", progress.Case{Violations: []events.Violated{{Code: "8061", What: "It is.", Endangers: "all.", Do: "Run."}}}, japanese(), "マウントしてください。\n  What to do: Run.\n"},
+		{"a wait", cases.Case{Waiting: &events.Waiting{For: "azure", Code: "8061", Message: "Not yet", Remedy: "Mount it."}}, japanese(), "対処方法   マウントしてください。\n"},
+		{"problems", cases.Case{Problems: []events.Problem{{Code: "machine.snapshots", Message: "2 snapshots"}}}, japanese(), "  2 snapshots (machine.snapshots)\n    理由: 統合されます。\n    対処方法: 対処は不要です。\n"},
+		{"findings", cases.Case{Findings: []events.Finding{{Check: "machine.snapshots", Status: "warn", Evidence: "2 snapshots", Remedy: "Nothing is to be done."}}}, japanese(), "対処方法: 対処は不要です。\n"},
+		{"a violation", cases.Case{Violations: []events.Violated{{Code: "8061", What: "It is.", Endangers: "all.", Do: "Run."}}}, japanese(), "マウントしてください。\n  What to do: Run.\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.Request = "r-1"
@@ -89,7 +89,7 @@ func TestLinesSpeakTheLanguage(t *testing.T) {
 		"completed": events.Completed{},
 	} {
 		var out bytes.Buffer
-		lines{&out, false, japanese()}.event(progress.Entry{Data: data}, progress.Case{})
+		lines{&out, false, japanese()}.event(cases.Entry{Data: data}, cases.Case{})
 		_, got, _ := strings.Cut(out.String(), "\n")
 		want := said
 		if name == "completed" {
@@ -102,18 +102,18 @@ func TestLinesSpeakTheLanguage(t *testing.T) {
 }
 
 func TestTitlesSpeakTheLanguage(t *testing.T) {
-	bad := progress.Case{End: true, Code: "8061", Why: "Job 7 failed"}
+	bad := cases.Case{End: true, Code: "8061", Why: "Job 7 failed"}
 	for _, tt := range []struct {
-		c      progress.Case
+		c      cases.Case
 		speech speech
 		want   string
 	}{
 		{bad, nil, "Job 7 failed"},
 		{bad, japanese(), "アクセスできない"},
-		{progress.Case{End: true, Code: "31337", Why: "Job 7 failed"}, japanese(), "Job 7 failed"},
-		{progress.Case{Waiting: &events.Waiting{For: "agent"}}, japanese(), "for the agent"},
-		{progress.Case{Waiting: &events.Waiting{For: "azure", Code: "8061"}}, japanese(), "アクセスできない"},
-		{progress.Case{Violations: []events.Violated{{Code: "8061", What: "It is."}}}, japanese(), "アクセスできない"},
+		{cases.Case{End: true, Code: "31337", Why: "Job 7 failed"}, japanese(), "Job 7 failed"},
+		{cases.Case{Waiting: &events.Waiting{For: "agent"}}, japanese(), "for the agent"},
+		{cases.Case{Waiting: &events.Waiting{For: "azure", Code: "8061"}}, japanese(), "アクセスできない"},
+		{cases.Case{Violations: []events.Violated{{Code: "8061", What: "It is."}}}, japanese(), "アクセスできない"},
 	} {
 		if got := note(tt.c, tt.speech); got != tt.want {
 			t.Errorf("note %q, want %q", got, tt.want)

@@ -14,10 +14,10 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
-	"reprotect.example/services/facts"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/observed"
+	"reprotect.example/services/preflight"
 )
 
 var now = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
@@ -231,21 +231,21 @@ func (s *site) furnish(t testing.TB) {
 }
 
 // examined is a case of one machine, whose name says how it stands: well, unless it begins with bad or home.
-func examined(name string, ask report.Ask) report.Case {
-	m := report.Machine{Machine: events.Machine{Name: name, Architecture: "classic", OS: "linux"}, Stage: report.FailedOver}
-	c := report.Case{
+func examined(name string, ask preflight.Ask) preflight.Case {
+	m := preflight.Machine{Machine: events.Machine{Name: name, Architecture: "classic", OS: "linux"}, Stage: preflight.FailedOver}
+	c := preflight.Case{
 		Findings:   []events.Finding{{Check: "machine.failed-over", Machine: name, Status: "pass", Level: "block", Evidence: name + " runs in Azure."}},
 		Placements: []events.Placement{{Machine: name, Datastore: "VMFS-01", Location: "original", Why: "The machine lies on it already."}},
 	}
 	home := strings.HasPrefix(name, "home")
 	switch {
 	case home && (ask.Ahead || ask.All):
-		m.Stage = report.NotYet
+		m.Stage = preflight.NotYet
 		c.Findings[0].Status = "skipped"
 	case home || strings.HasPrefix(name, "bad"):
 		c.Findings[0] = events.Finding{Check: "machine.failed-over", Machine: name, Status: "fail", Level: "block", Blocks: true, Evidence: "It runs on-premises.", Remedy: "Fail it over first.", Reference: "S1 https://learn.microsoft.com/azure/site-recovery/"}
 	}
-	c.Machines = []report.Machine{m}
+	c.Machines = []preflight.Machine{m}
 	return c
 }
 
@@ -259,8 +259,8 @@ func testDeps() cli.Deps {
 		return c, cli.Usage(json.Unmarshal(raw, &c))
 	}
 	faults := map[string]error{
-		"down":      &facts.Fault{Class: facts.Temporary, Code: "vcenter.unreachable", What: "vCenter vc01 does not answer", Remedy: "Check the network."},
-		"login":     &facts.Fault{Class: facts.Operator, Code: "azure.login", What: "Azure refuses the token", Remedy: "Log in again."},
+		"down":      &observed.Fault{Class: observed.Temporary, Code: "vcenter.unreachable", What: "vCenter vc01 does not answer", Remedy: "Check the network."},
+		"login":     &observed.Fault{Class: observed.Operator, Code: "azure.login", What: "Azure refuses the token", Remedy: "Log in again."},
 		"forbidden": fmt.Errorf("bus: read REPROTECT: %w", bus.ErrNotPermitted),
 		"plain":     errors.New("bus: connect: nats: no servers available for connection"),
 	}
@@ -281,14 +281,14 @@ func testDeps() cli.Deps {
 			return jetbus.New(conn, streams), nil
 		},
 		Topology: func(string, []string) (cli.Topology, error) { return jetbus.Topology(topology()), nil },
-		Preflight: func(_ context.Context, path string, ask report.Ask) (report.Report, error) {
+		Preflight: func(_ context.Context, path string, ask preflight.Ask) (preflight.Report, error) {
 			if c, err := load(path); err != nil || c.Fault != "" {
-				return report.Report{}, errors.Join(err, faults[c.Fault])
+				return preflight.Report{}, errors.Join(err, faults[c.Fault])
 			}
-			r := report.Report{Site: "tokyo", Taken: now, Plan: ask.Request.Plan, All: ask.All}
+			r := preflight.Report{Site: "tokyo", Taken: now, Plan: ask.Request.Plan, All: ask.All}
 			if ask.All {
 				ask.Request.Machines = []events.RequestMachine{{Name: "web01"}, {Name: "home01"}}
-				r.LeftOut = []report.LeftOut{{Machine: "mig01", Why: report.Migrated}}
+				r.LeftOut = []preflight.LeftOut{{Machine: "mig01", Why: preflight.Migrated}}
 			}
 			for _, m := range ask.Request.Machines {
 				r.Cases = append(r.Cases, examined(m.Name, ask))

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
-	"reprotect.example/services/internal/report"
+	"reprotect.example/services/cases"
+	"reprotect.example/services/preflight"
 )
 
 // speech is what the catalogues say about codes in the language that was asked for. It is nil in English, which
@@ -35,7 +35,7 @@ func (a *app) speech() speech {
 	for _, e := range a.deps.Errors("en") {
 		general[e.Code] = e.Remedy
 	}
-	label := func(key, text string) labelled { return labelled{report.Say(a.lang, key), text} }
+	label := func(key, text string) labelled { return labelled{preflight.Say(a.lang, key), text} }
 	for _, c := range a.deps.Checks(a.lang) {
 		s[fold(c.Code)] = said{"", label("why", c.Why), label("remedy", c.Remedy), general[c.Code]}
 	}
@@ -92,7 +92,7 @@ func (s speech) aside(codes []string) (all []labelled) {
 }
 
 // codesOf lists the codes that an event carries.
-func codesOf(e progress.Entry) []string {
+func codesOf(e cases.Entry) []string {
 	switch d := e.Data.(type) {
 	case events.Failed:
 		return []string{d.Code}
@@ -111,7 +111,7 @@ func codesOf(e progress.Entry) []string {
 }
 
 // codesNow lists the codes of what a case stands at.
-func codesNow(c progress.Case) []string {
+func codesNow(c cases.Case) []string {
 	switch {
 	case len(c.Problems) > 0:
 		return codes(c.Problems)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Exit statuses, as scripts rely on them.
@@ -60,7 +60,7 @@ func statusOf(err error) int {
 	case errors.Is(err, bus.ErrNotPermitted):
 		return exitNotPermitted
 	}
-	if fault, ok := facts.FaultOf(err); ok {
+	if fault, ok := observed.FaultOf(err); ok {
 		return cmp.Or(faults[fault.Code], exitNotReached)
 	}
 	return exitNotReached
@@ -80,7 +80,7 @@ func explain(err error) string {
 	var f *failure
 	if errors.As(err, &f) {
 		todo = f.remedy
-	} else if fault, ok := facts.FaultOf(err); ok {
+	} else if fault, ok := observed.FaultOf(err); ok {
 		short := *fault
 		short.Remedy = ""
 		what, todo = strings.Replace(what, fault.Error(), short.Error(), 1), fault.Remedy

@@ -8,7 +8,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // table lines up columns for people. Cells may be coloured.
@@ -43,7 +43,7 @@ func (t *table) write(w io.Writer) {
 // paint colours words by how they are to be taken; without colours it leaves them as they are.
 type paint bool
 
-var colors = map[string]string{progress.Good: "2", progress.Warn: "3", progress.Bad: "1"}
+var colors = map[string]string{cases.Good: "2", cases.Warn: "3", cases.Bad: "1"}
 
 func (p paint) level(level, text string) string {
 	color, ok := colors[level]
@@ -68,16 +68,16 @@ func (p paint) bold(text string) string {
 }
 
 // stateLevel says how the state of a case is to be taken.
-func stateLevel(c progress.Case) string {
+func stateLevel(c cases.Case) string {
 	switch {
 	case c.Good:
-		return progress.Good
+		return cases.Good
 	case c.End:
-		return progress.Bad
-	case c.State == progress.StateWaiting || c.State == progress.StateCancelling || len(c.Violations) > 0:
-		return progress.Warn
+		return cases.Bad
+	case c.State == cases.StateWaiting || c.State == cases.StateCancelling || len(c.Violations) > 0:
+		return cases.Warn
 	}
-	return progress.Info
+	return cases.Info
 }
 
 // clock words a time as the operator's watch shows it.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // unreadable is a bus that takes messages while its event log cannot be read, as Service Bus without the journal.
@@ -22,9 +22,9 @@ type unreadable struct {
 var errAway = errors.New("the journal is not reached")
 
 func (u unreadable) Read(context.Context, Reading, func(bus.Received) error) error { return errAway }
-func (u unreadable) Cases(context.Context) ([]progress.Case, error)                { return nil, errAway }
-func (u unreadable) Case(context.Context, string) (progress.Case, bool, error) {
-	return progress.Case{}, false, errAway
+func (u unreadable) Cases(context.Context) ([]cases.Case, error)                   { return nil, errAway }
+func (u unreadable) Case(context.Context, string) (cases.Case, bool, error) {
+	return cases.Case{}, false, errAway
 }
 func (u unreadable) Close() {}
 func (u unreadable) Publish(_ context.Context, m bus.Message) error {

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 func (a *app) watchCommand() *cobra.Command {
@@ -31,7 +31,7 @@ ids, or with --until-done, end when all watched cases have ended: 0 when all end
 				if f.ids, err = eachCase(cmd.Context(), b, ids); err != nil {
 					return err
 				}
-				f.belongs = func(e progress.Entry) bool { return slices.Contains(f.ids, e.Header.Case) }
+				f.belongs = func(e cases.Entry) bool { return slices.Contains(f.ids, e.Header.Case) }
 				if len(f.ids) <= mostFilters {
 					f.filters = caseFilters(f.ids)
 				}

@@ -8,13 +8,13 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 // caseNow reads where a case stands.
-func caseNow(ctx context.Context, b Bus, id string) (progress.Case, error) {
+func caseNow(ctx context.Context, b Bus, id string) (cases.Case, error) {
 	if err := checkCaseID(id); err != nil {
-		return progress.Case{}, err
+		return cases.Case{}, err
 	}
 	c, found, err := b.Case(ctx, id)
 	if err == nil && !found {
@@ -25,7 +25,7 @@ func caseNow(ctx context.Context, b Bus, id string) (progress.Case, error) {
 
 // named reads what an id names: a case, or else the cases of the request of that id, the oldest first. A request that
 // has not become cases is a case of its own.
-func named(ctx context.Context, b Bus, id string) (c progress.Case, ofRequest []progress.Case, err error) {
+func named(ctx context.Context, b Bus, id string) (c cases.Case, ofRequest []cases.Case, err error) {
 	c, err = caseNow(ctx, b, id)
 	switch statusOf(err) {
 	case exitGood:
@@ -52,34 +52,34 @@ func named(ctx context.Context, b Bus, id string) (c progress.Case, ofRequest []
 }
 
 // showRequest lists the cases of a request.
-func (a *app) showRequest(id string, cases []progress.Case) error {
-	a.hint("%s is a request, which has become %s:", id, plural(len(cases), "case", "cases"))
-	return a.printCases(cases)
+func (a *app) showRequest(id string, listed []cases.Case) error {
+	a.hint("%s is a request, which has become %s:", id, plural(len(listed), "case", "cases"))
+	return a.printCases(listed)
 }
 
 // notOne says that a request was named where a case is wanted.
-func notOne(id string, cases []progress.Case) error {
+func notOne(id string, listed []cases.Case) error {
 	const most = 8
 	var ids []string
-	for _, c := range cases[:min(len(cases), most)] {
+	for _, c := range listed[:min(len(listed), most)] {
 		ids = append(ids, c.ID)
 	}
 	text := strings.Join(ids, ", ")
-	if over := len(cases) - most; over > 0 {
+	if over := len(listed) - most; over > 0 {
 		text += fmt.Sprintf(", and %d more, which 'reprotect show %s' lists", over, id)
 	}
-	return no("Name one of its cases: "+text+".", "%s is a request, which has become %s", id, plural(len(cases), "case", "cases"))
+	return no("Name one of its cases: "+text+".", "%s is a request, which has become %s", id, plural(len(listed), "case", "cases"))
 }
 
 // cancelRequest asks for the end of all cases of a request that have not ended, and prints where these stand.
-func (a *app) cancelRequest(ctx context.Context, b Bus, id string, cases []progress.Case, reason string, wait bool) error {
+func (a *app) cancelRequest(ctx context.Context, b Bus, id string, listed []cases.Case, reason string, wait bool) error {
 	var open, ask []string
-	for _, c := range cases {
+	for _, c := range listed {
 		if c.End {
 			continue
 		}
 		open = append(open, c.ID)
-		if c.State != progress.StateCancelling {
+		if c.State != cases.StateCancelling {
 			ask = append(ask, c.ID)
 		}
 	}
@@ -94,7 +94,7 @@ func (a *app) cancelRequest(ctx context.Context, b Bus, id string, cases []progr
 		return refused
 	}
 	if wait {
-		ended, err := a.watchOut(ctx, b, open, func(e progress.Entry) bool { return slices.Contains(open, e.Header.Case) })
+		ended, err := a.watchOut(ctx, b, open, func(e cases.Entry) bool { return slices.Contains(open, e.Header.Case) })
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (a *app) cancelRequest(ctx context.Context, b Bus, id string, cases []progr
 	if err != nil {
 		return err
 	}
-	now := slices.DeleteFunc(all, func(c progress.Case) bool { return !slices.Contains(open, c.ID) })
+	now := slices.DeleteFunc(all, func(c cases.Case) bool { return !slices.Contains(open, c.ID) })
 	if a.json() {
 		return errors.Join(a.printCases(now), refused)
 	}

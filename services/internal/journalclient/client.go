@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 )
 
 var (
@@ -112,16 +112,16 @@ func trust(file string) (*tls.Config, error) {
 func (c *Client) Close() { c.close() }
 
 // Cases returns where all cases stand, the oldest first, without their history, which Case has.
-func (c *Client) Cases(ctx context.Context) (cases []progress.Case, err error) {
-	err = c.document(ctx, "cases", &cases)
-	return cases, err
+func (c *Client) Cases(ctx context.Context) (listed []cases.Case, err error) {
+	err = c.document(ctx, "cases", &listed)
+	return listed, err
 }
 
 // Case returns where a case stands, with its whole history.
-func (c *Client) Case(ctx context.Context, id string) (one progress.Case, found bool, err error) {
+func (c *Client) Case(ctx context.Context, id string) (one cases.Case, found bool, err error) {
 	err = c.document(ctx, "cases/"+url.PathEscape(id), &one)
 	if is(err, "case.unknown") {
-		return progress.Case{}, false, nil
+		return cases.Case{}, false, nil
 	}
 	return one, err == nil, err
 }

@@ -22,7 +22,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/internal/progress"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/journal"
 )
 
@@ -95,7 +95,7 @@ func TestTellsWhatTheStoreTells(t *testing.T) {
 
 	type reading interface {
 		Story(context.Context, string) ([]bus.Received, error)
-		Case(context.Context, string) (progress.Case, bool, error)
+		Case(context.Context, string) (cases.Case, bool, error)
 	}
 	told := func(r reading) (told []any) {
 		for _, id := range []string{"r1-web01", "r9"} {
@@ -219,8 +219,8 @@ func TestTrustsItsCA(t *testing.T) {
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if cases, err := client(t, Options{URL: server.URL, CAFile: ca}).Cases(t.Context()); err != nil || len(cases) != 0 {
-		t.Error(cases, err)
+	if listed, err := client(t, Options{URL: server.URL, CAFile: ca}).Cases(t.Context()); err != nil || len(listed) != 0 {
+		t.Error(listed, err)
 	}
 	if _, err := client(t, Options{URL: server.URL}).Cases(t.Context()); !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), "certificate") {
 		t.Error(err)

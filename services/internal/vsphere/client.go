@@ -21,7 +21,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 	"go.uber.org/zap"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // lookLimit bounds one look, so that a vCenter that accepts connections and never answers cannot hold a caller
@@ -105,25 +105,25 @@ func endpoint(s string) (*url.URL, error) {
 
 // Inventory looks at the machines of a query, their hosts, every datastore of those hosts with its cluster, the
 // account's privileges there, the hosts' licences, and what moved the writers in the last seven days. Machines that vCenter does not show are simply not in the result:
-// deleted, or hidden from the account. Errors are *facts.Fault, or the context's own when the caller cancelled.
-func (c *Client) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
-	return c.look(ctx, "read the inventory", func(ctx context.Context, s *session) (facts.Inventory, error) {
+// deleted, or hidden from the account. Errors are *observed.Fault, or the context's own when the caller cancelled.
+func (c *Client) Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error) {
+	return c.look(ctx, "read the inventory", func(ctx context.Context, s *session) (observed.Inventory, error) {
 		dir, err := readDirectory(ctx, s)
 		if err != nil {
-			return facts.Inventory{}, err
+			return observed.Inventory{}, err
 		}
-		inv := facts.Inventory{Unread: map[string]string{}}
+		inv := observed.Inventory{Unread: map[string]string{}}
 		refs := dir.find(q)
 		objects, err := readClosure(ctx, s, refs)
 		if err != nil {
-			return facts.Inventory{}, err
+			return observed.Inventory{}, err
 		}
 		decode(&inv, objects, dir)
 		if err := readMoves(ctx, s, &inv, dir, q.Writers, c.now()); err != nil {
-			return facts.Inventory{}, err
+			return observed.Inventory{}, err
 		}
 		if err := readPrivileges(ctx, s, &inv, privilegeEntities(dir, refs, objects)); err != nil {
-			return facts.Inventory{}, err
+			return observed.Inventory{}, err
 		}
 		err = readLicences(ctx, s, &inv)
 		return inv, err
@@ -132,14 +132,14 @@ func (c *Client) Inventory(ctx context.Context, q facts.Query) (facts.Inventory,
 
 // Datastores looks at every datastore and host that the account can see. Privileges and licences are not part
 // of it and are noted as unread.
-func (c *Client) Datastores(ctx context.Context) (facts.Inventory, error) {
-	return c.look(ctx, "list the datastores", func(ctx context.Context, s *session) (facts.Inventory, error) {
+func (c *Client) Datastores(ctx context.Context) (observed.Inventory, error) {
+	return c.look(ctx, "list the datastores", func(ctx context.Context, s *session) (observed.Inventory, error) {
 		objects, err := readStorage(ctx, s)
 		if err != nil {
-			return facts.Inventory{}, err
+			return observed.Inventory{}, err
 		}
 		const reason = "not part of a look at datastores"
-		inv := facts.Inventory{Unread: map[string]string{unreadPrivileges: reason, unreadLicence: reason}}
+		inv := observed.Inventory{Unread: map[string]string{unreadPrivileges: reason, unreadLicence: reason}}
 		decode(&inv, objects, newDirectory(objects))
 		return inv, nil
 	})
@@ -157,10 +157,10 @@ func (c *Client) Close(ctx context.Context) {
 }
 
 // look runs one read in a live session, heads its result, and turns its error into a fault.
-func (c *Client) look(ctx context.Context, what string, read func(context.Context, *session) (facts.Inventory, error)) (facts.Inventory, error) {
+func (c *Client) look(ctx context.Context, what string, read func(context.Context, *session) (observed.Inventory, error)) (observed.Inventory, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	var inv facts.Inventory
+	var inv observed.Inventory
 	err := c.sessions.with(ctx, func(s *session) (err error) {
 		if inv, err = read(ctx, s); err != nil {
 			return err
@@ -170,7 +170,7 @@ func (c *Client) look(ctx context.Context, what string, read func(context.Contex
 		return nil
 	})
 	if err != nil {
-		return facts.Inventory{}, c.fault(what, err)
+		return observed.Inventory{}, c.fault(what, err)
 	}
 	inv.Taken, inv.URL = c.now(), c.url
 	return inv, nil

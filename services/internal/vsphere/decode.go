@@ -5,7 +5,7 @@ import (
 
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // hostProps and datastoreProps are read of every host and datastore of a look.
@@ -38,7 +38,7 @@ func (o object) expect(paths ...string) {
 }
 
 // decode adds the objects of a retrieval to an inventory.
-func decode(inv *facts.Inventory, objects []object, dir directory) {
+func decode(inv *observed.Inventory, objects []object, dir directory) {
 	names := map[types.ManagedObjectReference]string{}
 	for _, o := range objects {
 		names[o.ref] = text(o, "name")
@@ -67,9 +67,9 @@ func decode(inv *facts.Inventory, objects []object, dir directory) {
 	}
 }
 
-func decodeHost(o object, names map[types.ManagedObjectReference]string) facts.Host {
+func decodeHost(o object, names map[types.ManagedObjectReference]string) observed.Host {
 	o.expect("name", "datastore", "runtime.connectionState", "runtime.inMaintenanceMode")
-	h := facts.Host{
+	h := observed.Host{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Connection:    text(o, "runtime.connectionState"),
 		DatastoreRefs: refValues(o, "datastore"),
@@ -83,15 +83,15 @@ func decodeHost(o object, names map[types.ManagedObjectReference]string) facts.H
 	return h
 }
 
-func decodeDatastore(o object, names map[types.ManagedObjectReference]string, dir directory) facts.Datastore {
+func decodeDatastore(o object, names map[types.ManagedObjectReference]string, dir directory) observed.Datastore {
 	o.expect("name", "host", "summary.type", "summary.accessible", "summary.capacity", "summary.freeSpace")
 	parent, _ := prop[types.ManagedObjectReference](o, "parent")
-	d := facts.Datastore{
+	d := observed.Datastore{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Path:        dir.path(text(o, "name"), parent),
 		Type:        strings.ToLower(text(o, "summary.type")),
 		Maintenance: text(o, "summary.maintenanceMode"),
-		Mounts:      map[string]facts.Mount{},
+		Mounts:      map[string]observed.Mount{},
 		Unread:      o.unread,
 	}
 	d.Accessible, _ = prop[bool](o, "summary.accessible")
@@ -102,7 +102,7 @@ func decodeDatastore(o object, names map[types.ManagedObjectReference]string, di
 	}
 	mounts, _ := prop[types.ArrayOfDatastoreHostMount](o, "host")
 	for _, m := range mounts.DatastoreHostMount {
-		d.Mounts[m.Key.Value] = facts.Mount{
+		d.Mounts[m.Key.Value] = observed.Mount{
 			Mode: m.MountInfo.AccessMode,
 			// Unset means true, and as the summary says, by the documentation of HostMountInfo.
 			Mounted:    m.MountInfo.Mounted == nil || *m.MountInfo.Mounted,
@@ -112,18 +112,18 @@ func decodeDatastore(o object, names map[types.ManagedObjectReference]string, di
 	return d
 }
 
-func decodePod(o object) facts.Pod {
+func decodePod(o object) observed.Pod {
 	o.expect("name", podEntry)
 	entry, _ := prop[types.PodStorageDrsEntry](o, podEntry)
 	config := entry.StorageDrsConfig
-	p := facts.Pod{
+	p := observed.Pod{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Enabled: config.PodConfig.Enabled, Behaviour: config.PodConfig.DefaultVmBehavior,
-		Rules: map[string]facts.PodRule{}, Unread: o.unread,
+		Rules: map[string]observed.PodRule{}, Unread: o.unread,
 	}
 	for _, rule := range config.VmConfig {
 		if rule.Vm != nil {
-			p.Rules[rule.Vm.Value] = facts.PodRule{Excluded: rule.Enabled != nil && !*rule.Enabled, Behaviour: rule.Behavior}
+			p.Rules[rule.Vm.Value] = observed.PodRule{Excluded: rule.Enabled != nil && !*rule.Enabled, Behaviour: rule.Behavior}
 		}
 	}
 	return p

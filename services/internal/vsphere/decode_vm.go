@@ -7,7 +7,7 @@ import (
 
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // vmProps are read of every machine of a look: what the checks S5, S12, S21, S23-S31, S39 and S42 need.
@@ -19,10 +19,10 @@ var vmProps = []string{
 	"snapshot.rootSnapshotList", "storage.perDatastoreUsage",
 }
 
-func decodeVM(o object, dir directory) facts.VM {
+func decodeVM(o object, dir directory) observed.VM {
 	o.expect("name", "config.uuid", "config.instanceUuid", "config.guestId", "config.extraConfig", "config.hardware.device",
 		"runtime.host", "runtime.powerState", "runtime.connectionState")
-	vm := facts.VM{
+	vm := observed.VM{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Path:         dir.placePath(o.ref),
 		BIOSUUID:     text(o, "config.uuid"),
@@ -68,17 +68,17 @@ func family(reported, guestID string) string {
 	id := strings.ToLower(guestID)
 	switch {
 	case reported == string(types.VirtualMachineGuestOsFamilyWindowsGuest):
-		return facts.Windows
+		return observed.Windows
 	case reported == string(types.VirtualMachineGuestOsFamilyLinuxGuest):
-		return facts.Linux
+		return observed.Linux
 	case reported != "":
 		return ""
 	case strings.HasPrefix(id, "win"):
-		return facts.Windows
+		return observed.Windows
 	}
 	for _, part := range linuxIDs {
 		if strings.Contains(id, part) {
-			return facts.Linux
+			return observed.Linux
 		}
 	}
 	return ""
@@ -97,30 +97,30 @@ func extraConfig(o object) map[string]string {
 	return values
 }
 
-func guestDisks(o object) []facts.GuestDisk {
+func guestDisks(o object) []observed.GuestDisk {
 	infos, _ := prop[types.ArrayOfGuestDiskInfo](o, "guest.disk")
-	var disks []facts.GuestDisk
+	var disks []observed.GuestDisk
 	for _, d := range infos.GuestDiskInfo {
-		disks = append(disks, facts.GuestDisk{Path: d.DiskPath, FileSystem: d.FilesystemType, CapacityBytes: d.Capacity, FreeBytes: d.FreeSpace})
+		disks = append(disks, observed.GuestDisk{Path: d.DiskPath, FileSystem: d.FilesystemType, CapacityBytes: d.Capacity, FreeBytes: d.FreeSpace})
 	}
 	return disks
 }
 
 // controller recognises the controllers that disks hang on.
-func controller(device types.BaseVirtualDevice) (facts.Controller, bool) {
+func controller(device types.BaseVirtualDevice) (observed.Controller, bool) {
 	_, scsi := device.(types.BaseVirtualSCSIController)
 	_, sata := device.(types.BaseVirtualSATAController)
 	_, ide := device.(*types.VirtualIDEController)
 	_, nvme := device.(*types.VirtualNVMEController)
 	if !scsi && !sata && !ide && !nvme {
-		return facts.Controller{}, false
+		return observed.Controller{}, false
 	}
 	kind := strings.ToLower(reflect.TypeOf(device).Elem().Name())
-	return facts.Controller{Kind: strings.TrimPrefix(kind, "virtual"), Label: label(device.GetVirtualDevice())}, true
+	return observed.Controller{Kind: strings.TrimPrefix(kind, "virtual"), Label: label(device.GetVirtualDevice())}, true
 }
 
-func decodeDisk(disk *types.VirtualDisk) facts.VMDisk {
-	d := facts.VMDisk{Label: label(&disk.VirtualDevice), CapacityBytes: disk.CapacityInBytes}
+func decodeDisk(disk *types.VirtualDisk) observed.VMDisk {
+	d := observed.VMDisk{Label: label(&disk.VirtualDevice), CapacityBytes: disk.CapacityInBytes}
 	if d.CapacityBytes == 0 {
 		d.CapacityBytes = disk.CapacityInKB * 1024
 	}
@@ -162,10 +162,10 @@ func label(device *types.VirtualDevice) string {
 }
 
 // snapshots appends a snapshot tree, parents before children.
-func snapshots(list []facts.Snapshot, parents string, trees []types.VirtualMachineSnapshotTree) []facts.Snapshot {
+func snapshots(list []observed.Snapshot, parents string, trees []types.VirtualMachineSnapshotTree) []observed.Snapshot {
 	for _, t := range trees {
 		path := parents + t.Name
-		list = append(list, facts.Snapshot{Name: t.Name, Path: path, Created: t.CreateTime})
+		list = append(list, observed.Snapshot{Name: t.Name, Path: path, Created: t.CreateTime})
 		list = snapshots(list, path+"/", t.ChildSnapshotList)
 	}
 	return list

@@ -6,7 +6,7 @@ import (
 
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // directory is the slim list of a vCenter: enough to find machines and to spell inventory paths.
@@ -38,8 +38,8 @@ func newDirectory(objects []object) directory {
 		if o.ref.Type == "VirtualMachine" {
 			dir.vms = append(dir.vms, entry{
 				ref: o.ref, name: p.name,
-				biosUUID:     facts.NormalUUID(text(o, "config.uuid")),
-				instanceUUID: facts.NormalUUID(text(o, "config.instanceUuid")),
+				biosUUID:     observed.NormalUUID(text(o, "config.uuid")),
+				instanceUUID: observed.NormalUUID(text(o, "config.instanceUuid")),
 			})
 		}
 	}
@@ -47,11 +47,11 @@ func newDirectory(objects []object) directory {
 }
 
 // find returns the machines of a query in the vCenter's order, each once: by id, else by name as
-// facts.Inventory.VM does. An id that several machines share finds them all.
-func (d directory) find(q facts.Query) []types.ManagedObjectReference {
+// observed.Inventory.VM does. An id that several machines share finds them all.
+func (d directory) find(q observed.Query) []types.ManagedObjectReference {
 	wanted := map[types.ManagedObjectReference]bool{}
 	for _, ref := range q.VMs {
-		id := facts.NormalUUID(ref.ID)
+		id := observed.NormalUUID(ref.ID)
 		found := false
 		for _, e := range d.vms {
 			if id != "" && (id == e.biosUUID || id == e.instanceUUID || ref.ID == e.ref.Value) {

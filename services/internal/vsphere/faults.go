@@ -13,8 +13,8 @@ import (
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/observed"
 )
 
 // Codes of the faults that this package makes; what they mean stands in the catalogue of faults.
@@ -43,7 +43,7 @@ func (c *Client) fault(what string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("vCenter %s: %s: %w", c.url, what, err)
 	}
-	f := &facts.Fault{What: fmt.Sprintf("vCenter %s: could not %s", c.url, what), Words: words(err), Err: err}
+	f := &observed.Fault{What: fmt.Sprintf("vCenter %s: could not %s", c.url, what), Words: words(err), Err: err}
 	thumbprint, badCertificate := presentedThumbprint(err)
 	var login *loginError
 	var network net.Error

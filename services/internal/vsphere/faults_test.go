@@ -21,11 +21,11 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
-	"reprotect.example/services/internal/lab/scenario"
-	"reprotect.example/services/internal/lab/vcenter"
-	"reprotect.example/services/internal/lab/vcenter/vcentertest"
 	"reprotect.example/services/internal/vsphere"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/lab/vcenter"
+	"reprotect.example/services/lab/vcenter/vcentertest"
+	"reprotect.example/services/observed"
 )
 
 func TestNewSaysWhatToMend(t *testing.T) {
@@ -112,7 +112,7 @@ func TestCertificates(t *testing.T) {
 				}
 				return
 			}
-			f := wantFault(t, err, "vcenter.certificate", facts.Operator)
+			f := wantFault(t, err, "vcenter.certificate", observed.Operator)
 			if !strings.Contains(f.Remedy, colons(sum256[:])) {
 				t.Errorf("the remedy must show the presented thumbprint: %s", f.Remedy)
 			}
@@ -120,9 +120,9 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-func wantFault(t *testing.T, err error, code string, class facts.Class) *facts.Fault {
+func wantFault(t *testing.T, err error, code string, class observed.Class) *observed.Fault {
 	t.Helper()
-	f, ok := facts.FaultOf(err)
+	f, ok := observed.FaultOf(err)
 	if !ok {
 		t.Fatalf("no fault: %v", err)
 	}
@@ -165,7 +165,7 @@ func TestLoginRefused(t *testing.T) {
 	}
 	try := func() int {
 		_, err := c.Inventory(t.Context(), query("web01"))
-		f := wantFault(t, err, "vcenter.login", facts.Operator)
+		f := wantFault(t, err, "vcenter.login", observed.Operator)
 		if !strings.Contains(f.Remedy, srv.Username) || strings.Contains(err.Error(), wrong) || f.After <= 0 {
 			t.Errorf("%+v", f)
 		}
@@ -318,21 +318,21 @@ func TestNotAnswering(t *testing.T) {
 	for name, tc := range map[string]struct {
 		url   string
 		code  string
-		class facts.Class
+		class observed.Class
 	}{
-		"nobody listens": {nobody, "vcenter.unreachable", facts.Temporary},
-		"hangs":          {serve(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-release }), "vcenter.timeout", facts.Temporary},
+		"nobody listens": {nobody, "vcenter.unreachable", observed.Temporary},
+		"hangs":          {serve(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body); <-release }), "vcenter.timeout", observed.Temporary},
 		"starting up": {serve(func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "no healthy upstream", http.StatusServiceUnavailable)
-		}), "vcenter.unreachable", facts.Temporary},
-		"not found":     {serve(http.NotFound), "vcenter.endpoint", facts.Operator},
-		"some web page": {serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }), "vcenter.endpoint", facts.Operator},
+		}), "vcenter.unreachable", observed.Temporary},
+		"not found":     {serve(http.NotFound), "vcenter.endpoint", observed.Operator},
+		"some web page": {serve(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }), "vcenter.endpoint", observed.Operator},
 		"hangs up": {serve(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack()
 			if err == nil {
 				_ = conn.Close()
 			}
-		}), "vcenter.unreachable", facts.Temporary},
+		}), "vcenter.unreachable", observed.Temporary},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -361,7 +361,7 @@ func TestServerStops(t *testing.T) {
 	look(t, c, "web01")
 	srv.Close()
 	_, err = c.Inventory(t.Context(), query("web01"))
-	wantFault(t, err, "vcenter.unreachable", facts.Temporary)
+	wantFault(t, err, "vcenter.unreachable", observed.Temporary)
 }
 
 func TestCancelledByTheCaller(t *testing.T) {
@@ -370,7 +370,7 @@ func TestCancelledByTheCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Inventory(ctx, query("web01"))
-	if _, fault := facts.FaultOf(err); !errors.Is(err, context.Canceled) || fault {
+	if _, fault := observed.FaultOf(err); !errors.Is(err, context.Canceled) || fault {
 		t.Errorf("a caller that gave up gets its own error back: %v", err)
 	}
 	look(t, c, "web01") // and does no harm to the next

@@ -10,11 +10,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"reprotect.example/services/facts"
-	"reprotect.example/services/internal/lab/scenario"
-	"reprotect.example/services/internal/lab/vcenter"
-	"reprotect.example/services/internal/lab/vcenter/vcentertest"
 	"reprotect.example/services/internal/vsphere"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/lab/vcenter"
+	"reprotect.example/services/lab/vcenter/vcentertest"
+	"reprotect.example/services/observed"
 )
 
 const gib = int64(1) << 30
@@ -29,7 +29,7 @@ func connect(t *testing.T, srv *vcenter.Server, caFile string) *vsphere.Client {
 	return c
 }
 
-func look(t *testing.T, c *vsphere.Client, names ...string) facts.Inventory {
+func look(t *testing.T, c *vsphere.Client, names ...string) observed.Inventory {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -40,24 +40,24 @@ func look(t *testing.T, c *vsphere.Client, names ...string) facts.Inventory {
 	return inv
 }
 
-func query(names ...string) (q facts.Query) {
+func query(names ...string) (q observed.Query) {
 	for _, n := range names {
-		q.VMs = append(q.VMs, facts.VMRef{Name: n})
+		q.VMs = append(q.VMs, observed.VMRef{Name: n})
 	}
 	return q
 }
 
 // one returns the only machine of that name.
-func one(t *testing.T, inv facts.Inventory, name string) facts.VM {
+func one(t *testing.T, inv observed.Inventory, name string) observed.VM {
 	t.Helper()
-	vms := inv.VM(facts.VMRef{Name: name})
+	vms := inv.VM(observed.VMRef{Name: name})
 	if len(vms) != 1 {
 		t.Fatalf("%d machines named %s", len(vms), name)
 	}
 	return vms[0]
 }
 
-func datastore(t *testing.T, inv facts.Inventory, name string) facts.Datastore {
+func datastore(t *testing.T, inv observed.Inventory, name string) observed.Datastore {
 	t.Helper()
 	d, ok := inv.Datastore(name)
 	if !ok {
@@ -85,17 +85,17 @@ func TestInventory(t *testing.T) {
 		got := one(t, inv, "MT-LINUX-01")
 		host, _ := inv.Host(got.HostRef)
 		ds := datastore(t, inv, "VMFS-01")
-		want := facts.VM{
+		want := observed.VM{
 			Ref: got.Ref, Name: "MT-LINUX-01", Path: "/DC-TOKYO/vm/MT-LINUX-01",
 			BIOSUUID: s.UUID("bios", "MT-LINUX-01"), InstanceUUID: s.UUID("instance", "MT-LINUX-01"),
 			HostRef: host.Ref, Power: "poweredOn", Connection: "connected", GuestFamily: "linux", GuestID: "ubuntu64Guest",
 			Tools: "guestToolsRunning", ToolsVersion: "guestToolsCurrent",
 			Controllers: got.Controllers, ExtraConfig: got.ExtraConfig,
-			Disks: []facts.VMDisk{
+			Disks: []observed.VMDisk{
 				{Label: "Hard disk 1", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk0", "MT-LINUX-01"), CapacityBytes: 80 * gib},
 				{Label: "Hard disk 2", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01_1.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk1", "MT-LINUX-01"), CapacityBytes: 500 * gib},
 			},
-			GuestDisks: []facts.GuestDisk{
+			GuestDisks: []observed.GuestDisk{
 				{Path: "/", FileSystem: "ext4", CapacityBytes: 80 * gib, FreeBytes: 72 * gib},
 				{Path: "/mnt/retention", FileSystem: "ext4", CapacityBytes: 500 * gib, FreeBytes: 450 * gib},
 			},
@@ -145,7 +145,7 @@ func TestInventory(t *testing.T) {
 				if slices.Contains(want.ReadOnly, h.Name) {
 					mode = "readOnly"
 				}
-				if (got.Mounts[h.Ref] != facts.Mount{Mode: mode, Mounted: true, Accessible: true}) {
+				if (got.Mounts[h.Ref] != observed.Mount{Mode: mode, Mounted: true, Accessible: true}) {
 					t.Errorf("%s on %s: %+v", want.Name, h.Name, got.Mounts[h.Ref])
 				}
 			}
@@ -167,7 +167,7 @@ func TestInventory(t *testing.T) {
 	})
 }
 
-func scsiKinds(vm facts.VM) (kinds []string) {
+func scsiKinds(vm observed.VM) (kinds []string) {
 	for _, c := range vm.Controllers {
 		if strings.Contains(c.Kind, "scsi") || strings.Contains(c.Kind, "lsilogic") {
 			kinds = append(kinds, c.Kind)
@@ -184,109 +184,109 @@ func TestInventorySeesChanges(t *testing.T) {
 	const mt, ds, host = "MT-LINUX-01", "VMFS-02", "esx02.tokyo.example"
 	for _, tc := range []struct {
 		action string // and its arguments
-		seen   func(facts.Inventory) bool
+		seen   func(observed.Inventory) bool
 	}{
-		{"add-snapshot " + mt + " before", func(i facts.Inventory) bool {
+		{"add-snapshot " + mt + " before", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return len(vm.Snapshots) == 1 && vm.Snapshots[0].Path == "before" && !vm.Snapshots[0].Created.IsZero() && vm.Disks[0].Delta && vm.Disks[1].Delta
 		}},
-		{"add-snapshot " + mt + " after", func(i facts.Inventory) bool {
+		{"add-snapshot " + mt + " after", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return len(vm.Snapshots) == 2 && vm.Snapshots[1].Path == "before/after" && vm.Disks[0].File == "[VMFS-01] MT-LINUX-01/MT-LINUX-01-000002.vmdk"
 		}},
-		{"remove-snapshot " + mt, func(i facts.Inventory) bool {
+		{"remove-snapshot " + mt, func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return len(vm.Snapshots) == 0 && !vm.Disks[0].Delta && vm.Disks[0].File == "[VMFS-01] MT-LINUX-01/MT-LINUX-01.vmdk" &&
 				datastore(t, i, "VMFS-01").CommittedBytes[vm.Ref] == 290*gib
 		}},
-		{"set-consolidation " + mt + " true", func(i facts.Inventory) bool { return one(t, i, mt).Consolidate }},
-		{"power-off " + mt, func(i facts.Inventory) bool {
+		{"set-consolidation " + mt + " true", func(i observed.Inventory) bool { return one(t, i, mt).Consolidate }},
+		{"power-off " + mt, func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return vm.Power == "poweredOff" && vm.Tools == "guestToolsNotRunning"
 		}},
-		{"power-on " + mt, func(i facts.Inventory) bool {
+		{"power-on " + mt, func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return vm.Power == "poweredOn" && vm.Tools == "guestToolsRunning"
 		}},
-		{"set-tools " + mt + " stopped", func(i facts.Inventory) bool { return one(t, i, mt).Tools == "guestToolsNotRunning" }},
-		{"set-tools " + mt + " missing", func(i facts.Inventory) bool { return one(t, i, mt).ToolsVersion == "guestToolsNotInstalled" }},
-		{"set-controller " + mt + " pvscsi", func(i facts.Inventory) bool {
+		{"set-tools " + mt + " stopped", func(i observed.Inventory) bool { return one(t, i, mt).Tools == "guestToolsNotRunning" }},
+		{"set-tools " + mt + " missing", func(i observed.Inventory) bool { return one(t, i, mt).ToolsVersion == "guestToolsNotInstalled" }},
+		{"set-controller " + mt + " pvscsi", func(i observed.Inventory) bool {
 			return slices.Equal(scsiKinds(one(t, i, mt)), []string{"paravirtualscsicontroller"})
 		}},
-		{"set-controller " + mt + " lsisas", func(i facts.Inventory) bool {
+		{"set-controller " + mt + " lsisas", func(i observed.Inventory) bool {
 			return slices.Equal(scsiKinds(one(t, i, mt)), []string{"lsilogicsascontroller"})
 		}},
-		{"set-enable-uuid " + mt + " FALSE", func(i facts.Inventory) bool { return one(t, i, mt).ExtraConfig["disk.enableuuid"] == "FALSE" }},
-		{"set-enable-uuid " + mt + " none", func(i facts.Inventory) bool {
+		{"set-enable-uuid " + mt + " FALSE", func(i observed.Inventory) bool { return one(t, i, mt).ExtraConfig["disk.enableuuid"] == "FALSE" }},
+		{"set-enable-uuid " + mt + " none", func(i observed.Inventory) bool {
 			_, there := one(t, i, mt).ExtraConfig["disk.enableuuid"]
 			return !there
 		}},
-		{"set-bios-uuid " + mt + " " + s.UUID("bios", "web01"), func(i facts.Inventory) bool { return one(t, i, mt).BIOSUUID == s.UUID("bios", "web01") }},
-		{"set-instance-uuid " + mt + " x", func(i facts.Inventory) bool { return one(t, i, mt).InstanceUUID == "x" }},
-		{"set-disk-uuid " + mt + " 1 y", func(i facts.Inventory) bool {
+		{"set-bios-uuid " + mt + " " + s.UUID("bios", "web01"), func(i observed.Inventory) bool { return one(t, i, mt).BIOSUUID == s.UUID("bios", "web01") }},
+		{"set-instance-uuid " + mt + " x", func(i observed.Inventory) bool { return one(t, i, mt).InstanceUUID == "x" }},
+		{"set-disk-uuid " + mt + " 1 y", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return vm.Disks[1].UUID == "y" && vm.Disks[0].UUID == s.UUID("disk0", mt)
 		}},
-		{"make-rdm " + mt + " 1", func(i facts.Inventory) bool {
+		{"make-rdm " + mt + " 1", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return vm.Disks[1].RDM && vm.Disks[1].UUID == "y" && !vm.Disks[0].RDM
 		}},
-		{"set-volume " + mt + " /mnt/retention vfat 3", func(i facts.Inventory) bool {
-			return slices.Contains(one(t, i, mt).GuestDisks, facts.GuestDisk{Path: "/mnt/retention", FileSystem: "vfat", CapacityBytes: 500 * gib, FreeBytes: 3 * gib})
+		{"set-volume " + mt + " /mnt/retention vfat 3", func(i observed.Inventory) bool {
+			return slices.Contains(one(t, i, mt).GuestDisks, observed.GuestDisk{Path: "/mnt/retention", FileSystem: "vfat", CapacityBytes: 500 * gib, FreeBytes: 3 * gib})
 		}},
-		{"set-volume " + mt + " /mnt/retention none 0", func(i facts.Inventory) bool { return len(one(t, i, mt).GuestDisks) == 1 }},
-		{"datastore-type " + ds + " NFS41", func(i facts.Inventory) bool { return datastore(t, i, ds).Type == "nfs41" }},
-		{"datastore-space " + ds + " 7", func(i facts.Inventory) bool { return datastore(t, i, ds).FreeBytes == 7*gib }},
-		{"datastore-accessible " + ds + " false", func(i facts.Inventory) bool {
+		{"set-volume " + mt + " /mnt/retention none 0", func(i observed.Inventory) bool { return len(one(t, i, mt).GuestDisks) == 1 }},
+		{"datastore-type " + ds + " NFS41", func(i observed.Inventory) bool { return datastore(t, i, ds).Type == "nfs41" }},
+		{"datastore-space " + ds + " 7", func(i observed.Inventory) bool { return datastore(t, i, ds).FreeBytes == 7*gib }},
+		{"datastore-accessible " + ds + " false", func(i observed.Inventory) bool {
 			d := datastore(t, i, ds)
 			return !d.Accessible && !d.Mounts[one(t, i, mt).HostRef].Accessible
 		}},
-		{"datastore-accessible " + ds + " true", func(i facts.Inventory) bool { return datastore(t, i, ds).Accessible }},
-		{"datastore-maintenance " + ds + " inMaintenance", func(i facts.Inventory) bool { return datastore(t, i, ds).Maintenance == "inMaintenance" }},
-		{"mount " + ds + " " + host + " ro", func(i facts.Inventory) bool {
+		{"datastore-accessible " + ds + " true", func(i observed.Inventory) bool { return datastore(t, i, ds).Accessible }},
+		{"datastore-maintenance " + ds + " inMaintenance", func(i observed.Inventory) bool { return datastore(t, i, ds).Maintenance == "inMaintenance" }},
+		{"mount " + ds + " " + host + " ro", func(i observed.Inventory) bool {
 			return datastore(t, i, ds).Mounts[one(t, i, mt).HostRef].Mode == "readOnly"
 		}},
-		{"mount " + ds + " " + host + " none", func(i facts.Inventory) bool {
+		{"mount " + ds + " " + host + " none", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			h, _ := i.Host(vm.HostRef)
 			_, mounted := datastore(t, i, ds).Mounts[vm.HostRef]
 			return !mounted && !slices.Contains(h.DatastoreRefs, datastore(t, i, ds).Ref)
 		}},
-		{"mount " + ds + " " + host + " rw", func(i facts.Inventory) bool {
+		{"mount " + ds + " " + host + " rw", func(i observed.Inventory) bool {
 			return datastore(t, i, ds).Mounts[one(t, i, mt).HostRef].Mode == "readWrite"
 		}},
-		{"disconnect-host " + host, func(i facts.Inventory) bool {
+		{"disconnect-host " + host, func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			h, _ := i.Host(vm.HostRef)
 			return h.Connection == "disconnected" && vm.Connection == "disconnected"
 		}},
-		{"connect-host " + host, func(i facts.Inventory) bool { return one(t, i, mt).Connection == "connected" }},
-		{"set-licence " + host + " free", func(i facts.Inventory) bool {
+		{"connect-host " + host, func(i observed.Inventory) bool { return one(t, i, mt).Connection == "connected" }},
+		{"set-licence " + host + " free", func(i observed.Inventory) bool {
 			h, _ := i.Host(one(t, i, mt).HostRef)
 			return strings.HasPrefix(h.LicenceKey, "esxBasic") && strings.Contains(h.Licence, "Hypervisor")
 		}},
-		{"revoke-privilege Datastore.AllocateSpace", func(i facts.Inventory) bool {
+		{"revoke-privilege Datastore.AllocateSpace", func(i observed.Inventory) bool {
 			return slices.Equal(i.Privileges["/DC-TOKYO"], []string{"Datastore.AllocateSpace"}) &&
 				slices.Equal(i.Privileges["/DC-TOKYO/datastore/VMFS-01"], []string{"Datastore.AllocateSpace"}) &&
 				len(i.Privileges["/DC-TOKYO/vm/"+mt]) == 0
 		}},
-		{"grant-privilege Datastore.AllocateSpace", func(i facts.Inventory) bool { return len(i.Privileges["/DC-TOKYO"]) == 0 }},
-		{"hide-property " + mt + " config.extraConfig", func(i facts.Inventory) bool {
+		{"grant-privilege Datastore.AllocateSpace", func(i observed.Inventory) bool { return len(i.Privileges["/DC-TOKYO"]) == 0 }},
+		{"hide-property " + mt + " config.extraConfig", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return strings.Contains(vm.Unread["config.extraConfig"], "NoPermission") && vm.ExtraConfig == nil && len(vm.Disks) == 2
 		}},
-		{"show-properties " + mt, func(i facts.Inventory) bool { return len(one(t, i, mt).Unread) == 0 }},
-		{"hide-property " + ds + " summary", func(i facts.Inventory) bool {
+		{"show-properties " + mt, func(i observed.Inventory) bool { return len(one(t, i, mt).Unread) == 0 }},
+		{"hide-property " + ds + " summary", func(i observed.Inventory) bool {
 			d := datastore(t, i, ds)
 			return d.Unread["summary.type"] != "" && d.Unread["summary.freeSpace"] != "" && len(d.Mounts) == 2
 		}},
-		{"hide-property " + host + " runtime.connectionState", func(i facts.Inventory) bool {
+		{"hide-property " + host + " runtime.connectionState", func(i observed.Inventory) bool {
 			h, _ := i.Host(one(t, i, mt).HostRef)
 			return h.Unread["runtime.connectionState"] != "" && h.Name == host
 		}},
-		{"expire-sessions", func(i facts.Inventory) bool { return len(i.VMs) == 2 }},
-		{"delete-vm web01", func(i facts.Inventory) bool { return len(i.VM(facts.VMRef{Name: "web01"})) == 0 }},
-		{"delete-vm " + mt, func(i facts.Inventory) bool { return len(i.VMs) == 0 }},
+		{"expire-sessions", func(i observed.Inventory) bool { return len(i.VMs) == 2 }},
+		{"delete-vm web01", func(i observed.Inventory) bool { return len(i.VM(observed.VMRef{Name: "web01"})) == 0 }},
+		{"delete-vm " + mt, func(i observed.Inventory) bool { return len(i.VMs) == 0 }},
 	} {
 		t.Run(tc.action, func(t *testing.T) {
 			words := strings.Fields(tc.action)
@@ -306,18 +306,18 @@ func TestInventoryFindsByID(t *testing.T) {
 	vcentertest.Do(t, srv, "set-bios-uuid", "MT-LINUX-01", s.UUID("bios", "app01"))
 	for _, tc := range []struct {
 		name string
-		ref  facts.VMRef
+		ref  observed.VMRef
 		want []string
 	}{
-		{"instance UUID beats the name", facts.VMRef{Name: "web01", ID: strings.ToUpper(s.UUID("instance", "db01"))}, []string{"db01"}},
-		{"UUID without dashes", facts.VMRef{ID: facts.NormalUUID(s.UUID("bios", "db01"))}, []string{"db01"}},
-		{"managed object id", facts.VMRef{ID: ref}, []string{"app01"}},
-		{"unknown id, known name in other letters", facts.VMRef{Name: "WEB01", ID: "gone"}, []string{"web01"}},
-		{"an id that two share", facts.VMRef{ID: s.UUID("bios", "app01")}, []string{"MT-LINUX-01", "app01"}},
-		{"nothing", facts.VMRef{}, nil},
+		{"instance UUID beats the name", observed.VMRef{Name: "web01", ID: strings.ToUpper(s.UUID("instance", "db01"))}, []string{"db01"}},
+		{"UUID without dashes", observed.VMRef{ID: observed.NormalUUID(s.UUID("bios", "db01"))}, []string{"db01"}},
+		{"managed object id", observed.VMRef{ID: ref}, []string{"app01"}},
+		{"unknown id, known name in other letters", observed.VMRef{Name: "WEB01", ID: "gone"}, []string{"web01"}},
+		{"an id that two share", observed.VMRef{ID: s.UUID("bios", "app01")}, []string{"MT-LINUX-01", "app01"}},
+		{"nothing", observed.VMRef{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inv, err := c.Inventory(t.Context(), facts.Query{VMs: []facts.VMRef{tc.ref}})
+			inv, err := c.Inventory(t.Context(), observed.Query{VMs: []observed.VMRef{tc.ref}})
 			if err != nil {
 				t.Fatal(err)
 			}

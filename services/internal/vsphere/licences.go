@@ -6,11 +6,11 @@ import (
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // readLicences names the licence of each host, in one call (S46). Licence keys themselves are not kept.
-func readLicences(ctx context.Context, s *session, inv *facts.Inventory) error {
+func readLicences(ctx context.Context, s *session, inv *observed.Inventory) error {
 	if s.managers.licences == nil {
 		if len(s.managers.standalone) == 0 {
 			inv.Unread[unreadLicence] = s.managers.unread[unreadLicence]
@@ -35,7 +35,7 @@ func readLicences(ctx context.Context, s *session, inv *facts.Inventory) error {
 }
 
 // setLicence takes the first licence: a host has one.
-func setLicence(h *facts.Host, licences []types.LicenseManagerLicenseInfo) {
+func setLicence(h *observed.Host, licences []types.LicenseManagerLicenseInfo) {
 	if len(licences) == 0 {
 		h.Unread[unreadLicence] = "the vCenter names no licence of this host"
 		return

@@ -11,7 +11,7 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 	"go.uber.org/zap"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // unreadMoves is the name under which a machine's tasks stand in its Unread.
@@ -25,8 +25,8 @@ var moveKinds = []string{"virtualmachine.relocate", "drm.executestoragevmotionlr
 
 // readMoves reads the tasks of the machines that write the disks of others: three calls for each, and there are
 // few of them. A history that is refused is noted with the machine.
-func readMoves(ctx context.Context, s *session, inv *facts.Inventory, dir directory, writers []facts.VMRef, now time.Time) error {
-	refs := dir.find(facts.Query{VMs: writers})
+func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir directory, writers []observed.VMRef, now time.Time) error {
+	refs := dir.find(observed.Query{VMs: writers})
 	for i, vm := range inv.VMs {
 		ref := types.ManagedObjectReference{Type: "VirtualMachine", Value: vm.Ref}
 		if !slices.Contains(refs, ref) {
@@ -91,13 +91,13 @@ func isMove(kind string) bool {
 }
 
 // movesAmong picks the tasks that move something, newest first.
-func movesAmong(tasks []types.TaskInfo) []facts.Move {
-	var picked []facts.Move
+func movesAmong(tasks []types.TaskInfo) []observed.Move {
+	var picked []observed.Move
 	for _, t := range tasks {
 		if !isMove(t.DescriptionId) {
 			continue
 		}
-		m := facts.Move{Kind: t.DescriptionId, State: string(t.State), Begun: t.QueueTime}
+		m := observed.Move{Kind: t.DescriptionId, State: string(t.State), Begun: t.QueueTime}
 		if t.StartTime != nil {
 			m.Begun = *t.StartTime
 		}
@@ -109,6 +109,6 @@ func movesAmong(tasks []types.TaskInfo) []facts.Move {
 		}
 		picked = append(picked, m)
 	}
-	slices.SortStableFunc(picked, func(a, b facts.Move) int { return b.Begun.Compare(a.Begun) })
+	slices.SortStableFunc(picked, func(a, b observed.Move) int { return b.Begun.Compare(a.Begun) })
 	return picked
 }

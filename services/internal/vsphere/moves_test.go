@@ -5,24 +5,24 @@ import (
 	"testing"
 	"time"
 
-	"reprotect.example/services/facts"
-	"reprotect.example/services/internal/lab/scenario"
-	"reprotect.example/services/internal/lab/vcenter/vcentertest"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/lab/vcenter/vcentertest"
+	"reprotect.example/services/observed"
 )
 
 const mt = "MT-LINUX-01"
 
-func writers(names ...string) facts.Query {
+func writers(names ...string) observed.Query {
 	q := query(names...)
-	q.VMs = append(q.VMs, facts.VMRef{Name: mt})
-	q.Writers = []facts.VMRef{{Name: mt}}
+	q.VMs = append(q.VMs, observed.VMRef{Name: mt})
+	q.Writers = []observed.VMRef{{Name: mt}}
 	return q
 }
 
 func TestMoves(t *testing.T) {
 	srv, caFile := vcentertest.Start(t, scenario.Default(2))
 	c := connect(t, srv, caFile)
-	moves := func() []facts.Move {
+	moves := func() []observed.Move {
 		t.Helper()
 		inv, err := c.Inventory(t.Context(), writers("web01"))
 		if err != nil {
@@ -85,7 +85,7 @@ func TestPods(t *testing.T) {
 	c := connect(t, srv, caFile)
 	vcentertest.Do(t, srv, "add-to-cluster", "POD-01", "VMFS-01")
 	vcentertest.Do(t, srv, "add-to-cluster", "POD-01", "VMFS-02")
-	pod := func() (facts.Pod, facts.VM) {
+	pod := func() (observed.Pod, observed.VM) {
 		t.Helper()
 		inv := look(t, c, mt)
 		if len(inv.Pods) != 1 {
@@ -98,10 +98,10 @@ func TestPods(t *testing.T) {
 		}
 		return inv.Pods[0], one(t, inv, mt)
 	}
-	if p, vm := pod(); p.Name != "POD-01" || !p.Enabled || p.Behaviour != "automated" || p.Rules[vm.Ref] != (facts.PodRule{}) || len(p.Unread) != 0 {
+	if p, vm := pod(); p.Name != "POD-01" || !p.Enabled || p.Behaviour != "automated" || p.Rules[vm.Ref] != (observed.PodRule{}) || len(p.Unread) != 0 {
 		t.Errorf("%+v", p)
 	}
-	for how, want := range map[string]facts.PodRule{"excluded": {Excluded: true}, "manual": {Behaviour: "manual"}, "automated": {Behaviour: "automated"}} {
+	for how, want := range map[string]observed.PodRule{"excluded": {Excluded: true}, "manual": {Behaviour: "manual"}, "automated": {Behaviour: "automated"}} {
 		vcentertest.Do(t, srv, "set-storage-drs", "POD-01", mt, how)
 		if p, vm := pod(); p.Rules[vm.Ref] != want || len(p.Rules) != 1 {
 			t.Errorf("%s: %+v", how, p)

@@ -10,7 +10,7 @@ import (
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Names of the parts of an inventory that can be unread as a whole.
@@ -142,7 +142,7 @@ func privilegeEntities(dir directory, refs []types.ManagedObjectReference, objec
 
 // readPrivileges asks, in one call, what the session's own account lacks (S4, S43, N3). Every read of a
 // read-only account succeeds: only this shows it.
-func readPrivileges(ctx context.Context, s *session, inv *facts.Inventory, entities map[string]types.ManagedObjectReference) error {
+func readPrivileges(ctx context.Context, s *session, inv *observed.Inventory, entities map[string]types.ManagedObjectReference) error {
 	// Asking for an id that this version does not know would fail the whole question.
 	var ask []string
 	for _, p := range Privileges {
@@ -194,7 +194,7 @@ func readPrivileges(ctx context.Context, s *session, inv *facts.Inventory, entit
 
 // unreadPart notes that a part was refused; the rest of the look stands. A dead session or a vCenter that does
 // not answer is an error of the whole.
-func unreadPart(inv *facts.Inventory, part string, err error) error {
+func unreadPart(inv *observed.Inventory, part string, err error) error {
 	if !isVimFault(err) || fault.Is(err, &types.NotAuthenticated{}) {
 		return err
 	}

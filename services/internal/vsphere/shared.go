@@ -5,14 +5,14 @@ import (
 	"sync"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 // Shared lets queries that come while a look is under way go together in the next one: fifty cases of a request
 // cost a few looks, not fifty. What comes back may hold more machines than a caller asked for; callers must not
 // change it.
 type Shared struct {
-	look func(context.Context, facts.Query) (facts.Inventory, error)
+	look func(context.Context, observed.Query) (observed.Inventory, error)
 
 	mu      sync.Mutex
 	next    *batch
@@ -24,18 +24,18 @@ func Share(c *Client) *Shared { return &Shared{look: c.Inventory} }
 
 // batch is what one look answers.
 type batch struct {
-	query        facts.Query
+	query        observed.Query
 	vms, writers seen
 	done         chan struct{}
 
-	inventory facts.Inventory // valid after done
+	inventory observed.Inventory // valid after done
 	err       error
 }
 
 // seen are the references that a batch has already.
-type seen map[facts.VMRef]bool
+type seen map[observed.VMRef]bool
 
-func (s seen) add(to *[]facts.VMRef, refs []facts.VMRef) {
+func (s seen) add(to *[]observed.VMRef, refs []observed.VMRef) {
 	for _, ref := range refs {
 		if !s[ref] {
 			s[ref] = true
@@ -48,7 +48,7 @@ func (s seen) add(to *[]facts.VMRef, refs []facts.VMRef) {
 const sharedLimit = 2 * time.Minute
 
 // Inventory reads the machines of a query, together with those of whoever else asks at the time.
-func (s *Shared) Inventory(ctx context.Context, q facts.Query) (facts.Inventory, error) {
+func (s *Shared) Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error) {
 	s.mu.Lock()
 	if s.next == nil {
 		s.next = &batch{vms: seen{}, writers: seen{}, done: make(chan struct{})}
@@ -66,7 +66,7 @@ func (s *Shared) Inventory(ctx context.Context, q facts.Query) (facts.Inventory,
 	case <-b.done:
 		return b.inventory, b.err
 	case <-ctx.Done():
-		return facts.Inventory{}, ctx.Err()
+		return observed.Inventory{}, ctx.Err()
 	}
 }
 

@@ -9,18 +9,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 func TestSharedLooksTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var looks []int
-		s := &Shared{look: func(_ context.Context, q facts.Query) (facts.Inventory, error) {
+		s := &Shared{look: func(_ context.Context, q observed.Query) (observed.Inventory, error) {
 			looks = append(looks, len(q.VMs))
 			<-time.After(time.Second)
-			var inv facts.Inventory
+			var inv observed.Inventory
 			for _, ref := range q.VMs {
-				inv.VMs = append(inv.VMs, facts.VM{Name: ref.Name})
+				inv.VMs = append(inv.VMs, observed.VM{Name: ref.Name})
 			}
 			return inv, nil
 		}}
@@ -28,8 +28,8 @@ func TestSharedLooksTogether(t *testing.T) {
 		for i := range 50 {
 			name := fmt.Sprint("vm", i)
 			all.Go(func() {
-				inv, err := s.Inventory(t.Context(), facts.Query{VMs: []facts.VMRef{{Name: name}, {Name: "MT-01"}}})
-				if err != nil || len(inv.VM(facts.VMRef{Name: name})) != 1 || len(inv.VM(facts.VMRef{Name: "MT-01"})) != 1 {
+				inv, err := s.Inventory(t.Context(), observed.Query{VMs: []observed.VMRef{{Name: name}, {Name: "MT-01"}}})
+				if err != nil || len(inv.VM(observed.VMRef{Name: name})) != 1 || len(inv.VM(observed.VMRef{Name: "MT-01"})) != 1 {
 					t.Errorf("%s: %d machines, %v", name, len(inv.VMs), err)
 				}
 			})
@@ -43,20 +43,20 @@ func TestSharedLooksTogether(t *testing.T) {
 
 func TestSharedCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Shared{look: func(ctx context.Context, _ facts.Query) (facts.Inventory, error) {
+		s := &Shared{look: func(ctx context.Context, _ observed.Query) (observed.Inventory, error) {
 			<-time.After(time.Second)
-			return facts.Inventory{URL: "x"}, ctx.Err()
+			return observed.Inventory{URL: "x"}, ctx.Err()
 		}}
 		leaving, leave := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			if _, err := s.Inventory(leaving, facts.Query{}); !errors.Is(err, context.Canceled) {
+			if _, err := s.Inventory(leaving, observed.Query{}); !errors.Is(err, context.Canceled) {
 				t.Errorf("the one who left got %v", err)
 			}
 		})
 		synctest.Wait()
 		leave()
-		if inv, err := s.Inventory(t.Context(), facts.Query{}); err != nil || inv.URL != "x" {
+		if inv, err := s.Inventory(t.Context(), observed.Query{}); err != nil || inv.URL != "x" {
 			t.Errorf("the one who stayed got %v, %v", inv, err)
 		}
 		all.Wait()

@@ -10,7 +10,7 @@ import (
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
+	"reprotect.example/services/observed"
 )
 
 type ref = types.ManagedObjectReference
@@ -30,7 +30,7 @@ type Watch struct {
 	// telling keeps the reports of one machine in order. It is taken before mu.
 	telling sync.Mutex
 	seen    map[ref]*object // machines and tasks of this session
-	tell    func(facts.Watched)
+	tell    func(observed.Watched)
 }
 
 // Watch makes a watch. It wants a client, and so a session, of its own: a call that waits for minutes is not to
@@ -76,7 +76,7 @@ const (
 // Run reports every machine in view, first as it is and then at each change, until ctx ends. The reports come one
 // after the other; tell must not block. While vCenter cannot be watched, blind is told why at every attempt, and
 // nil when it is seen again.
-func (w *Watch) Run(ctx context.Context, tell func(facts.Watched), blind func(error)) {
+func (w *Watch) Run(ctx context.Context, tell func(observed.Watched), blind func(error)) {
 	w.tell = tell
 	var dead *session
 	for pause := firstPause; w.awaitWanted(ctx); pause = min(2*pause, mostPause) {
@@ -96,7 +96,7 @@ func (w *Watch) Run(ctx context.Context, tell func(facts.Watched), blind func(er
 		err = w.client.fault("watch its machines", err)
 		blind(err)
 		wait := pause
-		if f, ok := facts.FaultOf(err); ok {
+		if f, ok := observed.FaultOf(err); ok {
 			// Others log in with the same account, which too many failures would lock.
 			wait = max(wait, 3*f.After)
 		}
@@ -222,7 +222,7 @@ func (w *Watch) list(ctx context.Context, v *view, listed map[ref]bool) error {
 	}
 	for _, r := range gone {
 		delete(listed, r)
-		w.tell(facts.Watched{VM: facts.VM{Ref: r.Value}, Gone: true})
+		w.tell(observed.Watched{VM: observed.VM{Ref: r.Value}, Gone: true})
 	}
 	return nil
 }
@@ -291,8 +291,8 @@ func (w *Watch) report(o *object) {
 }
 
 // watched says how a machine stands, of what has been reported so far.
-func (w *Watch) watched(o *object) facts.Watched {
-	vm := facts.VM{Ref: o.ref.Value, Name: text(*o, "name"), Power: text(*o, "runtime.powerState"), Unread: maps.Clone(o.unread)}
+func (w *Watch) watched(o *object) observed.Watched {
+	vm := observed.VM{Ref: o.ref.Value, Name: text(*o, "name"), Power: text(*o, "runtime.powerState"), Unread: maps.Clone(o.unread)}
 	devices, _ := prop[types.ArrayOfVirtualDevice](*o, "config.hardware.device")
 	for _, device := range devices.VirtualDevice {
 		if disk, ok := device.(*types.VirtualDisk); ok {
@@ -310,7 +310,7 @@ func (w *Watch) watched(o *object) facts.Watched {
 		}
 	}
 	vm.Moves = movesAmong(running)
-	return facts.Watched{VM: vm}
+	return observed.Watched{VM: vm}
 }
 
 // task is what has been reported of a task so far.

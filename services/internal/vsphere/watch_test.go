@@ -13,18 +13,18 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/types"
 
-	"reprotect.example/services/facts"
-	"reprotect.example/services/internal/lab/scenario"
-	"reprotect.example/services/internal/lab/vcenter"
-	"reprotect.example/services/internal/lab/vcenter/vcentertest"
 	"reprotect.example/services/internal/vsphere"
+	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/lab/vcenter"
+	"reprotect.example/services/lab/vcenter/vcentertest"
+	"reprotect.example/services/observed"
 )
 
 // watched keeps what a watch reports.
 type watched struct {
 	t       *testing.T
 	mu      sync.Mutex
-	told    []facts.Watched
+	told    []observed.Watched
 	blind   []error
 	changed chan struct{}
 }
@@ -56,8 +56,8 @@ func watch(t *testing.T, srv *vcenter.Server, caFile string) (*vsphere.Watch, *w
 	return w, seen, stop
 }
 
-func (w *watched) tell(vm facts.Watched) { w.note(func() { w.told = append(w.told, vm) }) }
-func (w *watched) see(err error)         { w.note(func() { w.blind = append(w.blind, err) }) }
+func (w *watched) tell(vm observed.Watched) { w.note(func() { w.told = append(w.told, vm) }) }
+func (w *watched) see(err error)            { w.note(func() { w.blind = append(w.blind, err) }) }
 
 func (w *watched) note(f func()) {
 	w.mu.Lock()
@@ -68,7 +68,7 @@ func (w *watched) note(f func()) {
 }
 
 // until waits for what fits; what was reported before from is passed over.
-func (w *watched) until(from int, what string, fits func(facts.Watched) bool) {
+func (w *watched) until(from int, what string, fits func(observed.Watched) bool) {
 	w.t.Helper()
 	begun := time.Now()
 	for {
@@ -99,13 +99,13 @@ func (w *watched) sight() []error {
 	return slices.Clone(w.blind)
 }
 
-func is(name string, more func(facts.Watched) bool) func(facts.Watched) bool {
-	return func(vm facts.Watched) bool { return vm.Name == name && !vm.Gone && more(vm) }
+func is(name string, more func(observed.Watched) bool) func(observed.Watched) bool {
+	return func(vm observed.Watched) bool { return vm.Name == name && !vm.Gone && more(vm) }
 }
 
-func on(disk, datastore string) func(facts.Watched) bool {
-	return func(vm facts.Watched) bool {
-		return slices.ContainsFunc(vm.Disks, func(d facts.VMDisk) bool { return d.UUID == disk && d.DatastoreRef == datastore })
+func on(disk, datastore string) func(observed.Watched) bool {
+	return func(vm observed.Watched) bool {
+		return slices.ContainsFunc(vm.Disks, func(d observed.VMDisk) bool { return d.UUID == disk && d.DatastoreRef == datastore })
 	}
 }
 
@@ -117,38 +117,38 @@ func TestWatch(t *testing.T) {
 	w, seen, _ := watch(t, srv, caFile)
 	w.Add(mt.Ref)
 	w.Add(web.Ref)
-	seen.until(0, "the master target as it is", is("MT-LINUX-01", func(vm facts.Watched) bool {
+	seen.until(0, "the master target as it is", is("MT-LINUX-01", func(vm observed.Watched) bool {
 		return vm.Power == "poweredOn" && len(vm.Disks) == 2 && len(vm.Snapshots) == 0 && len(vm.Moves) == 0
 	}))
-	seen.until(0, "the machine as it is", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOff" }))
+	seen.until(0, "the machine as it is", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }))
 
-	do := func(what string, fits func(facts.Watched) bool, action string, args ...string) {
+	do := func(what string, fits func(observed.Watched) bool, action string, args ...string) {
 		t.Helper()
 		from := seen.count()
 		vcentertest.Do(t, srv, action, args...)
 		seen.until(from, what, fits)
 	}
-	do("power", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOn" }), "power-on", "web01")
-	do("power off", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOff" }), "power-off", "web01")
-	do("snapshot", is("MT-LINUX-01", func(vm facts.Watched) bool {
+	do("power", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }), "power-on", "web01")
+	do("power off", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }), "power-off", "web01")
+	do("snapshot", is("MT-LINUX-01", func(vm observed.Watched) bool {
 		return len(vm.Snapshots) == 1 && vm.Snapshots[0].Name == "before" && !vm.Snapshots[0].Created.IsZero()
 	}), "add-snapshot", "MT-LINUX-01", "before")
-	do("no snapshot", is("MT-LINUX-01", func(vm facts.Watched) bool { return len(vm.Snapshots) == 0 }), "remove-snapshot", "MT-LINUX-01")
+	do("no snapshot", is("MT-LINUX-01", func(vm observed.Watched) bool { return len(vm.Snapshots) == 0 }), "remove-snapshot", "MT-LINUX-01")
 	second := datastore(t, inv, "VMFS-02").Ref
 	do("relocated", is("MT-LINUX-01", on(mt.Disks[0].UUID, second)), "relocate", "MT-LINUX-01", "VMFS-02")
 
 	w.Add(db.Ref)
-	seen.until(0, "a machine that is added later", is("db01", func(vm facts.Watched) bool { return vm.Power == "poweredOff" }))
-	do("its power", is("db01", func(vm facts.Watched) bool { return vm.Power == "poweredOn" }), "power-on", "db01")
+	seen.until(0, "a machine that is added later", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }))
+	do("its power", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }), "power-on", "db01")
 
 	from := seen.count()
 	w.Add(web.Ref) // by another case
-	seen.until(from, "a machine that is in view already", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOff" }))
+	seen.until(from, "a machine that is in view already", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }))
 
 	from = seen.count()
 	w.Remove(web.Ref)
 	vcentertest.Do(t, srv, "power-on", "web01")
-	do("another machine", is("db01", func(vm facts.Watched) bool { return vm.Power == "poweredOff" }), "power-off", "db01")
+	do("another machine", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }), "power-off", "db01")
 	seen.mu.Lock()
 	for _, vm := range seen.told[from:] {
 		if vm.Name == "web01" && vm.Power == "poweredOn" {
@@ -157,14 +157,14 @@ func TestWatch(t *testing.T) {
 	}
 	seen.mu.Unlock()
 	w.Add(web.Ref)
-	seen.until(from, "a machine that comes back into view", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOn" }))
+	seen.until(from, "a machine that comes back into view", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }))
 
 	from = seen.count()
 	vcentertest.Do(t, srv, "delete-vm", "web01")
-	seen.until(from, "a machine that is deleted", func(vm facts.Watched) bool { return vm.Gone && vm.Ref == web.Ref })
+	seen.until(from, "a machine that is deleted", func(vm observed.Watched) bool { return vm.Gone && vm.Ref == web.Ref })
 	from = seen.count()
 	w.Add("vm-999999")
-	seen.until(from, "a machine that never was", func(vm facts.Watched) bool { return vm.Gone && vm.Ref == "vm-999999" })
+	seen.until(from, "a machine that never was", func(vm observed.Watched) bool { return vm.Gone && vm.Ref == "vm-999999" })
 	for _, err := range seen.sight() {
 		if err != nil {
 			t.Error(err)
@@ -179,20 +179,20 @@ func TestWatchRunningRelocation(t *testing.T) {
 	appliance := one(t, inv, "ASR-APPL-01")
 	w, seen, _ := watch(t, srv, caFile)
 	w.Add(appliance.Ref)
-	seen.until(0, "the appliance as it is", is("ASR-APPL-01", func(facts.Watched) bool { return true }))
+	seen.until(0, "the appliance as it is", is("ASR-APPL-01", func(observed.Watched) bool { return true }))
 
 	simulator.TaskDelay.MethodDelay = map[string]int{"RelocateVm": 300, "LockHandoff": 0}
 	t.Cleanup(func() { simulator.TaskDelay.MethodDelay = nil })
 	relocated := make(chan error, 1)
 	go func() { relocated <- relocate(t.Context(), srv, "ASR-APPL-01", "VMFS-02") }()
-	seen.until(0, "the task that runs", is("ASR-APPL-01", func(vm facts.Watched) bool {
+	seen.until(0, "the task that runs", is("ASR-APPL-01", func(vm observed.Watched) bool {
 		return len(vm.Moves) == 1 && vm.Moves[0].State == "running" && vm.Moves[0].User != "" && !vm.Moves[0].Begun.IsZero()
 	}))
 	from := seen.count()
 	if err := <-relocated; err != nil {
 		t.Fatal(err)
 	}
-	seen.until(from, "its end", is("ASR-APPL-01", func(vm facts.Watched) bool { return len(vm.Moves) == 0 }))
+	seen.until(from, "its end", is("ASR-APPL-01", func(vm observed.Watched) bool { return len(vm.Moves) == 0 }))
 }
 
 // relocate moves a machine as any client of the vSphere API would.
@@ -237,12 +237,12 @@ func TestWatchCallsAndSessions(t *testing.T) {
 		w.Add(vm.Ref)
 	}
 	for _, name := range names {
-		seen.until(0, name, is(name, func(facts.Watched) bool { return true }))
+		seen.until(0, name, is(name, func(observed.Watched) bool { return true }))
 	}
 	before := srv.Calls()
 	from := seen.count()
 	vcentertest.Do(t, srv, "power-on", "web01")
-	seen.until(from, "one of many", is("web01", func(vm facts.Watched) bool { return vm.Power == "poweredOn" }))
+	seen.until(from, "one of many", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }))
 	after := srv.Calls()
 	if n := before["CreateFilter"]; n != 1 {
 		t.Errorf("%d filters for %d machines, want 1", n, len(names))
@@ -256,7 +256,7 @@ func TestWatchCallsAndSessions(t *testing.T) {
 
 	vcentertest.Do(t, srv, "expire-sessions")
 	vcentertest.Do(t, srv, "power-on", "db01")
-	seen.until(from, "what happened with a new session", is("db01", func(vm facts.Watched) bool { return vm.Power == "poweredOn" }))
+	seen.until(from, "what happened with a new session", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }))
 	stop()
 	if n := srv.Calls()["CancelWaitForUpdates"]; n == 0 {
 		t.Error("the call that waits is left to the vCenter")
@@ -273,8 +273,8 @@ func TestWatchTellsWhenItIsBlind(t *testing.T) {
 	defer cancel()
 	w := client.Watch()
 	w.Add("vm-1")
-	w.Run(ctx, func(facts.Watched) { t.Error("told of a machine") }, func(err error) {
-		if f, ok := facts.FaultOf(err); !ok || f.Code != "vcenter.login" || f.Remedy == "" {
+	w.Run(ctx, func(observed.Watched) { t.Error("told of a machine") }, func(err error) {
+		if f, ok := observed.FaultOf(err); !ok || f.Code != "vcenter.login" || f.Remedy == "" {
 			t.Errorf("blind: %v", err)
 		}
 		cancel()

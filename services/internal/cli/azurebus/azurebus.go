@@ -11,9 +11,9 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/journalclient"
-	"reprotect.example/services/internal/progress"
 )
 
 // Options of New. Closing the bus calls Close.
@@ -46,9 +46,9 @@ func (b azureBus) Read(ctx context.Context, r cli.Reading, each func(bus.Receive
 }
 
 // Cases and Case are the journal's own projection, which package progress makes there as here.
-func (b azureBus) Cases(ctx context.Context) ([]progress.Case, error) { return b.o.Journal.Cases(ctx) }
+func (b azureBus) Cases(ctx context.Context) ([]cases.Case, error) { return b.o.Journal.Cases(ctx) }
 
-func (b azureBus) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
+func (b azureBus) Case(ctx context.Context, id string) (c cases.Case, found bool, err error) {
 	return b.o.Journal.Case(ctx, id)
 }
 

@@ -8,8 +8,8 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/cli"
-	"reprotect.example/services/internal/progress"
 )
 
 // New makes a connection the bus of the commands; streams says what SetUp makes. Closing it closes the connection.
@@ -31,8 +31,8 @@ func (b jetBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received)
 }
 
 // Cases passes over the reports that later ones of their subject have overtaken; what endangers a case all counts.
-func (b jetBus) Cases(ctx context.Context) ([]progress.Case, error) {
-	var l progress.Log
+func (b jetBus) Cases(ctx context.Context) ([]cases.Case, error) {
+	var l cases.Log
 	for _, r := range []cli.Reading{
 		{Filters: []string{events.SubjectFacts + ".>"}, Latest: true},
 		{Filters: []string{events.FactSubject("*", "*", events.TypeViolated.Step, events.TypeViolated.Name)}},
@@ -44,16 +44,16 @@ func (b jetBus) Cases(ctx context.Context) ([]progress.Case, error) {
 	return l.Cases(), nil
 }
 
-func (b jetBus) Case(ctx context.Context, id string) (c progress.Case, found bool, err error) {
-	var l progress.Log
+func (b jetBus) Case(ctx context.Context, id string) (c cases.Case, found bool, err error) {
+	var l cases.Log
 	err = b.Read(ctx, cli.Reading{Filters: []string{events.FactSubject("*", id, "*", "*")}}, into(&l))
 	c, found = l.Case(id)
 	return c, found, err
 }
 
-func into(l *progress.Log) func(bus.Received) error {
+func into(l *cases.Log) func(bus.Received) error {
 	return func(r bus.Received) error {
-		_, _ = l.Add(progress.ReadEntry(r)) // what is no fact belongs to no case
+		_, _ = l.Add(cases.ReadEntry(r)) // what is no fact belongs to no case
 		return nil
 	}
 }

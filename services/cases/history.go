@@ -1,0 +1,284 @@
+package cases
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+)
+
+// How a line is to be taken.
+const (
+	Info = "info"
+	Good = "good"
+	Warn = "warning"
+	Bad  = "bad"
+)
+
+// Line is one event in plain English.
+type Line struct {
+	Sequence uint64    `json:"sequence"`
+	Time     time.Time `json:"time"`
+	Site     string    `json:"site,omitempty"`
+	Case     string    `json:"case,omitempty"`
+	Kind     string    `json:"kind"`
+	ID       string    `json:"id"`
+	Level    string    `json:"level"`
+	Text     string    `json:"text"`
+}
+
+// Describe says in one line what an entry tells. Durations in it are counted from the event's own time, so that
+// the text is the same whenever it is read.
+func Describe(e Entry) Line {
+	level, text := sentence(e)
+	return Line{
+		Sequence: e.Sequence, Time: e.Time, Site: e.Header.Site, Case: e.Header.Case,
+		Kind: cmp.Or(e.Kind.Name, e.Header.Type), ID: e.Header.ID, Level: level, Text: oneLine(text),
+	}
+}
+
+// oneLine keeps words that came from elsewhere from breaking the line or steering the terminal.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func sentence(e Entry) (level, text string) {
+	if e.Data == nil {
+		return Warn, fmt.Sprintf("%s: cannot be read by this version: %s", cmp.Or(e.Kind.Name, e.Header.Type, e.Subject), e.Problem)
+	}
+	switch d := e.Data.(type) {
+	case events.Request:
+		return Info, asked(d)
+	case events.Cancel:
+		return Info, "Asked to cancel " + d.Case + because(d.Reason)
+	case events.Retry:
+		return Info, "Asked to retry " + d.Case + "."
+	case events.Accepted:
+		return Info, "Accepted: " + list(d.Case.Machines, machineKind) + together(d.Case)
+	case events.Refused:
+		return Bad, "Refused, nothing was begun: " + list(d.Problems, placed) + "."
+	case events.Validated:
+		level, text = tally(d.Findings)
+		return level, "Checked, nothing blocks: " + text
+	case events.Rejected:
+		return Bad, "Rejected, nothing was changed: " + list(d.Problems, placed) + "."
+	case events.Placed:
+		return Info, "Datastore chosen: " + list(d.Placements, placement) + "."
+	case events.Registered:
+		return Info, "Agents are back: " + list(d.Agents, func(a events.Agent) string { return a.Machine + bracket(a.Version) }) + "."
+	case events.Started:
+		return Info, "Reprotect started: " + list(d.Jobs, job) + "."
+	case events.Rehearsed:
+		return Good, "Rehearsed, nothing was changed. A real run would reprotect " + list(d.Would, wouldGo) + "."
+	case events.Completed:
+		return Good, "Protected: " + list(d.Machines, func(m events.ProtectedState) string { return m.Machine }) + "."
+	case events.Failed:
+		return Bad, "Failed" + bracket(d.Code) + ": " + d.Message + prefixed(" Azure or vCenter says: ", d.Words) + prefixed(" What to do: ", d.Remedy)
+	case events.Cancelled:
+		return Warn, "Cancelled" + because(d.Reason)
+	case events.Cancelling:
+		return Warn, "Will be cancelled at its next move" + because(d.Reason)
+	case events.Waiting:
+		return Warn, waiting(d, e.Time)
+	case events.Progressed:
+		return Info, fmt.Sprintf("%d %%: %s.", d.Percent, list(d.Machines, machineProgress))
+	case events.Violated:
+		return Bad, fmt.Sprintf("Attention%s: %s Why it matters: %s What to do: %s", prefixed(", ", d.Machine), stop(d.What), stop(d.Endangers), d.Do)
+	case events.Returned:
+		return Info, d.Machine + " fails back, or has done so: it stands ready for failback no more."
+	case events.Note:
+		return noteLevels[d.Level], "Notified: " + d.Title
+	}
+	return Info, e.Kind.Name
+}
+
+var noteLevels = map[string]string{events.LevelInfo: Info, events.LevelWarning: Warn, events.LevelCritical: Bad}
+
+func asked(r events.Request) string {
+	what := list(r.Machines, func(m events.RequestMachine) string { return m.Name })
+	if r.Plan != "" {
+		what = strings.TrimPrefix(what+", plan "+r.Plan, ", ")
+	}
+	who := cmp.Or(r.RequestedBy, "Somebody")
+	if r.DryRun {
+		return who + " asks for a dry run of " + what + because(r.Reason)
+	}
+	return who + " asks for " + what + because(r.Reason)
+}
+
+func machineKind(m events.Machine) string {
+	return m.Name + bracket(strings.TrimSuffix(m.Architecture+", "+m.OS, ", "))
+}
+
+func together(c events.Case) string {
+	if len(c.Machines) < 2 {
+		return "."
+	}
+	return ", which go together."
+}
+
+// tally counts what the checks found.
+func tally(findings []events.Finding) (level, text string) {
+	counts := map[string]int{}
+	for _, f := range findings {
+		counts[f.Status]++
+	}
+	level = Info
+	var parts []string
+	for _, s := range []string{"pass", "warn", "unknown", "waived", "fail", "skipped"} {
+		if counts[s] == 0 {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		if s != "pass" && s != "skipped" {
+			level = Warn
+		}
+	}
+	if parts == nil {
+		return level, "no check applies."
+	}
+	return level, strings.Join(parts, ", ") + "."
+}
+
+// placed words a problem with its place.
+func placed(p events.Problem) string {
+	text := strings.TrimSuffix(p.Message, ".")
+	if p.Place == "" {
+		return text
+	}
+	return p.Place + ": " + text
+}
+
+func placement(p events.Placement) string {
+	switch {
+	case p.Datastore == "":
+		return p.Machine + ": none fits"
+	case p.Location == "":
+		return p.Machine + " on " + p.Datastore
+	}
+	return p.Machine + " on " + p.Datastore + ", " + p.Location + " location"
+}
+
+func job(j events.Job) string {
+	switch {
+	case j.Refused != nil:
+		return j.Machine + " (not started: " + strings.TrimSuffix(j.Refused.Message, ".") + ")"
+	case j.Job == "":
+		return j.Machine + " (replicates back already)"
+	case j.Adopted:
+		return j.Machine + " (a job ran already: " + j.Job + ")"
+	}
+	return j.Machine + bracket("job "+j.Job)
+}
+
+func wouldGo(m events.Machine) string {
+	return m.Name + prefixed(" to ", m.Datastore)
+}
+
+func waiting(w events.Waiting, now time.Time) string {
+	text := "Waiting for " + For(w.For) + ": " + stop(w.Message)
+	if !w.Until.IsZero() {
+		text += " Gives up in " + Duration(w.Until.Sub(now)) + "."
+	}
+	if w.Place > 0 {
+		text += fmt.Sprintf(" Place %d in the line.", w.Place)
+	}
+	return text + prefixed(" What to do: ", w.Remedy)
+}
+
+var waitingFor = map[string]string{
+	"agent": "the agent", "retention-drive": "the retention drive", "disk-slot": "a free disk slot",
+	"throttle": "Azure, which asks for slower calls", "azure": "Azure", "vcenter": "vCenter",
+	"turn": "its turn", "job": "another job to end", "operator": "somebody to mend the cause", "cancel": "its job to end",
+	"replication": "its replication to move", "others": "the other machines of the case",
+}
+
+// For words what a case waits for.
+func For(code string) string { return cmp.Or(waitingFor[code], strings.ReplaceAll(code, "-", " ")) }
+
+func machineProgress(m events.MachineProgress) string {
+	if m.Message != "" && m.State == MachineFailed {
+		return fmt.Sprintf("%s failed%s: %s", m.Machine, bracket(m.Code), strings.TrimSuffix(m.Message, "."))
+	}
+	return fmt.Sprintf("%s %d %%%s", m.Machine, m.Percent, bracket(Doing(m.State, m.Task, m.Replication)))
+}
+
+// Doing says what a machine is at.
+func Doing(state, task string, replication *int) string {
+	switch {
+	case state == MachineReplicating && replication != nil:
+		return fmt.Sprintf("initial replication %d %%", *replication)
+	case state == MachineReplicating:
+		return "initial replication"
+	case state == MachineRunning && task != "":
+		return task
+	}
+	return strings.ReplaceAll(state, "-", " ")
+}
+
+// Duration words a duration as people say it: 45s, 12m, 3h05m, 2d4h.
+func Duration(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", max(d, 0)/time.Second)
+	case d < 10*time.Minute && d%time.Minute != 0:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+}
+
+// most is how many things a line names before it only counts them.
+const most = 8
+
+func list[T any](all []T, word func(T) string) string {
+	var words []string
+	for _, one := range all[:min(len(all), most)] {
+		words = append(words, word(one))
+	}
+	if over := len(all) - most; over > 0 {
+		words = append(words, fmt.Sprintf("and %d more", over))
+	}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+}
+
+func bracket(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
+}
+
+func prefixed(before, s string) string {
+	if s == "" {
+		return ""
+	}
+	return before + s
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return "."
+	}
+	return ": " + stop(reason)
+}
+
+// stop ends a sentence that came from elsewhere.
+func stop(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") || strings.HasSuffix(s, "!") || strings.HasSuffix(s, "?") {
+		return s
+	}
+	return s + "."
+}

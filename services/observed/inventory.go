@@ -1,0 +1,216 @@
+package observed
+
+import (
+	"strings"
+	"time"
+)
+
+// Query says which machines one look at vCenter is about. Names and ids are matched as VMMatches does.
+type Query struct {
+	VMs []VMRef
+	// Writers are those of the VMs that write the disks of others (master targets, appliances): of them also
+	// the relocations are read, which costs calls of their own.
+	Writers []VMRef
+}
+
+// VMRef names one virtual machine in any of the ways that Site Recovery knows it.
+type VMRef struct {
+	Name string // as in the inventory
+	ID   string // BIOS UUID, instance UUID or managed object id; may be empty
+}
+
+// Inventory is one look at a vCenter: the machines of a query with their hosts, datastores and clusters, and
+// every datastore that those hosts mount.
+type Inventory struct {
+	Taken      time.Time
+	URL        string
+	Version    string
+	InstanceID string
+	User       string
+	VMs        []VM
+	Hosts      []Host
+	Datastores []Datastore
+	Pods       []Pod
+	// Privileges holds, by inventory path of the entity that was asked about, the documented privileges that
+	// the account lacks there (S4, S43, N3). Empty lists mean: all granted.
+	Privileges map[string][]string
+	// Unread names the parts that could not be read ("privileges", "licence") and why.
+	Unread map[string]string
+}
+
+// VM is a virtual machine as vCenter sees it. A property that could not be read stands in Unread with the
+// reason, and its field is empty.
+type VM struct {
+	Ref          string // managed object id, e.g. vm-42
+	Name         string
+	Path         string // inventory path
+	BIOSUUID     string
+	InstanceUUID string
+	HostRef      string
+	Power        string // poweredOn, poweredOff, suspended
+	Connection   string // connected, disconnected, …
+	GuestFamily  string // windows, linux or ""
+	GuestID      string
+	Tools        string // guestToolsRunning, guestToolsNotRunning, …
+	ToolsVersion string // guestToolsNotInstalled, guestToolsCurrent, …
+	Controllers  []Controller
+	Disks        []VMDisk
+	ExtraConfig  map[string]string // keys in lower case
+	Snapshots    []Snapshot
+	Consolidate  bool // vCenter says that disks need consolidation
+	GuestDisks   []GuestDisk
+	Datastores   []string // refs of the datastores on which the machine has anything
+	Template     bool
+	Moves        []Move            // newest first; unread as "moves"
+	MovesRead    bool              // Moves are those of the last seven days: read of writers only
+	Unread       map[string]string // property path -> reason
+}
+
+// Controller is a disk controller of a VM; Kind is the type name of the vSphere API in lower case without
+// "virtual" in front: "lsilogiccontroller", "lsilogicsascontroller", "paravirtualscsicontroller", ….
+type Controller struct {
+	Kind  string
+	Label string
+}
+
+// VMDisk is a virtual disk.
+type VMDisk struct {
+	Label         string
+	File          string // [datastore] folder/name.vmdk
+	DatastoreRef  string
+	UUID          string
+	CapacityBytes int64
+	Delta         bool // has a parent: a snapshot's delta disk
+	RDM           bool
+}
+
+// Snapshot is one of a VM's snapshots; Path names its parents ("before/after").
+type Snapshot struct {
+	Name, Path string
+	Created    time.Time
+}
+
+// Move is a task that moves a VM, or its disks, to another place (S13, S23, M5).
+type Move struct {
+	Kind       string // the task's id, e.g. VirtualMachine.relocate
+	State      string // queued, running, success, error
+	User       string // who asked for it; "" when the vCenter did by itself
+	Begun, End time.Time
+}
+
+// Over says whether the task has come to its end.
+func (m Move) Over() bool { return m.State != "queued" && m.State != "running" }
+
+// Pod is a datastore cluster, whose Storage DRS may move disks.
+type Pod struct {
+	Ref, Name string
+	Enabled   bool
+	Behaviour string // automated or manual: what happens to a VM without a rule of its own
+	// Rules are those of single VMs, by VM ref.
+	Rules  map[string]PodRule
+	Unread map[string]string
+}
+
+// PodRule is what Storage DRS does with one VM; an empty Behaviour is that of the pod.
+type PodRule struct {
+	Excluded  bool
+	Behaviour string
+}
+
+// GuestDisk is a volume that VMware Tools report.
+type GuestDisk struct {
+	Path, FileSystem         string
+	CapacityBytes, FreeBytes int64
+}
+
+// Host is an ESXi host.
+type Host struct {
+	Ref, Name     string
+	Connection    string
+	Maintenance   bool
+	ClusterRef    string
+	ClusterName   string
+	DatastoreRefs []string
+	Licence       string // name of the assigned licence; "" when not read
+	LicenceKey    string // edition key, e.g. esx.enterprisePlus.cpuPackage
+	Unread        map[string]string
+}
+
+// Datastore is a datastore and how each host mounts it.
+type Datastore struct {
+	Ref, Name      string
+	Path           string
+	Type           string // lower case: vmfs, vsan, nfs, nfs41, vvol, other
+	Accessible     bool
+	Maintenance    string // normal, enteringMaintenance, inMaintenance
+	CapacityBytes  int64
+	FreeBytes      int64
+	Mounts         map[string]Mount // by host ref
+	PodRef         string           // SDRS cluster, when it is in one
+	PodName        string
+	CommittedBytes map[string]int64 // by VM ref: what the VM already takes there, when read
+	Unread         map[string]string
+}
+
+// Mount is how a host mounts a datastore.
+type Mount struct {
+	Mode       string // readWrite, readOnly
+	Mounted    bool
+	Accessible bool
+}
+
+// VM returns the machine that a ref names: by id first, else by name; many when the name is not unique.
+func (inv Inventory) VM(ref VMRef) []VM {
+	if ref.ID != "" {
+		for _, vm := range inv.VMs {
+			if NormalUUID(vm.BIOSUUID) == NormalUUID(ref.ID) || NormalUUID(vm.InstanceUUID) == NormalUUID(ref.ID) || vm.Ref == ref.ID {
+				return []VM{vm}
+			}
+		}
+	}
+	var found []VM
+	for _, vm := range inv.VMs {
+		if strings.EqualFold(vm.Name, ref.Name) {
+			found = append(found, vm)
+		}
+	}
+	return found
+}
+
+// Host returns the host of that ref.
+func (inv Inventory) Host(ref string) (Host, bool) {
+	for _, h := range inv.Hosts {
+		if h.Ref == ref {
+			return h, true
+		}
+	}
+	return Host{}, false
+}
+
+// Pod returns the datastore cluster of that ref.
+func (inv Inventory) Pod(ref string) (Pod, bool) {
+	for _, p := range inv.Pods {
+		if p.Ref == ref {
+			return p, true
+		}
+	}
+	return Pod{}, false
+}
+
+// Datastore returns the datastore of that ref or name.
+func (inv Inventory) Datastore(name string) (Datastore, bool) {
+	for _, d := range inv.Datastores {
+		if d.Ref == name || strings.EqualFold(d.Name, name) {
+			return d, true
+		}
+	}
+	return Datastore{}, false
+}
+
+// NormalUUID spells a UUID in lower case without dashes and spaces, so that the forms of vCenter, VMX files
+// and Site Recovery compare.
+func NormalUUID(s string) string {
+	return uuidForm.Replace(strings.ToLower(s))
+}
+
+var uuidForm = strings.NewReplacer("-", "", " ", "", "{", "", "}", "")

@@ -1,0 +1,81 @@
+package e2e
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"reprotect.example/events"
+	"reprotect.example/services/lab"
+)
+
+// A site of three hundred machines: groups, two master targets, late agents, an error of each class, throttling, an
+// outage. The daemon that holds all services is killed ten times meanwhile. Every machine ends where the scenario's
+// file says.
+func TestWholeSite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	const kills = 10
+	scenario, err := filepath.Abs("../../../scripts/scenarios/whole-site.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.launchLab(0, 600, "--scenario", scenario)
+	w.connect()
+	w.secrets = w.readSecrets()
+	daemon, _ := w.daemon("all")
+	w.publish(events.CommandSubject(events.TypeRequest.Kind), "site", `{"plan": "SITE", "requestedBy": "ops@example.com"}`)
+
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	deadline := time.After(4 * time.Minute)
+	for n := 0; ; n++ {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("after four minutes: %v", w.otherwise())
+		}
+		if n < kills {
+			daemon.kill(t)
+			daemon, _ = w.daemon("all")
+		} else if accepted, ended := w.tally(); accepted >= 280 && ended == accepted {
+			break
+		}
+	}
+	if differ := w.otherwise(); len(differ) > 0 {
+		t.Errorf("otherwise than the scenario says: %+v", differ)
+	}
+}
+
+// tally counts the cases that were accepted, and that have ended.
+func (w *world) tally() (accepted, ended int) {
+	entries, _ := w.now()
+	for _, e := range entries {
+		switch {
+		case e.kind == events.TypeAccepted.Kind:
+			accepted++
+		case e.kind.Role == events.End:
+			ended++
+		}
+	}
+	return accepted, ended
+}
+
+// otherwise lists the machines that do not stand where the scenario says; those that were submitted once too often
+// after a crash, too: only a job that failed is submitted again.
+func (w *world) otherwise() (differ []lab.Standing) {
+	w.t.Helper()
+	all, err := lab.Machines(w.t.Context(), w.dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	again := map[string]bool{"temporary": true, "operator": true, "unknown": true}
+	for _, s := range all {
+		if !s.AsExpected() || s.Submissions > 1 && !again[s.Machine] {
+			differ = append(differ, s)
+		}
+	}
+	return differ
+}
