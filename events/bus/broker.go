@@ -1,13 +1,13 @@
-// Package bus carries events between services: at least once, with one outcome per step of a case.
+// Package bus is the port to a message bus that carries events at least once, with one outcome per step of a case.
 //
-// A service is a set of handlers (On, OnCommand). Run delivers messages to them: decode, handle, publish, settle,
-// in that order, so that a crash anywhere repeats work and never loses it. What a broker must do stands in
-// Broker; the adapters are in the folders below, and bustest holds every one of them to it.
+// What a broker must do stands in Broker. The adapters are in the folders below, each beside its own SDK, and bustest
+// holds every one of them to it. Services are built on it with services/workflow.
 package bus
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -53,7 +53,7 @@ type Broker interface {
 	// Hold blocks until this process, and no other, holds the service. The context that it returns ends before
 	// anybody else can hold it: at the release, or when the connection is lost for long. A process that dies loses
 	// it within some ten seconds.
-	Hold(ctx context.Context, service string) (held context.Context, release func(), err error)
+	Lease(ctx context.Context, service string) (held context.Context, release func(), err error)
 }
 
 // Consumer describes the durable subscription of a service.
@@ -74,20 +74,20 @@ type Source interface {
 	Close()
 }
 
-// Delivery is a message under way. One of Settle, Retry and Bury ends it.
+// Delivery is a message under way. One of Ack, Retry and DeadLetter ends it.
 type Delivery interface {
 	Received() Received
-	Settle(ctx context.Context) error
+	Ack(ctx context.Context) error
 	// Retry hands the message back, to be delivered again after the pause.
 	Retry(ctx context.Context, after time.Duration) error
-	// Bury gives the message up: the dead letter is stored first.
-	Bury(ctx context.Context, dead Message) error
+	// DeadLetter gives the message up: the dead letter is stored first.
+	DeadLetter(ctx context.Context, dead Message) error
 	// Extend says that the handler still works on it.
 	Extend(ctx context.Context) error
 }
 
 var (
-	// ErrDecided: the step has its outcome already. Settle and go on.
+	// ErrDecided: the step has its outcome already. Ack and go on.
 	ErrDecided = errors.New("decided already")
 	// ErrClosed: the connection to the broker was closed for good.
 	ErrClosed = errors.New("bus is closed")
@@ -98,6 +98,15 @@ var (
 	// ErrNotPermitted: the broker refuses this account the operation.
 	ErrNotPermitted = errors.New("not permitted by the bus")
 )
+
+// CommandID is the id of a command that came bare: the one that the publisher gave the message, or the adapter, else the
+// sequence in the event log.
+func CommandID(r Received) string {
+	if r.ID != "" {
+		return r.ID
+	}
+	return fmt.Sprintf("r%d", r.Sequence)
+}
 
 // Match says whether a subject fits a filter: * stands for one token, > for the rest.
 func Match(filter, subject string) bool {

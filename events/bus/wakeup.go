@@ -30,14 +30,15 @@ const (
 	mostPacked = 8 << 20
 )
 
-func wrap(in incoming, wait Wait) (Message, error) {
+// Wrap makes the message of a wake-up (Broker.Wake): the one that was received, with what its handler keeps for itself
+// until then, as JSON. ErrTooLarge: no bus can carry both.
+func Wrap(in Received, state string) (Message, error) {
 	headers := map[string]string{}
 	for k, v := range in.Headers {
 		headers[k] = v
 	}
 	delete(headers, headerPacked)
-	state, _ := json.Marshal(wait) // two ints and two strings: cannot fail
-	headers[headerWait] = string(state)
+	headers[headerWait] = state
 	headers[headerSubject] = in.Subject
 	headers[headerID] = in.ID
 	headers[headerOrigin] = strconv.FormatUint(in.Sequence, 10)
@@ -91,26 +92,30 @@ func unpack(m Message) Message {
 }
 
 // Original is the message that a wake-up wakes a service with; what is no wake-up is its own.
-func Original(r Received) Received { return unwrap(r).Received }
+func Original(r Received) Received {
+	original, _ := Unwrap(r)
+	return original
+}
 
-func unwrap(r Received) incoming {
-	in := incoming{Received: r}
+// Unwrap undoes Wrap. What is no wake-up comes back as it is, and with an empty state.
+func Unwrap(r Received) (original Received, state string) {
 	if !r.Woken {
-		return in
+		return r, ""
 	}
 	m := unpack(r.Message)
-	if json.Unmarshal([]byte(m.Headers[headerWait]), &in.wait) != nil {
-		return in
+	state = m.Headers[headerWait]
+	if !json.Valid([]byte(state)) {
+		return r, ""
 	}
-	in.Data, in.Headers = m.Data, map[string]string{}
+	r.Data, r.Headers = m.Data, map[string]string{}
 	for k, v := range m.Headers {
-		in.Headers[k] = v
+		r.Headers[k] = v
 	}
-	in.Subject, in.ID = m.Headers[headerSubject], m.Headers[headerID]
-	in.Sequence, _ = strconv.ParseUint(m.Headers[headerOrigin], 10, 64)
-	in.Published, _ = time.Parse(time.RFC3339Nano, m.Headers[headerTime])
+	r.Subject, r.ID = m.Headers[headerSubject], m.Headers[headerID]
+	r.Sequence, _ = strconv.ParseUint(m.Headers[headerOrigin], 10, 64)
+	r.Published, _ = time.Parse(time.RFC3339Nano, m.Headers[headerTime])
 	for _, name := range []string{headerWait, headerSubject, headerID, headerOrigin, headerTime} {
-		delete(in.Headers, name)
+		delete(r.Headers, name)
 	}
-	return in
+	return r, state
 }

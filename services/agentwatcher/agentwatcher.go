@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // Vault gives a look at the vault that is not older than maxAge.
@@ -30,10 +30,10 @@ type Site struct {
 }
 
 // New makes the service for these sites.
-func New(sites map[string]Site, now func() time.Time) bus.Service {
+func New(sites map[string]Site, now func() time.Time) workflow.Service {
 	w := watcher{sites, now}
-	return bus.Service{Name: "agentwatcher", Routes: []bus.Route{
-		bus.On(events.TypePlaced, events.StepRegistration, w.placed),
+	return workflow.Service{Name: "agentwatcher", Routes: []workflow.Route{
+		workflow.On(events.TypePlaced, events.StepRegistration, w.placed),
 	}}
 }
 
@@ -42,10 +42,10 @@ type watcher struct {
 	now   func() time.Time
 }
 
-func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Result, error) {
+func (w watcher) placed(ctx context.Context, e workflow.Event[events.Placed]) (workflow.Result, error) {
 	site, ok := w.sites[e.Site]
 	if !ok {
-		return bus.Result{}, bus.UnknownSite(e.Site)
+		return workflow.Result{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
@@ -54,13 +54,13 @@ func (w watcher) placed(ctx context.Context, e bus.Event[events.Placed]) (bus.Re
 	}
 	agents, missing := look(c, vault)
 	if len(missing) == 0 {
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRegistered, "", events.Registered{Case: c, Agents: agents})}}, nil
+		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRegistered, "", events.Registered{Case: c, Agents: agents})}}, nil
 	}
 
 	deadline := e.Time.Add(site.AgentWait)
 	now := w.now()
 	if !now.Before(deadline) {
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeFailed, events.StepRegistration, late(c, missing, site.AgentWait))}}, nil
+		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeFailed, events.StepRegistration, late(c, missing, site.AgentWait))}}, nil
 	}
 	// Steady looks: this wait is short, and somebody is watching.
 	pause := min(waiting.Next(site.Look, 0, vault.Began, now), deadline.Sub(now)+time.Millisecond)

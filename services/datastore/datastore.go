@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // Vault gives a look at the vault that is not older than maxAge.
@@ -31,10 +31,10 @@ type Site struct {
 }
 
 // New makes the service for these sites.
-func New(sites map[string]Site, now func() time.Time) bus.Service {
+func New(sites map[string]Site, now func() time.Time) workflow.Service {
 	p := placer{sites, now}
-	return bus.Service{Name: "datastore", Routes: []bus.Route{
-		bus.On(events.TypeValidated, events.StepPlacement, p.validated),
+	return workflow.Service{Name: "datastore", Routes: []workflow.Route{
+		workflow.On(events.TypeValidated, events.StepPlacement, p.validated),
 	}}
 }
 
@@ -43,10 +43,10 @@ type placer struct {
 	now   func() time.Time
 }
 
-func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (bus.Result, error) {
+func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated]) (workflow.Result, error) {
 	site, ok := p.sites[e.Site]
 	if !ok {
-		return bus.Result{}, bus.UnknownSite(e.Site)
+		return workflow.Result{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
@@ -54,14 +54,14 @@ func (p placer) validated(ctx context.Context, e bus.Event[events.Validated]) (b
 		var inv observed.Inventory
 		inv, err = site.Inventory.Inventory(ctx, checks.Query(c, vault))
 		if err == nil {
-			return bus.Result{Publish: []bus.Draft{Place(c, vault, inv)}}, nil
+			return workflow.Result{Publish: []workflow.Draft{Place(c, vault, inv)}}, nil
 		}
 	}
 	return waiting.Surroundings(err, c.Names(), e.Wait, p.now(), site.Look)
 }
 
 // Place decides for all machines of a case: placed, or rejected when one finds no place.
-func Place(c events.Case, vault observed.Vault, inv observed.Inventory) bus.Draft {
+func Place(c events.Case, vault observed.Vault, inv observed.Inventory) workflow.Draft {
 	var placements []events.Placement
 	var problems []events.Problem
 	taken := map[string]int64{}
@@ -92,8 +92,8 @@ func Place(c events.Case, vault observed.Vault, inv observed.Inventory) bus.Draf
 		machines[i].Datastore, machines[i].Location = placement.Datastore, placement.Location
 	}
 	if problems != nil {
-		return bus.Fact(events.TypeRejected, events.StepPlacement, events.Rejected{Case: c, Placements: placements, Problems: problems})
+		return workflow.Fact(events.TypeRejected, events.StepPlacement, events.Rejected{Case: c, Placements: placements, Problems: problems})
 	}
 	c.Machines = machines
-	return bus.Fact(events.TypePlaced, "", events.Placed{Case: c, Placements: placements})
+	return workflow.Fact(events.TypePlaced, "", events.Placed{Case: c, Placements: placements})
 }

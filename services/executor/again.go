@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // again is what is known of a machine whose job failed.
@@ -178,7 +178,7 @@ func (f *follower) retryAsked(ctx context.Context, a again) (bool, error) {
 	if a.Cause.Class != observed.Operator {
 		return false, nil
 	}
-	mark, found, err := bus.Mark(ctx, f.e, events.TypeRetrying)
+	mark, found, err := workflow.Mark(ctx, f.e, events.TypeRetrying)
 	return found && mark.Time.After(a.At), err
 }
 

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // Vault is what the executor needs of Site Recovery.
@@ -70,7 +70,7 @@ func (s Site) look(ctx context.Context, maxAge time.Duration) (observed.Vault, e
 const staleAfter = 10 * time.Minute
 
 // New makes the service for these sites.
-func New(sites map[string]Site, now func() time.Time) bus.Service {
+func New(sites map[string]Site, now func() time.Time) workflow.Service {
 	x := executor{sites, map[string]*line{}, now}
 	for name, site := range sites {
 		x.lines[name] = newLine(site.Limits, now)
@@ -80,9 +80,9 @@ func New(sites map[string]Site, now func() time.Time) bus.Service {
 			l.begin()
 		}
 	}
-	return bus.Service{Name: "executor", Alone: true, Begin: begin, Routes: []bus.Route{
-		bus.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered),
-		bus.OnMarked(events.TypeStarted, events.StepReplication, x.started),
+	return workflow.Service{Name: "executor", Alone: true, Begin: begin, Routes: []workflow.Route{
+		workflow.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered),
+		workflow.OnMarked(events.TypeStarted, events.StepReplication, x.started),
 	}}
 }
 
@@ -95,7 +95,7 @@ type executor struct {
 func (x executor) site(name string) (Site, *line, error) {
 	site, ok := x.sites[name]
 	if !ok {
-		return site, nil, bus.UnknownSite(name)
+		return site, nil, workflow.UnknownSite(name)
 	}
 	return site, x.lines[name], nil
 }

@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // memory is what following a case keeps between looks. All of it can be lost: a redelivery begins anew and comes
@@ -54,24 +54,24 @@ const (
 )
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
-func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus.Result, error) {
+func (x executor) started(ctx context.Context, e workflow.Event[events.Started]) (workflow.Result, error) {
 	site, line, err := x.site(e.Site)
 	if err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	f := &follower{site: site, line: line, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
 	if f.memory.Moved.IsZero() {
 		f.memory.Moved = e.Time
 	}
-	cancelling, found, err := bus.Mark(ctx, e, events.TypeCancelling)
+	cancelling, found, err := workflow.Mark(ctx, e, events.TypeCancelling)
 	if err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	if found {
 		f.cancelling = &cancelling.Data
 	}
 	if err := f.dangers(ctx); err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	age := line.age(site.Look)
 	if f.memory.Unsure {
@@ -94,12 +94,12 @@ func (x executor) started(ctx context.Context, e bus.Event[events.Started]) (bus
 	for _, s := range standings {
 		line.leave(e.Case + "/" + s.Machine)
 	}
-	return bus.Result{Publish: []bus.Draft{f.end(standings)}}, nil
+	return workflow.Result{Publish: []workflow.Draft{f.end(standings)}}, nil
 }
 
 // dangers remembers what the guard told last.
 func (f *follower) dangers(ctx context.Context) error {
-	violated, found, err := bus.Mark(ctx, f.e, events.TypeViolated)
+	violated, found, err := workflow.Mark(ctx, f.e, events.TypeViolated)
 	if found {
 		remember(&f.memory.Danger, violated.Data.Machine, violated.Data.Code)
 	}
@@ -109,7 +109,7 @@ func (f *follower) dangers(ctx context.Context) error {
 type follower struct {
 	site       Site
 	line       *line
-	e          bus.Event[events.Started]
+	e          workflow.Event[events.Started]
 	now        time.Time
 	vault      observed.Vault
 	memory     memory
@@ -132,8 +132,8 @@ func (f *follower) rests(s standing) bool {
 	return s.State == protected || s.State == failed || s.State == cancelled
 }
 
-func (f *follower) surroundings(err error) (bus.Result, error) {
-	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), bus.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
+func (f *follower) surroundings(err error) (workflow.Result, error) {
+	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), workflow.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
 	f.memory.Said = r.Note
 	f.memory.Still++
 	r.Note = waiting.Note(f.memory)

@@ -9,6 +9,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // watched follows one machine through looks, as the bus would: what one look leaves comes to the next.
@@ -16,8 +17,8 @@ type watched struct {
 	t     *testing.T
 	vault *fake
 	now   time.Time
-	wait  bus.Wait
-	event bus.Event[events.Started]
+	wait  workflow.Wait
+	event workflow.Event[events.Started]
 	line  *line
 	marks map[string]events.Event[any] // by kind
 }
@@ -54,7 +55,7 @@ func (w *watched) looks(after time.Duration) (said []any, pause time.Duration) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.wait = bus.Wait{Looks: w.wait.Looks + 1, Note: r.Note}
+	w.wait = workflow.Wait{Looks: w.wait.Looks + 1, Note: r.Note}
 	for _, d := range r.Publish {
 		said = append(said, d.Data())
 	}

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // goOn tells what moved, and waits: shortly while a job is due, longer and longer while data only flows, shortly
 // again when something moved.
-func (f *follower) goOn(standings []standing) bus.Result {
+func (f *follower) goOn(standings []standing) workflow.Result {
 	progress := events.Progressed{}
 	jobsDue := false
 	var waits []events.Waiting
@@ -36,12 +36,12 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	progress.Percent /= len(standings)
 	progress.Warnings = f.warnings
 
-	result := bus.Result{After: waiting.Next(f.site.Look, 0, f.vault.Began, f.now)}
+	result := workflow.Result{After: waiting.Next(f.site.Look, 0, f.vault.Began, f.now)}
 	said := digest(standings)
 	moved := said != f.memory.Said || f.warnings != nil
 	if moved {
 		f.memory.Said, f.memory.Moved, f.memory.Still = said, f.now, 0
-		result.Publish = append(result.Publish, bus.Fact(events.TypeProgressed, "", progress))
+		result.Publish = append(result.Publish, workflow.Fact(events.TypeProgressed, "", progress))
 	} else if f.memory.Still++; !jobsDue {
 		result.After = waiting.Next(f.site.Look, f.memory.Still, f.vault.Began, f.now)
 	}
@@ -54,7 +54,7 @@ func (f *follower) goOn(standings []standing) bus.Result {
 	told := map[string]string{}
 	for _, w := range waits {
 		key := w.For + " " + w.Code
-		r := waiting.On(w, bus.Wait{Note: f.memory.Told[key]}, f.now, result.After)
+		r := waiting.On(w, workflow.Wait{Note: f.memory.Told[key]}, f.now, result.After)
 		told[key] = r.Note
 		result.Publish = append(result.Publish, r.Publish...)
 	}
@@ -112,13 +112,13 @@ func add(waits []events.Waiting, w events.Waiting) []events.Waiting {
 }
 
 // sayQuiet tells that nothing has moved for long, and again after another such time.
-func (f *follower) sayQuiet(pause time.Duration) []bus.Draft {
+func (f *follower) sayQuiet(pause time.Duration) []workflow.Draft {
 	silent := f.now.Sub(f.memory.Moved)
 	if silent <= quiet || f.now.Sub(f.memory.Quiet) <= quiet {
 		return nil
 	}
 	f.memory.Quiet = f.now
-	return []bus.Draft{bus.Fact(events.TypeWaiting, "", events.Waiting{
+	return []workflow.Draft{workflow.Fact(events.TypeWaiting, "", events.Waiting{
 		For: waiting.ForReplication, Machines: f.e.Data.Case.Names(), Since: f.now.Add(-silent).UTC(), NextLook: f.now.Add(pause).UTC(),
 		Message: fmt.Sprintf("Nothing has moved for %s", silent.Round(time.Minute)),
 		Remedy:  "Look in the portal whether data still flows: bandwidth of VPN or ExpressRoute, health of the process server or appliance.",
@@ -135,7 +135,7 @@ func digest(standings []standing) string {
 }
 
 // end is the outcome of a case whose machines have all come to rest.
-func (f *follower) end(standings []standing) bus.Draft {
+func (f *follower) end(standings []standing) workflow.Draft {
 	c := f.e.Data.Case
 	c.Machines = slices.Clone(c.Machines)
 	var bad []standing
@@ -161,15 +161,15 @@ func (f *follower) end(standings []standing) bus.Draft {
 	}
 	switch {
 	case len(good) == len(standings):
-		return bus.Fact(events.TypeCompleted, "", events.Completed{Case: c, Machines: good})
+		return workflow.Fact(events.TypeCompleted, "", events.Completed{Case: c, Machines: good})
 	case f.cancelling != nil:
-		return bus.Fact(events.TypeCancelled, events.StepReplication, events.Cancelled{Case: c, Reason: f.cancelling.Reason, Machines: states})
+		return workflow.Fact(events.TypeCancelled, events.StepReplication, events.Cancelled{Case: c, Reason: f.cancelling.Reason, Machines: states})
 	}
 	failed := events.Failed{Case: &c, Code: bad[0].Code, Message: bad[0].Message, Words: bad[0].words, Remedy: bad[0].Remedy, Machines: states}
 	if len(standings) > 1 {
 		failed.Message = fmt.Sprintf("%d of %d machines are protected, %d failed. %s", len(good), len(standings), len(bad), bad[0].Message)
 	}
-	return bus.Fact(events.TypeFailed, events.StepReplication, failed)
+	return workflow.Fact(events.TypeFailed, events.StepReplication, failed)
 }
 
 // lostAfter is for how many looks Site Recovery may not know a job before it counts as lost.

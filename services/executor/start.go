@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // patience is what a case that waits for its start keeps between looks.
@@ -39,13 +39,13 @@ type refusal struct {
 }
 
 // registered answers the last precondition with the submissions.
-func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]) (bus.Result, error) {
+func (x executor) registered(ctx context.Context, e workflow.Event[events.Registered]) (workflow.Result, error) {
 	site, line, err := x.site(e.Site)
 	if err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	s := starter{site: site, line: line, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
-	var result bus.Result
+	var result workflow.Result
 	defer func() {
 		switch {
 		case s.inLine:
@@ -63,7 +63,7 @@ func (x executor) registered(ctx context.Context, e bus.Event[events.Registered]
 type starter struct {
 	site   Site
 	line   *line
-	e      bus.Event[events.Registered]
+	e      workflow.Event[events.Registered]
 	c      events.Case
 	now    time.Time
 	vault  observed.Vault
@@ -73,7 +73,7 @@ type starter struct {
 	inLine bool // it keeps its place until the next look
 }
 
-func (s *starter) start(ctx context.Context) (bus.Result, error) {
+func (s *starter) start(ctx context.Context) (workflow.Result, error) {
 	age := s.line.age(s.site.Look)
 	if s.memory.Unsure {
 		age = 0
@@ -82,22 +82,22 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		return s.surroundings(err)
 	}
 	s.memory.Unsure = false
-	cancelling, cancelled, err := bus.Mark(ctx, s.e, events.TypeCancelling)
+	cancelling, cancelled, err := workflow.Mark(ctx, s.e, events.TypeCancelling)
 	if err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	under, starting := s.count()
 	s.memory.Begun = under > 0
 	switch {
 	case cancelled && under == 0:
-		return s.end(bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{
+		return s.end(workflow.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{
 			Case: s.c, Reason: cancelling.Data.Reason, Machines: states(s.c, s.moves),
 		}))
 	case cancelled: // some run already, from before a crash: who follows them cancels them
 		return s.goOnWithout(notAnyMore)
 	}
 	if blocked := problems(s.moves, stop); blocked != nil && under == 0 { // else it ends with the others
-		return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
+		return s.end(workflow.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, blocked)))
 	}
 	if held := problems(s.moves, hold); held != nil {
 		return s.wait(events.Waiting{
@@ -110,7 +110,7 @@ func (s *starter) start(ctx context.Context) (bus.Result, error) {
 		}
 	}
 	if s.c.DryRun {
-		return s.end(bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
+		return s.end(workflow.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
 	}
 	if len(starting) > 0 {
 		t := s.line.ask(wish{
@@ -149,17 +149,17 @@ func (s *starter) running() (n int) {
 	return n
 }
 
-func (s *starter) end(d bus.Draft) (bus.Result, error) {
-	return bus.Result{Publish: []bus.Draft{d}}, nil
+func (s *starter) end(d workflow.Draft) (workflow.Result, error) {
+	return workflow.Result{Publish: []workflow.Draft{d}}, nil
 }
 
-func (s *starter) wait(w events.Waiting, pause time.Duration) (bus.Result, error) {
-	result := waiting.On(w, bus.Wait{Note: s.memory.Said}, s.now, pause)
+func (s *starter) wait(w events.Waiting, pause time.Duration) (workflow.Result, error) {
+	result := waiting.On(w, workflow.Wait{Note: s.memory.Said}, s.now, pause)
 	return s.keep(result), nil
 }
 
 // keep leaves what is to be known at the next look.
-func (s *starter) keep(r bus.Result) bus.Result {
+func (s *starter) keep(r workflow.Result) workflow.Result {
 	s.memory.Looks++
 	if r.Note != s.memory.Said {
 		s.memory.Said, s.memory.Looks = r.Note, 0
@@ -168,15 +168,15 @@ func (s *starter) keep(r bus.Result) bus.Result {
 	return r
 }
 
-func (s *starter) surroundings(err error) (bus.Result, error) {
-	result, err := waiting.Surroundings(err, s.c.Names(), bus.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
+func (s *starter) surroundings(err error) (workflow.Result, error) {
+	result, err := waiting.Surroundings(err, s.c.Names(), workflow.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
 	if err != nil {
 		return result, err
 	}
 	return s.keep(result), nil
 }
 
-func (s *starter) standInLine(t turn) (bus.Result, error) {
+func (s *starter) standInLine(t turn) (workflow.Result, error) {
 	s.inLine, s.memory.Line = true, true
 	pause := waiting.Pause(s.site.Look, 0)
 	if t.soonest > 0 { // to the moment, or the starts that are allowed would not be used
@@ -240,8 +240,8 @@ func (s *starter) begun(otherwise func(events.Machine) events.Job) events.Starte
 }
 
 // goOnWithout ends the start of a case of which some machines are under way already, and says why the others are not.
-func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (bus.Result, error) {
-	return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
+func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (workflow.Result, error) {
+	return s.end(workflow.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
 		because := why(m)
 		return events.Job{Machine: m.Name, Refused: &because}
 	})))
@@ -249,7 +249,7 @@ func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (bus.Resu
 
 // checkAgain reads everything anew for a case that waited long, and lets the checks judge the machines that are to
 // be started. Done says that the case does not go on now.
-func (s *starter) checkAgain(ctx context.Context, under int, starting []events.Machine) (result bus.Result, done bool, err error) {
+func (s *starter) checkAgain(ctx context.Context, under int, starting []events.Machine) (result workflow.Result, done bool, err error) {
 	if s.now.Sub(s.c.CheckedAt) <= staleAfter {
 		return result, false, nil
 	}
@@ -280,7 +280,7 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 		problem := checks.Problems(blocking)[0]
 		result, err = s.goOnWithout(func(events.Machine) events.Problem { return problem })
 	default:
-		result, err = s.end(bus.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
+		result, err = s.end(workflow.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
 	}
 	return result, true, err
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 var cleared = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -164,7 +164,7 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 	back := failedOver("web01")
 	back.ID, back.Provider = "/items/web01-new", "InMage"
 	f := &fake{look: vaultOf(back), stale: &old}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) {
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) {
 		e.Data.Case.Machines = []events.Machine{machineOf(failedOver("web01"))}
 	})
 	if d, ok := r.Publish[0].Data().(events.Started); !ok || d.Jobs[0].Job != "" || d.Jobs[0].Refused != nil || len(f.submitted) != 0 {
@@ -172,16 +172,16 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 	}
 }
 
-func ask(t *testing.T, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
+func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
 	t.Helper()
 	return askIn(t, newLine(Limits{}, func() time.Time { return cleared }), f, change)
 }
 
-func askIn(t *testing.T, l *line, f *fake, change func(*bus.Event[events.Registered])) bus.Result {
+func askIn(t *testing.T, l *line, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
 	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
 		map[string]*line{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
-	e := bus.Event[events.Registered]{Attempt: 1}
+	e := workflow.Event[events.Registered]{Attempt: 1}
 	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 	e.Data.Case.CheckedAt = cleared
 	for _, i := range f.look.Items {
@@ -264,7 +264,7 @@ func TestAJobThatFailedIsNotAdoptedFromTheLine(t *testing.T) {
 
 func TestDryRunSubmitsNothing(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.DryRun = true })
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Data.Case.DryRun = true })
 	if d, ok := r.Publish[0].Data().(events.Rehearsed); !ok || len(d.Would) != 1 || len(f.submitted) != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -288,7 +288,7 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{look: vaultOf(failedOver("web01")), refuse: func(string) error { return &tt.fault }}
-			r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Time = cleared.Add(time.Minute - tt.after) })
+			r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Time = cleared.Add(time.Minute - tt.after) })
 			switch d := r.Publish[0].Data().(type) {
 			case events.Waiting:
 				if d.For != tt.want || r.After < tt.fault.After || r.After == 0 {
@@ -328,7 +328,7 @@ func TestTheLookBeganAfterTheProcessTookOver(t *testing.T) {
 
 func TestOldChecksAreMadeAgain(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))} // an inventory without anything: checks that block
-	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
 	d, ok := r.Publish[0].Data().(events.Rejected)
 	if !ok || r.Publish[0].Step() != events.StepSubmission || len(d.Problems) == 0 || len(f.submitted) != 0 {
 		t.Errorf("%+v", r)
@@ -347,7 +347,7 @@ func TestOldFactsAreReadAnewBeforeAStart(t *testing.T) {
 	f := &fake{look: fresh, stale: &old}
 	l := newLine(Limits{}, func() time.Time { return cleared.Add(time.Minute) })
 	l.begun = cleared.Add(-time.Hour) // looks may be shared
-	r := askIn(t, l, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-time.Hour) })
+	r := askIn(t, l, f, func(e *workflow.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-time.Hour) })
 	if d := r.Publish[0].Data().(events.Rejected); f.freshest != 0 || !d.Case.CheckedAt.Equal(cleared) {
 		t.Errorf("a look %s old, checked %s", f.freshest, d.Case.CheckedAt)
 	}
@@ -358,7 +358,7 @@ func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
 	under := failedOver("web01")
 	under.JobID, under.Scenario = "j1", observed.ReprotectScenario
 	f := &fake{look: vaultOf(under, failedOver("db01"))}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-10 * time.Minute) })
 	d, ok := r.Publish[0].Data().(events.Started)
 	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Message == "" || len(f.submitted) != 0 {
 		t.Errorf("%+v", r.Publish[0].Data())

@@ -6,9 +6,9 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // submission resolves the names that were chosen into what Azure wants (S34, M2).
@@ -47,7 +47,7 @@ func submission(m events.Machine, item observed.Item, vault observed.Vault) (obs
 
 // submitAll starts what is to be started. Every machine of the case may start now; what a crash or a passing
 // error leaves undone is taken up at the next delivery, where what runs is adopted.
-func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
+func (s *starter) submitAll(ctx context.Context) (workflow.Result, error) {
 	jobs := map[string]events.Job{}
 	cancelled := false
 	for i, m := range s.c.Machines {
@@ -61,8 +61,8 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 		}
 		if len(jobs) > 0 && !cancelled {
 			var err error
-			if _, cancelled, err = bus.Mark(ctx, s.e, events.TypeCancelling); err != nil {
-				return bus.Result{}, err
+			if _, cancelled, err = workflow.Mark(ctx, s.e, events.TypeCancelling); err != nil {
+				return workflow.Result{}, err
 			}
 		}
 		if cancelled {
@@ -75,12 +75,12 @@ func (s *starter) submitAll(ctx context.Context) (bus.Result, error) {
 			return wait, err
 		}
 		if job.Refused != nil && !s.memory.Begun { // a group is complete, or nothing of it starts (S37)
-			return s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{*job.Refused})))
+			return s.end(workflow.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{*job.Refused})))
 		}
 		jobs[m.Name] = job
 		s.memory.Begun = true
 	}
-	return s.end(bus.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })))
+	return s.end(workflow.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })))
 }
 
 // notAnyMore says why a machine of a cancelled case is not started.
@@ -90,17 +90,17 @@ func notAnyMore(m events.Machine) events.Problem {
 
 // awaitOperator waits for what an operator has to mend before the case can start: until somebody asks for another try,
 // or one is due by itself.
-func (s *starter) awaitOperator(ctx context.Context) (result bus.Result, waits bool, err error) {
+func (s *starter) awaitOperator(ctx context.Context) (result workflow.Result, waits bool, err error) {
 	r := s.memory.Refused
 	if r.Due {
 		return result, false, nil
 	}
 	if s.now.After(r.First.Add(s.site.JobWait)) {
 		problem := events.Problem{Code: r.Code, Place: r.Machine, Message: r.Message, Remedy: r.Remedy}
-		result, err = s.end(bus.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{problem})))
+		result, err = s.end(workflow.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{problem})))
 		return result, true, err
 	}
-	mark, asked, err := bus.Mark(ctx, s.e, events.TypeRetrying)
+	mark, asked, err := workflow.Mark(ctx, s.e, events.TypeRetrying)
 	if err != nil {
 		return result, false, err
 	}
@@ -111,7 +111,7 @@ func (s *starter) awaitOperator(ctx context.Context) (result bus.Result, waits b
 	return result, true, err
 }
 
-func (s *starter) waitForOperator() (bus.Result, error) {
+func (s *starter) waitForOperator() (workflow.Result, error) {
 	r := s.memory.Refused
 	return s.wait(events.Waiting{
 		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: r.First.Add(s.site.JobWait),
@@ -125,7 +125,7 @@ func triedAgain(caseID string) string {
 }
 
 // refusedFor keeps what an operator has to mend, and waits for that.
-func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (bus.Result, error) {
+func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (workflow.Result, error) {
 	at := s.line.now().UTC()
 	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
 	if before := s.memory.Refused; before != nil {
@@ -141,7 +141,7 @@ func ours(f *observed.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
 
 // submit starts one machine, or says why it was not; or it waits, when nothing of the case has started, or Azure is not
 // to be had. Once something has started, the others do not wait for the one.
-func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait bus.Result, err error) {
+func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait workflow.Result, err error) {
 	job.Machine = m.Name
 	r, problem := submission(m, s.items[m.Item], s.vault)
 	if problem != nil {

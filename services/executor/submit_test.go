@@ -10,6 +10,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // What an operator has to mend before anything of a case has started is waited for, with an end; 'retry' helps at once.
@@ -24,13 +25,13 @@ func TestARefusalForTheOperator(t *testing.T) {
 		return nil
 	}
 	now := cleared
-	var wait bus.Wait
+	var wait workflow.Wait
 	var retrying time.Time
-	look := func(after time.Duration) bus.Result {
+	look := func(after time.Duration) workflow.Result {
 		now = now.Add(after)
 		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
 			map[string]*line{"tokyo": newLine(Limits{}, func() time.Time { return now })}, func() time.Time { return now }}
-		e := bus.Event[events.Registered]{Wait: wait}
+		e := workflow.Event[events.Registered]{Wait: wait}
 		e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 		e.Data.Case = events.Case{CheckedAt: now, Machines: []events.Machine{machineOf(f.look.Items[0]), machineOf(f.look.Items[1])}}
 		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
@@ -45,7 +46,7 @@ func TestARefusalForTheOperator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wait = bus.Wait{Looks: wait.Looks + 1, Note: r.Note}
+		wait = workflow.Wait{Looks: wait.Looks + 1, Note: r.Note}
 		return r
 	}
 	w := look(0).Publish[0].Data().(events.Waiting)
@@ -90,7 +91,7 @@ func TestARefusalInAGroupThatHasBegun(t *testing.T) {
 
 func TestACancelStopsTheRestOfAGroup(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"), failedOver("app01"))}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) {
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) {
 		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
 			if len(f.submitted) < 2 || !strings.HasSuffix(subject, ".cancelling") {
 				return bus.Received{}, false, nil
@@ -126,7 +127,7 @@ func TestARefusalAfterALongWaitInTheLine(t *testing.T) {
 	f.refuse = func(string) error {
 		return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "mend it"}
 	}
-	r := ask(t, f, func(e *bus.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
+	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
 	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != waiting.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
 		t.Errorf("%+v", r)
 	}
@@ -137,7 +138,7 @@ func TestAMachineThatIsGoneDoesNotHideThoseUnderWay(t *testing.T) {
 	under := failedOver("web01")
 	under.JobID, under.Scenario = "j1", observed.ReprotectScenario
 	f := &fake{look: vaultOf(under, failedOver("db01"), failedOver("app01"))}
-	r := ask(t, f, func(*bus.Event[events.Registered]) { f.look.Items = f.look.Items[:2:2] }) // app01 is gone
+	r := ask(t, f, func(*workflow.Event[events.Registered]) { f.look.Items = f.look.Items[:2:2] }) // app01 is gone
 	d, ok := r.Publish[0].Data().(events.Started)
 	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Job != "job-db01" || d.Jobs[2].Refused == nil || d.Jobs[2].Refused.Code != "machine.gone" {
 		t.Errorf("%+v", r.Publish[0].Data())

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 const (
@@ -24,26 +24,26 @@ const (
 // started keeps a case under guard. What happens in vCenter the post hears by itself; here the case is found
 // again after a restart, its machines are looked up, the vault and Azure are asked, and all that is known goes
 // into the next wake-up.
-func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.Result, error) {
+func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started]) (workflow.Result, error) {
 	p, ok := g.posts[e.Site]
 	if !ok {
-		return bus.Result{}, bus.UnknownSite(e.Site)
+		return workflow.Result{}, workflow.UnknownSite(e.Site)
 	}
 	c := p.enter(e, waiting.State[[]known](e.Wait))
 	if err := p.look(ctx, c); err != nil {
 		if _, ok := observed.FaultOf(err); !ok {
-			return bus.Result{}, err
+			return workflow.Result{}, err
 		}
 		p.trouble(err) // it passes; what is known already stays under guard
 	}
 	if err := p.judge(ctx, c); err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home }) {
 		p.leave(c)
-		return bus.Result{}, nil
+		return workflow.Result{}, nil
 	}
 	looks := min(e.Wait.Looks, growth)
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home && k.Still == 0 }) {
@@ -53,7 +53,7 @@ func (g *Guard) started(ctx context.Context, e bus.Event[events.Started]) (bus.R
 	if e.Wait.Looks < firstLooks {
 		pause = min(pause, time.Second)
 	}
-	return bus.Result{After: pause, Note: waiting.Note(c.known)}, nil
+	return workflow.Result{After: pause, Note: waiting.Note(c.known)}, nil
 }
 
 // machines counts those at the head of a case's things.
@@ -113,7 +113,7 @@ func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item
 	s := stageOf(item, found)
 	k := c.known[at].follow(s, p.now(), p.site.JobWait+settled).learn(item, found)
 	if s == home && !c.known[at].Home {
-		draft := bus.Fact(events.TypeReturned, "", events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State})
+		draft := workflow.Fact(events.TypeReturned, "", events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State})
 		if err := p.report(ctx, c, number(len(c.things), at, returned, 1), draft); err != nil {
 			return err
 		}

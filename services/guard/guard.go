@@ -16,6 +16,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // Vault is what the guard needs of Site Recovery.
@@ -71,8 +72,8 @@ func New(sites map[string]Site, broker bus.Broker, now func() time.Time, trouble
 }
 
 // Service is the side towards the event log: it learns there what to watch.
-func (g *Guard) Service() bus.Service {
-	return bus.Service{Name: name, Routes: []bus.Route{bus.On(events.TypeStarted, "", g.started)}}
+func (g *Guard) Service() workflow.Service {
+	return workflow.Service{Name: name, Routes: []workflow.Route{workflow.On(events.TypeStarted, "", g.started)}}
 }
 
 const name = "guard"

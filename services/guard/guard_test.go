@@ -14,6 +14,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/memory"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // played is a site whose sides the test plays itself.
@@ -96,7 +97,7 @@ func play(t *testing.T, away time.Duration, scene func(t *testing.T, s *played, 
 		var running sync.WaitGroup
 		running.Go(func() { g.Run(ctx) })
 		running.Go(func() {
-			if err := bus.Run(ctx, broker, g.Service(), bus.Options{}); err != nil {
+			if err := workflow.Run(ctx, broker, g.Service(), workflow.Options{}); err != nil {
 				t.Error(err)
 			}
 		})

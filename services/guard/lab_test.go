@@ -23,6 +23,7 @@ import (
 	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/lab"
 	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/workflow"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -214,7 +215,7 @@ func (w *site) remembered(machine string, fits func(note string) bool) {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		var wait bus.Wait
+		var wait workflow.Wait
 		m, err := w.wakes.GetLastMsgForSubject(ctx, "reprotect-wake.guard.timer."+caseOf(machine)+".started")
 		if err == nil && json.Unmarshal([]byte(m.Header.Get("Reprotect-Wait")), &wait) == nil && fits(wait.Note) {
 			return

@@ -8,6 +8,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // post is where the reports of one site come in. It knows the cases that are under guard there.
@@ -48,7 +49,7 @@ type charge struct {
 
 // enter takes a case under guard, or goes on with it. Of two memories, that of this process is fresher, but
 // another process may have told more meanwhile.
-func (p *post) enter(e bus.Event[events.Started], remembered []known) *charge {
+func (p *post) enter(e workflow.Event[events.Started], remembered []known) *charge {
 	p.mu.Lock()
 	c := p.cases[e.Case]
 	if c == nil {
@@ -253,7 +254,7 @@ func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []violation) error {
 	for _, v := range told {
 		n := number(len(c.things), at, v.way, k.Count[v.way])
-		if err := p.report(ctx, c, n, bus.Fact(events.TypeViolated, "", v.fact)); err != nil {
+		if err := p.report(ctx, c, n, workflow.Fact(events.TypeViolated, "", v.fact)); err != nil {
 			return err
 		}
 	}
@@ -261,8 +262,8 @@ func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []v
 	return nil
 }
 
-func (p *post) report(ctx context.Context, c *charge, number int, d bus.Draft) error {
-	return bus.Report(ctx, p.broker, name, c.event, number, d, p.now())
+func (p *post) report(ctx context.Context, c *charge, number int, d workflow.Draft) error {
+	return workflow.Report(ctx, p.broker, name, c.event, number, d, p.now())
 }
 
 // sweep drops the cases of which the bus has not spoken for long: another process holds them now.

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
+	"reprotect.example/services/workflow"
 )
 
 // New makes the service. What has no route here nobody needs to be told of: steps in between and progress stand
 // in the event log.
-func New() bus.Service {
-	return bus.Service{Name: "notifier", All: true, Routes: []bus.Route{
+func New() workflow.Service {
+	return workflow.Service{Name: "notifier", All: true, Routes: []workflow.Route{
 		tell(events.TypeAccepted, accepted),
 		tell(events.TypeRefused, refused),
 		tell(events.TypeRejected, rejected),
@@ -28,14 +28,14 @@ func New() bus.Service {
 }
 
 // tell answers a fact with the notification that words make of it.
-func tell[T any](t events.Type[T], words func(T) events.Note) bus.Route {
-	return bus.On(t, "", func(_ context.Context, e bus.Event[T]) (bus.Result, error) {
+func tell[T any](t events.Type[T], words func(T) events.Note) workflow.Route {
+	return workflow.On(t, "", func(_ context.Context, e workflow.Event[T]) (workflow.Result, error) {
 		note := words(e.Data)
 		if note.Title == "" { // nobody needs to be told
-			return bus.Result{}, nil
+			return workflow.Result{}, nil
 		}
 		note.Fact, note.Kind = e.ID, t.Name
-		return bus.Result{Publish: []bus.Draft{bus.Notify(note)}}, nil
+		return workflow.Result{Publish: []workflow.Draft{workflow.Notify(note)}}, nil
 	})
 }
 

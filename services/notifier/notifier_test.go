@@ -11,6 +11,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/memory"
+	"reprotect.example/services/workflow"
 )
 
 var (
@@ -21,7 +22,7 @@ var (
 
 // fact is an event of a kind with what must be told of it.
 type fact struct {
-	draft bus.Draft
+	draft workflow.Draft
 	level string
 	title string
 	parts []string
@@ -29,28 +30,28 @@ type fact struct {
 
 func facts() map[string]fact {
 	return map[string]fact{
-		"accepted":  {bus.Fact(events.TypeAccepted, "", events.Accepted{Case: theCase}), events.LevelInfo, "Reprotect requested: web01", []string{"CHG0012345"}},
-		"refused":   {bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"/data/machines/0/name", "Name another."}},
-		"rejected":  {bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: theCase, Problems: []events.Problem{problem}}), events.LevelWarning, "Not reprotected: web01", []string{"Nothing was changed"}},
-		"started":   {bus.Fact(events.TypeStarted, "", events.Started{Case: theCase, Jobs: []events.Job{{Machine: "web01", Job: "j1", Adopted: true}}}), events.LevelInfo, "Reprotect started: web01", []string{"j1", "running already", "Do not switch"}},
-		"rehearsed": {bus.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: theCase, Would: theCase.Machines}), events.LevelInfo, "Rehearsal passed: web01", []string{"VMFS-01", "Nothing was started"}},
-		"completed": {bus.Fact(events.TypeCompleted, "", events.Completed{Case: theCase, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i"}}}), events.LevelInfo, "Protected: web01", []string{"Failback"}},
-		"failed": {bus.Fact(events.TypeFailed, events.StepReplication, events.Failed{Case: &theCase, Code: "8061", Message: "The job failed", Words: "datastore not accessible", Remedy: "Mount it.",
+		"accepted":  {workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: theCase}), events.LevelInfo, "Reprotect requested: web01", []string{"CHG0012345"}},
+		"refused":   {workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"/data/machines/0/name", "Name another."}},
+		"rejected":  {workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: theCase, Problems: []events.Problem{problem}}), events.LevelWarning, "Not reprotected: web01", []string{"Nothing was changed"}},
+		"started":   {workflow.Fact(events.TypeStarted, "", events.Started{Case: theCase, Jobs: []events.Job{{Machine: "web01", Job: "j1", Adopted: true}}}), events.LevelInfo, "Reprotect started: web01", []string{"j1", "running already", "Do not switch"}},
+		"rehearsed": {workflow.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: theCase, Would: theCase.Machines}), events.LevelInfo, "Rehearsal passed: web01", []string{"VMFS-01", "Nothing was started"}},
+		"completed": {workflow.Fact(events.TypeCompleted, "", events.Completed{Case: theCase, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i"}}}), events.LevelInfo, "Protected: web01", []string{"Failback"}},
+		"failed": {workflow.Fact(events.TypeFailed, events.StepReplication, events.Failed{Case: &theCase, Code: "8061", Message: "The job failed", Words: "datastore not accessible", Remedy: "Mount it.",
 			Machines: []events.MachineState{{Machine: "web01", State: "failed"}}}), events.LevelCritical, "Reprotect failed: web01", []string{"The job failed. Mount it.", "Azure says: datastore not accessible", "web01: failed"}},
-		"cancelled": {bus.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{Case: theCase, Reason: "wrong machine"}), events.LevelWarning, "Cancelled: web01", []string{"wrong machine"}},
-		"waiting": {bus.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Machines: []string{"web01"}, Message: "No agent yet.", Since: when, Until: when, NextLook: when}),
+		"cancelled": {workflow.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{Case: theCase, Reason: "wrong machine"}), events.LevelWarning, "Cancelled: web01", []string{"wrong machine"}},
+		"waiting": {workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Machines: []string{"web01"}, Message: "No agent yet.", Since: when, Until: when, NextLook: when}),
 			events.LevelInfo, "Waiting: web01", []string{"No agent yet.", "09:30 UTC"}},
-		"waiting for somebody": {bus.Fact(events.TypeWaiting, "", events.Waiting{For: "vcenter", Machines: []string{"web01"}, Message: "Login refused", Remedy: "Mend the password.", Since: when, NextLook: when}),
+		"waiting for somebody": {workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "vcenter", Machines: []string{"web01"}, Message: "Login refused", Remedy: "Mend the password.", Since: when, NextLook: when}),
 			events.LevelWarning, "Waiting: web01", []string{"Mend the password."}},
-		"violated": {bus.Fact(events.TypeViolated, "", events.Violated{Code: "guard.powered-on", Machine: "web01", What: "web01 was switched on", Endangers: "Its disks.", Do: "Switch it off."}),
+		"violated": {workflow.Fact(events.TypeViolated, "", events.Violated{Code: "guard.powered-on", Machine: "web01", What: "web01 was switched on", Endangers: "Its disks.", Do: "Switch it off."}),
 			events.LevelCritical, "Danger: web01 was switched on", []string{"Its disks.", "Switch it off."}},
 	}
 }
 
 // source publishes one fact when the case is asked for, as another service would.
-func source(d bus.Draft) bus.Service {
-	return bus.Service{Name: "source", Routes: []bus.Route{
-		bus.OnUnknownCommand(func(events.Header, []byte, error) bus.Draft { return d.For("tokyo", "r7", "r7") }),
+func source(d workflow.Draft) workflow.Service {
+	return workflow.Service{Name: "source", Routes: []workflow.Route{
+		workflow.OnUnknownCommand(func(events.Header, []byte, error) workflow.Draft { return d.For("tokyo", "r7", "r7") }),
 	}}
 }
 
@@ -77,9 +78,9 @@ func TestTells(t *testing.T) {
 }
 
 func TestKeepsSilentOnStepsInBetween(t *testing.T) {
-	for _, draft := range []bus.Draft{
-		bus.Fact(events.TypeValidated, "", events.Validated{Case: theCase, Findings: []events.Finding{}}),
-		bus.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{}}),
+	for _, draft := range []workflow.Draft{
+		workflow.Fact(events.TypeValidated, "", events.Validated{Case: theCase, Findings: []events.Finding{}}),
+		workflow.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{}}),
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if note := told(t, draft); note != nil {
@@ -90,12 +91,12 @@ func TestKeepsSilentOnStepsInBetween(t *testing.T) {
 }
 
 // told publishes a fact and returns the notification of it, or nil when there is none.
-func told(t *testing.T, d bus.Draft) *events.Event[events.Note] {
+func told(t *testing.T, d workflow.Draft) *events.Event[events.Note] {
 	b := memory.New(memory.Faults{})
-	for _, s := range []bus.Service{source(d), New()} {
+	for _, s := range []workflow.Service{source(d), New()} {
 		conn := b.Connect()
 		done := make(chan error, 1)
-		go func() { done <- bus.Run(t.Context(), conn, s, bus.Options{}) }()
+		go func() { done <- workflow.Run(t.Context(), conn, s, workflow.Options{}) }()
 		t.Cleanup(func() { <-done })
 	}
 	if err := b.Connect().Publish(t.Context(), bus.Message{Subject: "reprotect.command.go", ID: "r7", Data: []byte("{}")}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // Log reads the event log: the stream itself on NATS, the journal on Service Bus.
@@ -108,7 +109,7 @@ func (s story) nobodyKnows() bool { return !s.begun && s.end.Name == "" && s.wai
 
 // find reads the story of the case that a command of that kind names. Done says that the command is answered with the
 // result.
-func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, wait bus.Wait, caseID string) (s story, result bus.Result, done bool) {
+func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, wait workflow.Wait, caseID string) (s story, result workflow.Result, done bool) {
 	s, err := v.look(ctx, caseID)
 	behind := false
 	if err == nil && s.nobodyKnows() && wait.Looks > 0 {
@@ -121,12 +122,12 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 	}
 	switch {
 	case err != nil && wait.Looks < mostLooks:
-		return s, bus.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
+		return s, workflow.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
 	case err != nil:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log of case %s cannot be read: %v", caseID, err),
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
 	case s.nobodyKnows() && (wait.Looks == 0 || behind && wait.Looks < mostLooks):
-		return s, bus.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
+		return s, workflow.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
 	case s.nobodyKnows() && behind:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log is behind: it has not got this command yet, so nobody can say whether there is a case %s", caseID),
 			"Send the command again when the journal has caught up."), true
@@ -136,7 +137,7 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 		return s, v.refuseChange(e, s, "case.unknown", fmt.Sprintf("There is no case %s", caseID), "See 'reprotect list' for the ids of all cases."), true
 	}
 	if site, known := v.sites[s.site]; !known || site.Elsewhere {
-		return s, bus.Result{}, true // its own process answers
+		return s, workflow.Result{}, true // its own process answers
 	}
 	if !s.begun && s.moves {
 		return s, v.refuseChange(e, s, "request.begun", fmt.Sprintf("There is no case %s: the request of that name has become cases", caseID),
@@ -149,7 +150,7 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 const mostLooks = 20
 
 // cancel answers the command that a case be ended.
-func (v validator) cancel(ctx context.Context, e bus.Event[events.Cancel]) (bus.Result, error) {
+func (v validator) cancel(ctx context.Context, e workflow.Event[events.Cancel]) (workflow.Result, error) {
 	s, result, done := v.find(ctx, e.Header, events.TypeCancel.Kind, e.Wait, e.Data.Case)
 	switch {
 	case done || s.cancelling && s.end.Name == "":
@@ -161,13 +162,13 @@ func (v validator) cancel(ctx context.Context, e bus.Event[events.Cancel]) (bus.
 		return v.refuseChange(e.Header, s, "case.replicating", fmt.Sprintf("Every machine of case %s replicates from Azure already, and that cannot be cancelled", e.Data.Case),
 			"Follow it with 'reprotect watch "+e.Data.Case+"' until its machines are protected. To give one up after all, disable its replication in the vault."), nil
 	}
-	draft := bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For(s.site, e.Data.Case, s.request)
-	return bus.Result{Publish: []bus.Draft{draft}}, nil
+	draft := workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For(s.site, e.Data.Case, s.request)
+	return workflow.Result{Publish: []workflow.Draft{draft}}, nil
 }
 
 // retry answers the command that a case be taken up again: one that has ended by a new case, one that waits for
 // somebody by another try.
-func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Result, error) {
+func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry]) (workflow.Result, error) {
 	id := e.Data.Case
 	s, result, done := v.find(ctx, e.Header, events.TypeRetry.Kind, e.Wait, id)
 	if done {
@@ -183,8 +184,8 @@ func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Re
 			return v.refuseChange(e.Header, s, "case.running", fmt.Sprintf("Case %s is under way: its last step was %s", id, s.step),
 				"Follow it with 'reprotect watch "+id+"', or cancel it first."), nil
 		}
-		draft := bus.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason}).For(s.site, id, s.request).Numbered(s.retries + 1)
-		return bus.Result{Publish: []bus.Draft{draft}}, nil
+		draft := workflow.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason}).For(s.site, id, s.request).Numbered(s.retries + 1)
+		return workflow.Result{Publish: []workflow.Draft{draft}}, nil
 	case events.TypeCompleted.Kind:
 		return v.refuseChange(e.Header, s, "case.completed", fmt.Sprintf("Every machine of case %s is protected", id), "Nothing is left to be done: failback may begin."), nil
 	case events.TypeRehearsed.Kind:
@@ -193,13 +194,13 @@ func (v validator) retry(ctx context.Context, e bus.Event[events.Retry]) (bus.Re
 	next := nextTry(id, s.accepted.Case)
 	log, err := v.log.Story(ctx, next)
 	if err != nil {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	if later, err := read(log); err == nil && later.begun && later.cause != e.ID {
 		return v.refuseChange(e.Header, s, "case.retried", fmt.Sprintf("Case %s was taken up again as %s", id, next), "Follow or retry that one."), nil
 	}
-	draft := bus.Fact(events.TypeAccepted, "", events.Accepted{Case: takeUp(id, s, e)}).For(s.site, next, s.request)
-	return bus.Result{Publish: []bus.Draft{draft}}, nil
+	draft := workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: takeUp(id, s, e)}).For(s.site, next, s.request)
+	return workflow.Result{Publish: []workflow.Draft{draft}}, nil
 }
 
 // nextTry is the id of the case that takes a case up again: the same for every command that asks for it.
@@ -215,7 +216,7 @@ func nextTry(id string, c events.Case) string {
 
 // takeUp makes the case that goes on with what another left: its machines that are not protected, with what was
 // chosen for them when it was accepted.
-func takeUp(id string, s story, e bus.Event[events.Retry]) events.Case {
+func takeUp(id string, s story, e workflow.Event[events.Retry]) events.Case {
 	c := s.accepted.Case
 	c.RetryOf, c.RequestedAt = id, e.Received.UTC()
 	if e.Data.Reason != "" {
@@ -228,7 +229,7 @@ func takeUp(id string, s story, e bus.Event[events.Retry]) events.Case {
 }
 
 // refuseChange says why a command makes no sense.
-func (v validator) refuseChange(e events.Header, s story, code, message, remedy string) bus.Result {
+func (v validator) refuseChange(e events.Header, s story, code, message, remedy string) workflow.Result {
 	site := s.site
 	if site == "" {
 		site = v.anySite()

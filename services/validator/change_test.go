@@ -12,6 +12,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // told is an event log: the facts of each case.
@@ -245,7 +246,7 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 		}
 	}
 	for request, want := range map[string]string{"r8": "cancelled", "r9": ""} {
-		var e bus.Event[events.Accepted]
+		var e workflow.Event[events.Accepted]
 		e.Site, e.Case, e.Request, e.Time, e.Stands = "tokyo", request+"-web01", request, acceptedAt, stands
 		e.Data.Case = events.Case{RequestedAt: acceptedAt.Add(-time.Hour), Machines: []events.Machine{{Name: "web01", Item: "/1"}}}
 		r, err := v.accepted(t.Context(), e)
@@ -266,12 +267,12 @@ func changer(t *testing.T) validator {
 	return validator{map[string]Site{"tokyo": {Vault: &refreshed{facts: theVault()}}}, stories(t), func() time.Time { return acceptedAt }}
 }
 
-func commandOf[T any](data T, looks int) (e bus.Event[T]) {
+func commandOf[T any](data T, looks int) (e workflow.Event[T]) {
 	e.ID, e.Data, e.Wait.Looks, e.Received = "cmd-1", data, looks, acceptedAt
 	return e
 }
 
-func judge(t *testing.T, r bus.Result, err error, want string, again bool) {
+func judge(t *testing.T, r workflow.Result, err error, want string, again bool) {
 	t.Helper()
 	if err != nil || (r.After > 0) != again {
 		t.Fatalf("again after %v: %v", r.After, err)

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 var acceptedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -32,7 +32,7 @@ func TestAwaitsARetentionDriveThatMayBeNew(t *testing.T) {
 	v := validator{map[string]Site{"tokyo": site}, nil, func() time.Time { return now }}
 	drive := events.Finding{Check: retentionDrive, Machine: "app01", Status: "fail", Blocks: true, Evidence: "MT-WIN does not offer R.", Remedy: "Add it."}
 
-	e := bus.Event[events.Accepted]{}
+	e := workflow.Event[events.Accepted]{}
 	e.Site, e.Case, e.Time = "tokyo", "r7--app01", acceptedAt
 	e.Data.Case.Machines = []events.Machine{{Name: "app01", Item: "/vaults/v/items/3"}, {Name: "app02", Item: "/vaults/v/items/4"}, {Name: "web01", Item: "/vaults/v/items/1"}}
 	r, err := v.awaitDrive(t.Context(), e, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute))
@@ -46,7 +46,7 @@ func TestAwaitsARetentionDriveThatMayBeNew(t *testing.T) {
 		t.Errorf("refreshed %v, want the one configuration server, once", vault.fabrics)
 	}
 
-	e.Wait = bus.Wait{Looks: 1, Note: r.Note}
+	e.Wait = workflow.Wait{Looks: 1, Note: r.Note}
 	if r, err := v.awaitDrive(t.Context(), e, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute)); err != nil || len(r.Publish) != 0 || len(vault.fabrics) != 1 {
 		t.Errorf("said or refreshed again: %+v, %v, %v", r, vault.fabrics, err)
 	}

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // full is a vault with web01, which runs in Azure, and an appliance of which so many disks are taken.
@@ -50,7 +50,7 @@ func TestAwaitsDiskSlots(t *testing.T) {
 			site := Site{Vault: vault, Inventory: bare{}, Look: 30 * time.Second}
 			now := acceptedAt.Add(time.Minute)
 			v := validator{map[string]Site{"tokyo": site}, nil, func() time.Time { return now }}
-			var e bus.Event[events.Accepted]
+			var e workflow.Event[events.Accepted]
 			e.Site, e.Case, e.Time = "tokyo", "r7--web01", acceptedAt
 			c := &e.Data.Case
 			*c = events.Case{
@@ -79,7 +79,7 @@ func TestAwaitsDiskSlots(t *testing.T) {
 			if !strings.Contains(w.Message, "of 60") || !strings.Contains(w.Remedy, "fail back") {
 				t.Errorf("it says %q and %q", w.Message, w.Remedy)
 			}
-			e.Wait = bus.Wait{Looks: 6, Note: r.Note}
+			e.Wait = workflow.Wait{Looks: 6, Note: r.Note}
 			vault.facts = full(tt.disks, tt.taken+1) // told again it would be noise
 			if r, err := v.accepted(t.Context(), e); err != nil || len(r.Publish) != 0 || r.After < 4*time.Minute {
 				t.Errorf("later: %+v, %v", r, err)

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
+	"reprotect.example/services/workflow"
 )
 
 // Vault is what the validator needs of Site Recovery.
@@ -45,14 +45,14 @@ type Site struct {
 }
 
 // New makes the service. Served restricts it to some of the sites; empty: all.
-func New(sites map[string]Site, served []string, log Log, now func() time.Time) bus.Service {
+func New(sites map[string]Site, served []string, log Log, now func() time.Time) workflow.Service {
 	v := validator{sites, log, now}
-	return bus.Service{Name: "validator", Sites: served, Routes: []bus.Route{
-		bus.On(events.TypeAccepted, events.StepValidation, v.accepted),
-		bus.OnCommand(events.TypeRequest, v.requested, v.refuse),
-		bus.OnCommand(events.TypeCancel, v.cancel, v.refuse),
-		bus.OnCommand(events.TypeRetry, v.retry, v.refuse),
-		bus.OnUnknownCommand(v.refuse),
+	return workflow.Service{Name: "validator", Sites: served, Routes: []workflow.Route{
+		workflow.On(events.TypeAccepted, events.StepValidation, v.accepted),
+		workflow.OnCommand(events.TypeRequest, v.requested, v.refuse),
+		workflow.OnCommand(events.TypeCancel, v.cancel, v.refuse),
+		workflow.OnCommand(events.TypeRetry, v.retry, v.refuse),
+		workflow.OnUnknownCommand(v.refuse),
 	}}
 }
 
@@ -63,21 +63,21 @@ type validator struct {
 }
 
 // requested makes cases of a request, all or none.
-func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+func (v validator) requested(ctx context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
 	name, problem := v.site(e.Data.Site)
 	if problem != nil {
 		return refused(v.anySite(), e.ID, nil, *problem), nil
 	}
 	site := v.sites[name]
 	if site.Elsewhere {
-		return bus.Result{}, nil
+		return workflow.Result{}, nil
 	}
-	into := func(d bus.Draft) bus.Draft { return d.For(name, events.Token(e.ID), e.ID) }
+	into := func(d workflow.Draft) workflow.Draft { return d.For(name, events.Token(e.ID), e.ID) }
 	if e.Wait.Looks > 0 { // it waited, so somebody may have cancelled it
 		reason, cancelled, err := cancelledRequest(ctx, e, name, e.ID)
 		switch {
 		case err != nil:
-			return bus.Result{}, err
+			return workflow.Result{}, err
 		case cancelled:
 			return refused(name, e.ID, nil, events.Problem{
 				Code: "request.cancelled", Message: strings.TrimSuffix("The request was cancelled before it became cases: "+reason, ": "),
@@ -93,48 +93,48 @@ func (v validator) requested(ctx context.Context, e bus.Event[events.Request]) (
 	if problems != nil {
 		return refused(name, e.ID, nil, problems...), nil
 	}
-	var result bus.Result
+	var result workflow.Result
 	if e.Wait.Looks > 0 { // first, so that whoever asks for its end from now on is sent to its cases
 		result.Publish = append(result.Publish, into(moves(ids, cases)))
 	}
 	for _, id := range ids {
-		result.Publish = append(result.Publish, bus.Fact(events.TypeAccepted, "", events.Accepted{Case: cases[id]}).For(name, id, e.ID))
+		result.Publish = append(result.Publish, workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: cases[id]}).For(name, id, e.ID))
 	}
 	return result, nil
 }
 
 // moves tells in the story of a request that it waits no more.
-func moves(ids []string, cases map[string]events.Case) bus.Draft {
+func moves(ids []string, cases map[string]events.Case) workflow.Draft {
 	p := events.Progressed{Machines: []events.MachineProgress{}}
 	for _, id := range ids {
 		for _, name := range cases[id].Names() {
 			p.Machines = append(p.Machines, events.MachineProgress{Machine: name, State: "not-started"})
 		}
 	}
-	return bus.Fact(events.TypeProgressed, "", p)
+	return workflow.Fact(events.TypeProgressed, "", p)
 }
 
 // cancelledRequest says whether somebody asked for the end of a request that waited, before it became cases.
-func cancelledRequest[T any](ctx context.Context, e bus.Event[T], site, request string) (reason string, cancelled bool, err error) {
+func cancelledRequest[T any](ctx context.Context, e workflow.Event[T], site, request string) (reason string, cancelled bool, err error) {
 	e.Site, e.Case = site, events.Token(request)
-	mark, cancelled, err := bus.Mark(ctx, e, events.TypeCancelling)
+	mark, cancelled, err := workflow.Mark(ctx, e, events.TypeCancelling)
 	return mark.Data.Reason, cancelled, err
 }
 
 // accepted judges a case.
-func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 	site, ok := v.sites[e.Site]
 	if !ok {
-		return bus.Result{}, bus.UnknownSite(e.Site)
+		return workflow.Result{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	if c.RetryOf == "" && e.Time.Sub(c.RequestedAt) > site.Look/2 { // the request waited, and may have been cancelled in its last moment
 		reason, cancelled, err := cancelledRequest(ctx, e, e.Site, e.Request)
 		switch {
 		case err != nil:
-			return bus.Result{}, err
+			return workflow.Result{}, err
 		case cancelled:
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
 		}
 	}
 	in, err := look(ctx, site, c, v.now)
@@ -151,11 +151,11 @@ func (v validator) accepted(ctx context.Context, e bus.Event[events.Accepted]) (
 	case onlySlots(blocking) && checks.MayFit(in) && !c.DryRun: // a dry run takes none, and tells what it finds
 		return v.awaitSlots(e, site, blocking), nil
 	case len(blocking) > 0:
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
+		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
 			Case: c, Findings: findings, Problems: checks.Problems(blocking),
 		})}}, nil
 	}
-	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: findings})}}, nil
+	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: findings})}}, nil
 }
 
 const retentionDrive = "retention-drive.present"
@@ -167,7 +167,7 @@ func onlyRetention(blocking []events.Finding) bool {
 
 // awaitDrive waits for a retention drive that may be new, and refreshes the configuration server once, which
 // brings it forth sooner (S25).
-func (v validator) awaitDrive(ctx context.Context, e bus.Event[events.Accepted], site Site, blocking []events.Finding, until time.Time) (bus.Result, error) {
+func (v validator) awaitDrive(ctx context.Context, e workflow.Event[events.Accepted], site Site, blocking []events.Finding, until time.Time) (workflow.Result, error) {
 	c := e.Data.Case
 	if e.Wait.Looks == 0 {
 		if err := refresh(ctx, site, c); err != nil {
@@ -189,7 +189,7 @@ func onlySlots(blocking []events.Finding) bool {
 
 // awaitSlots waits for disk slots that come free as others fail back: a case that is asked for while its master target
 // or appliance is full waits like those that were asked for before, which stand in the executor's line.
-func (v validator) awaitSlots(e bus.Event[events.Accepted], site Site, blocking []events.Finding) bus.Result {
+func (v validator) awaitSlots(e workflow.Event[events.Accepted], site Site, blocking []events.Finding) workflow.Result {
 	w := waitFor(waiting.ForDiskSlot, e, blocking)
 	w.Remedy += " The case goes on by itself: slots come free as machines fail back."
 	result := waiting.On(w, e.Wait, v.now(), waiting.Pause(site.Look, e.Wait.Looks))
@@ -200,7 +200,7 @@ func (v validator) awaitSlots(e bus.Event[events.Accepted], site Site, blocking 
 }
 
 // waitFor words the findings that a case waits for.
-func waitFor(reason string, e bus.Event[events.Accepted], blocking []events.Finding) events.Waiting {
+func waitFor(reason string, e workflow.Event[events.Accepted], blocking []events.Finding) events.Waiting {
 	first := blocking[0]
 	w := events.Waiting{For: reason, Code: first.Check, Message: first.Evidence, Remedy: first.Remedy, Since: e.Time}
 	for _, f := range blocking {
@@ -264,10 +264,10 @@ func (v validator) anySite() string {
 }
 
 // refuse words what could not even be read as a request.
-func (v validator) refuse(h events.Header, original []byte, err error) bus.Draft {
+func (v validator) refuse(h events.Header, original []byte, err error) workflow.Draft {
 	problems := []events.Problem{{Code: "internal", Message: err.Error(), Remedy: "The message stands among the dead letters. Send it again when the cause is mended."}}
 	var invalid *events.Invalid
-	var rejection *bus.Rejection
+	var rejection *workflow.Rejection
 	switch {
 	case errors.As(err, &invalid):
 		problems = invalid.Problems
@@ -290,11 +290,11 @@ func commandName(h events.Header) string {
 	return events.TypeRequest.Name
 }
 
-func refused(site, id string, original []byte, problems ...events.Problem) bus.Result {
+func refused(site, id string, original []byte, problems ...events.Problem) workflow.Result {
 	const most = 4 << 10
 	text := strings.ToValidUTF8(string(original[:min(len(original), most)]), "�")
-	return bus.Result{Publish: []bus.Draft{
-		bus.Fact(events.TypeRefused, "", events.Refused{Problems: problems, Original: text}).For(site, events.Token(id), id),
+	return workflow.Result{Publish: []workflow.Draft{
+		workflow.Fact(events.TypeRefused, "", events.Refused{Problems: problems, Original: text}).For(site, events.Token(id), id),
 	}}
 }
 

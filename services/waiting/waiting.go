@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 // Reasons to wait, as they stand in a waiting event.
@@ -39,19 +39,19 @@ const (
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
 // from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
 // the event unless into is given.
-func On(w events.Waiting, previous bus.Wait, now time.Time, pause time.Duration, into ...func(bus.Draft) bus.Draft) bus.Result {
+func On(w events.Waiting, previous workflow.Wait, now time.Time, pause time.Duration, into ...func(workflow.Draft) workflow.Draft) workflow.Result {
 	note := strings.Join([]string{w.For, w.Since.UTC().Format(time.RFC3339Nano), w.Message}, "\n")
 	if w.Place > 0 {
 		note += fmt.Sprintf("\n%d", telling(w.Place))
 	}
 	w.NextLook = now.Add(pause)
-	result := bus.Result{After: pause, Note: note}
+	result := workflow.Result{After: pause, Note: note}
 	if previous.Note != note {
-		draft := bus.Fact(events.TypeWaiting, "", w)
+		draft := workflow.Fact(events.TypeWaiting, "", w)
 		for _, f := range into {
 			draft = f(draft)
 		}
-		result.Publish = []bus.Draft{draft}
+		result.Publish = []workflow.Draft{draft}
 	}
 	return result
 }
@@ -69,10 +69,10 @@ func telling(place int) int {
 // Surroundings turns an error of Azure or vCenter into a wait without an end: bad surroundings pass, or somebody
 // mends them. It counts from the first look that failed since the last that did not. An error that is none of theirs
 // comes back.
-func Surroundings(err error, machines []string, previous bus.Wait, now time.Time, look time.Duration, into ...func(bus.Draft) bus.Draft) (bus.Result, error) {
+func Surroundings(err error, machines []string, previous workflow.Wait, now time.Time, look time.Duration, into ...func(workflow.Draft) workflow.Draft) (workflow.Result, error) {
 	fault, ok := observed.FaultOf(err)
 	if !ok {
-		return bus.Result{}, err
+		return workflow.Result{}, err
 	}
 	w := events.Waiting{
 		For: reason(fault.Code), Machines: machines, Code: fault.Code, Remedy: fault.Remedy,
@@ -132,7 +132,7 @@ func Next(look time.Duration, looks int, began, now time.Time) time.Duration {
 }
 
 // State is what a service keeps between looks beside what it said last, as JSON in the wait's note.
-func State[T any](w bus.Wait) (state T) {
+func State[T any](w workflow.Wait) (state T) {
 	_ = json.Unmarshal([]byte(w.Note), &state) // none yet: the zero value
 	return state
 }

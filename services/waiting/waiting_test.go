@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/workflow"
 )
 
 const look = 30 * time.Second
@@ -35,7 +35,7 @@ func TestSurroundings(t *testing.T) {
 		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
 		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: observed.Operator}, ForVCenter},
 	} {
-		r, err := Surroundings(&tt.fault, []string{"web01"}, bus.Wait{Note: "agent\n" + now.Add(-time.Hour).Format(time.RFC3339Nano) + "\nits agent"}, now, look)
+		r, err := Surroundings(&tt.fault, []string{"web01"}, workflow.Wait{Note: "agent\n" + now.Add(-time.Hour).Format(time.RFC3339Nano) + "\nits agent"}, now, look)
 		if err != nil || len(r.Publish) != 1 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -46,17 +46,17 @@ func TestSurroundings(t *testing.T) {
 		if r.After < tt.fault.After || r.After == 0 {
 			t.Errorf("%s: again after %v", tt.fault.Code, r.After)
 		}
-		again, err := Surroundings(&tt.fault, nil, bus.Wait{Looks: 1, Note: r.Note}, now.Add(time.Minute), look)
+		again, err := Surroundings(&tt.fault, nil, workflow.Wait{Looks: 1, Note: r.Note}, now.Add(time.Minute), look)
 		if err != nil || len(again.Publish) != 0 || again.After == 0 {
 			t.Errorf("the same wait is told twice: %+v, %v", again, err)
 		}
-		other, err := Surroundings(&observed.Fault{Code: "azure.timeout", What: "too slow"}, nil, bus.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
+		other, err := Surroundings(&observed.Fault{Code: "azure.timeout", What: "too slow"}, nil, workflow.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
 		if err != nil || len(other.Publish) != 1 || !other.Publish[0].Data().(events.Waiting).Since.Equal(now) {
 			t.Errorf("an outage that looks different counts anew: %+v, %v", other, err)
 		}
 	}
 	own := errors.New("a mistake of ours")
-	if _, err := Surroundings(own, nil, bus.Wait{}, now, look); !errors.Is(err, own) {
+	if _, err := Surroundings(own, nil, workflow.Wait{}, now, look); !errors.Is(err, own) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -155,7 +155,7 @@ func next(t *testing.T, ctx context.Context, s bus.Source) bus.Delivery {
 
 func settle(t *testing.T, ctx context.Context, d bus.Delivery) {
 	t.Helper()
-	if err := d.Settle(ctx); err != nil {
+	if err := d.Ack(ctx); err != nil {
 		t.Fatalf("settle: %v", err)
 	}
 }
@@ -259,7 +259,7 @@ func shares(t *testing.T, h Harness) {
 				if err != nil {
 					return
 				}
-				if err := d.Settle(ctx); err != nil {
+				if err := d.Ack(ctx); err != nil {
 					t.Errorf("settle: %v", err)
 				}
 				mu.Lock()
@@ -491,7 +491,7 @@ func buries(t *testing.T, h Harness) {
 	publish(t, ctx, conn, message("a", "request", "accepted"))
 	s := consume(t, ctx, conn, c)
 	dead := bus.Message{Subject: events.DeadSubject("validator"), ID: "validator/1/1", Data: []byte(`{"why":"test"}`)}
-	if err := next(t, ctx, s).Bury(ctx, dead); err != nil {
+	if err := next(t, ctx, s).DeadLetter(ctx, dead); err != nil {
 		t.Fatalf("bury: %v", err)
 	}
 	silent(t, ctx, s, 2*h.AckWait)

@@ -49,7 +49,7 @@ func stands(t *testing.T, h Harness) {
 
 func hold(t *testing.T, ctx context.Context, b bus.Broker) (context.Context, func()) {
 	t.Helper()
-	held, release, err := b.Hold(ctx, "executor")
+	held, release, err := b.Lease(ctx, "executor")
 	if err != nil {
 		t.Fatalf("hold: %v", err)
 	}
@@ -62,7 +62,7 @@ func heldElsewhere(t *testing.T, ctx context.Context, b bus.Broker, d time.Durat
 	t.Helper()
 	short, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	_, release, err := b.Hold(short, "executor")
+	_, release, err := b.Lease(short, "executor")
 	if err == nil {
 		release()
 		t.Fatal("two hold the service")
@@ -77,7 +77,7 @@ func holds(t *testing.T, h Harness) {
 	first, _ := b.Connect(t)
 	second, _ := b.Connect(t)
 	held, release := hold(t, ctx, first)
-	_, other, err := second.Hold(ctx, "guard") // another service is another matter
+	_, other, err := second.Lease(ctx, "guard") // another service is another matter
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func holdSevered(t *testing.T, h Harness) {
 	b.Sever(t, second)() // for a moment: either may hold it then
 	again, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	_, release, err := first.Hold(again, "executor")
+	_, release, err := first.Lease(again, "executor")
 	switch {
 	case err == nil && heldNext.Err() == nil:
 		t.Error("two hold the service after its holder was cut off for a moment")

@@ -12,11 +12,12 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/workflow"
 )
 
 func loopHeartbeat(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		calls.Add(1)
 		select { // three times as long as the broker would wait
 		case <-time.After(3 * h.AckWait):
@@ -25,7 +26,7 @@ func loopHeartbeat(t *testing.T, h Harness) {
 		return validate(ctx, e)
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
 	if n := calls.Load(); n != 1 {
@@ -39,7 +40,7 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 	var handed []string
 	enough, all := make(chan struct{}), make(chan struct{})
 	var failed atomic.Bool
-	s := bus.Service{Name: "journal", Routes: []bus.Route{bus.Everything(func(ctx context.Context, r bus.Received) (kept func() error) {
+	s := workflow.Service{Name: "journal", Routes: []workflow.Route{workflow.Everything(func(ctx context.Context, r bus.Received) (kept func() error) {
 		switch handed = append(handed, r.Subject); len(handed) {
 		case atOnce:
 			close(enough)
@@ -62,7 +63,7 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 		publish(t, ctx, conn, m)
 		published = append(published, m.Subject)
 	}
-	stop := serve(t, h, conn, s, bus.Options{})
+	stop := serve(t, h, conn, s, workflow.Options{})
 	select {
 	case <-all:
 	case <-ctx.Done():
@@ -87,13 +88,13 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 
 func loopDrains(t *testing.T, h Harness) {
 	begun, release := make(chan struct{}), make(chan struct{})
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		close(begun)
 		<-release
 		return validate(ctx, e)
 	})
 	b, conn, ctx := setUp(t, h, s)
-	stop := serve(t, h, conn, s, bus.Options{})
+	stop := serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	<-begun
 	stopped := make(chan struct{})
@@ -116,16 +117,16 @@ func loopDrains(t *testing.T, h Harness) {
 
 func loopDrainsBusy(t *testing.T, h Harness) {
 	begun, hopeless := make(chan struct{}, 2), make(chan struct{})
-	s := service(func(ctx context.Context, _ bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(ctx context.Context, _ workflow.Event[events.Accepted]) (workflow.Result, error) {
 		begun <- struct{}{}
 		select {
 		case <-ctx.Done():
 		case <-hopeless:
 		}
-		return bus.Result{}, errors.New("stopped")
+		return workflow.Result{}, errors.New("stopped")
 	})
 	_, conn, ctx := setUp(t, h, s)
-	stop := serve(t, h, conn, s, bus.Options{Concurrency: 2, Grace: h.AckWait / 4})
+	stop := serve(t, h, conn, s, workflow.Options{Concurrency: 2, Grace: h.AckWait / 4})
 	publishAccepted(t, ctx, conn, "a")
 	publishAccepted(t, ctx, conn, "b")
 	<-begun
@@ -155,18 +156,18 @@ func (d dying) Publish(ctx context.Context, m bus.Message) error {
 
 func loopRepeats(t *testing.T, h Harness) {
 	answered := make(chan string, 8)
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		answered <- e.Case
 		return validate(ctx, e)
 	})
 	b, _, ctx := setUp(t, h, s)
 	first, cut := b.Connect(t)
-	serve(t, h, dying{first, cut}, s, bus.Options{})
+	serve(t, h, dying{first, cut}, s, workflow.Options{})
 	pub, _ := b.Connect(t)
 	publishAccepted(t, ctx, pub, "a")
 	await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
 	second, _ := b.Connect(t)
-	serve(t, h, second, s, bus.Options{})
+	serve(t, h, second, s, workflow.Options{})
 	for range 2 {
 		select {
 		case <-answered:
@@ -188,12 +189,12 @@ func loopRepeats(t *testing.T, h Harness) {
 
 func loopCancels(t *testing.T, h Harness) {
 	var looks atomic.Int32
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
 		looks.Add(1)
-		return bus.Result{After: h.AckWait / 4}, nil
+		return workflow.Result{After: h.AckWait / 4}, nil
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	publishAccepted(t, ctx, conn, "b")
 	raw, err := events.Encode(events.Event[events.Cancelling]{
@@ -231,8 +232,8 @@ func loopCancels(t *testing.T, h Harness) {
 
 func loopAlone(t *testing.T, h Harness) {
 	var serving, begun, waited [2]atomic.Int32
-	instance := func(n int) bus.Service {
-		s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	instance := func(n int) workflow.Service {
+		s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 			serving[n].Add(1)
 			return validate(ctx, e)
 		})
@@ -246,11 +247,11 @@ func loopAlone(t *testing.T, h Harness) {
 		return s
 	}
 	b, first, ctx := setUp(t, h, instance(0))
-	stop := serve(t, h, first, instance(0), bus.Options{})
+	stop := serve(t, h, first, instance(0), workflow.Options{})
 	publishAccepted(t, ctx, first, "a")
 	await(t, ctx, b, "the first answer", on("reprotect.event.tokyo.a.validation.validated"))
 	second, _ := b.Connect(t)
-	serve(t, h, second, instance(1), bus.Options{})
+	serve(t, h, second, instance(1), workflow.Options{})
 	for i := range 20 {
 		publishAccepted(t, ctx, first, fmt.Sprint("b", i))
 	}

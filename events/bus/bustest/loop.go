@@ -12,6 +12,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/workflow"
 )
 
 var loopTests = []test{
@@ -40,12 +41,12 @@ var loopTests = []test{
 }
 
 // serve runs a service until the test ends or stop is called; stop waits for it.
-func serve(t *testing.T, h Harness, b bus.Broker, s bus.Service, o bus.Options) (stop func()) {
+func serve(t *testing.T, h Harness, b bus.Broker, s workflow.Service, o workflow.Options) (stop func()) {
 	t.Helper()
 	o.AckWait = h.AckWait
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- bus.Run(ctx, b, s, o) }()
+	go func() { done <- workflow.Run(ctx, b, s, o) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, bus.ErrClosed) {
@@ -100,17 +101,17 @@ func on(subject string) func(bus.Received) bool {
 	return func(r bus.Received) bool { return r.Subject == subject }
 }
 
-type validation = bus.Handler[events.Accepted]
+type validation = workflow.Handler[events.Accepted]
 
-func service(h validation) bus.Service {
-	return bus.Service{Name: "validator", Routes: []bus.Route{bus.On(events.TypeAccepted, events.StepValidation, h)}}
+func service(h validation) workflow.Service {
+	return workflow.Service{Name: "validator", Routes: []workflow.Route{workflow.On(events.TypeAccepted, events.StepValidation, h)}}
 }
 
-func validate(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
-	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+func validate(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 }
 
-func setUp(t *testing.T, h Harness, s bus.Service) (Bus, bus.Broker, context.Context) {
+func setUp(t *testing.T, h Harness, s workflow.Service) (Bus, bus.Broker, context.Context) {
 	t.Helper()
 	c := s.Consumer()
 	c.AckWait, c.Pending = h.AckWait, 256
@@ -122,7 +123,7 @@ func setUp(t *testing.T, h Harness, s bus.Service) (Bus, bus.Broker, context.Con
 func loopAnswers(t *testing.T, h Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	r := await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
 	e, err := events.Decode(events.TypeValidated, r.Data)
@@ -164,12 +165,12 @@ func failedFact(t *testing.T, ctx context.Context, b Bus) events.Failed {
 
 func loopGivesUp(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
 		calls.Add(1)
-		return bus.Result{}, errors.New("disk on fire")
+		return workflow.Result{}, errors.New("disk on fire")
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{MaxAttempts: 3})
+	serve(t, h, conn, s, workflow.Options{MaxAttempts: 3})
 	publishAccepted(t, ctx, conn, "a")
 	if dead := deadLetter(t, ctx, b); dead.Reason != "attempts-exhausted" || dead.Attempts != 3 || !strings.Contains(dead.Error, "disk on fire") {
 		t.Errorf("dead letter %+v", dead)
@@ -183,11 +184,11 @@ func loopGivesUp(t *testing.T, h Harness) {
 }
 
 func loopRejects(t *testing.T, h Harness) {
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
-		return bus.Result{}, bus.Reject("8061", "no way", "mount it")
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+		return workflow.Result{}, workflow.Reject("8061", "no way", "mount it")
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	if f := failedFact(t, ctx, b); f.Code != "8061" || f.Message != "no way" || f.Remedy != "mount it" {
 		t.Errorf("failed fact %+v", f)
@@ -198,9 +199,9 @@ func loopRejects(t *testing.T, h Harness) {
 }
 
 func loopPanics(t *testing.T, h Harness) {
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) { panic("boom") })
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) { panic("boom") })
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{MaxAttempts: 2})
+	serve(t, h, conn, s, workflow.Options{MaxAttempts: 2})
 	publishAccepted(t, ctx, conn, "a")
 	if dead := deadLetter(t, ctx, b); !strings.Contains(dead.Error, "boom") {
 		t.Errorf("dead letter %+v", dead)
@@ -208,9 +209,9 @@ func loopPanics(t *testing.T, h Harness) {
 }
 
 func loopEndless(t *testing.T, h Harness) {
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
 		t.Error("the handler was called once more")
-		return bus.Result{}, nil
+		return workflow.Result{}, nil
 	})
 	b, conn, ctx := setUp(t, h, s)
 	publishAccepted(t, ctx, conn, "a")
@@ -221,7 +222,7 @@ func loopEndless(t *testing.T, h Harness) {
 		next(t, ctx, consume(t, ctx, doomed, c))
 		cut()
 	}
-	serve(t, h, conn, s, bus.Options{MaxAttempts: 1})
+	serve(t, h, conn, s, workflow.Options{MaxAttempts: 1})
 	if dead := deadLetter(t, ctx, b); dead.Reason != "attempts-exhausted" || !strings.Contains(dead.Error, "never came to an end") {
 		t.Errorf("dead letter %+v", dead)
 	}
@@ -231,7 +232,7 @@ func loopEndless(t *testing.T, h Harness) {
 func loopMalformed(t *testing.T, h Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	m := message("bad", "request", "accepted")
 	m.Data = []byte(`{"specversion":"1.0","id":"bad/request","source":"/x","type":"io.reprotect.accepted.v9","site":"tokyo","case":"bad","step":"request","data":{}}`)
 	publish(t, ctx, conn, m)
@@ -245,7 +246,7 @@ func loopMalformed(t *testing.T, h Harness) {
 func loopWrongSubject(t *testing.T, h Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	raw, err := events.Encode(accepted("a"))
 	if err != nil {
 		t.Fatal(err)
@@ -259,20 +260,20 @@ func loopWrongSubject(t *testing.T, h Harness) {
 }
 
 func loopRefuses(t *testing.T, h Harness) {
-	refuse := func(e events.Header, original []byte, err error) bus.Draft {
-		return bus.Fact(events.TypeRefused, "", events.Refused{
+	refuse := func(e events.Header, original []byte, err error) workflow.Draft {
+		return workflow.Fact(events.TypeRefused, "", events.Refused{
 			Problems: []events.Problem{{Code: "x", Message: err.Error()}}, Original: string(original),
 		}).For("tokyo", events.Token(e.ID), e.ID)
 	}
-	s := bus.Service{Name: "validator", Routes: []bus.Route{
-		bus.OnCommand(events.TypeRequest, func(_ context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+	s := workflow.Service{Name: "validator", Routes: []workflow.Route{
+		workflow.OnCommand(events.TypeRequest, func(_ context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
 			c := events.Case{Machines: []events.Machine{{Name: e.Data.Machines[0].Name, Item: "/items/1", Architecture: "classic"}}}
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", "good", e.ID)}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", "good", e.ID)}}, nil
 		}, refuse),
-		bus.OnUnknownCommand(refuse),
+		workflow.OnUnknownCommand(refuse),
 	}}
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publish(t, ctx, conn,
 		bus.Message{Subject: "reprotect.command.request", ID: "one", Data: []byte("{")},
 		bus.Message{Subject: "reprotect.command.explode", ID: "two", Data: []byte(`{}`)},
@@ -286,23 +287,23 @@ func loopRefuses(t *testing.T, h Harness) {
 }
 
 func loopReports(t *testing.T, h Harness) {
-	woken := make(chan bus.Wait, 1)
+	woken := make(chan workflow.Wait, 1)
 	var answered events.Header
-	s := bus.Service{Name: "guard", Routes: []bus.Route{
-		bus.On(events.TypeAccepted, "", func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := workflow.Service{Name: "guard", Routes: []workflow.Route{
+		workflow.On(events.TypeAccepted, "", func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 			if e.Wait.Looks == 0 {
-				return bus.Result{After: h.AckWait / 4, Note: "known"}, nil
+				return workflow.Result{After: h.AckWait / 4, Note: "known"}, nil
 			}
 			answered = e.Header
 			select {
 			case woken <- e.Wait:
 			default:
 			}
-			return bus.Result{}, nil
+			return workflow.Result{}, nil
 		}),
 	}}
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	select {
 	case w := <-woken:
@@ -312,9 +313,9 @@ func loopReports(t *testing.T, h Harness) {
 	case <-ctx.Done():
 		t.Fatal("not woken")
 	}
-	violated := bus.Fact(events.TypeViolated, "", events.Violated{Code: "x", What: "w", Endangers: "e", Do: "d"})
+	violated := workflow.Fact(events.TypeViolated, "", events.Violated{Code: "x", What: "w", Endangers: "e", Do: "d"})
 	for _, number := range []int{3, 3, 1} {
-		if err := bus.Report(ctx, conn, s.Name, answered, number, violated, time.Now()); err != nil {
+		if err := workflow.Report(ctx, conn, s.Name, answered, number, violated, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -336,19 +337,19 @@ func loopReports(t *testing.T, h Harness) {
 
 func loopWaits(t *testing.T, h Harness) {
 	var mu sync.Mutex
-	var looks []bus.Wait
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	var looks []workflow.Wait
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		looks = append(looks, e.Wait)
 		if e.Wait.Looks < 2 {
-			waiting := bus.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
-			return bus.Result{Publish: []bus.Draft{waiting}, After: h.AckWait / 4, Note: strings.Repeat("n", e.Wait.Looks+1)}, nil
+			waiting := workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
+			return workflow.Result{Publish: []workflow.Draft{waiting}, After: h.AckWait / 4, Note: strings.Repeat("n", e.Wait.Looks+1)}, nil
 		}
 		return validate(ctx, e)
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	publishAccepted(t, ctx, conn, "a")
 	r := await(t, ctx, b, "the answer", on("reprotect.event.tokyo.a.validation.validated"))
 	if e, err := events.Decode(events.TypeValidated, r.Data); err != nil || e.Position != 4 {
@@ -356,7 +357,7 @@ func loopWaits(t *testing.T, h Harness) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	want := []bus.Wait{{}, {Looks: 1, Note: "n", Position: 2}, {Looks: 2, Note: "nn", Position: 3}}
+	want := []workflow.Wait{{}, {Looks: 1, Note: "n", Position: 2}, {Looks: 2, Note: "nn", Position: 3}}
 	if !slices.Equal(looks, want) {
 		t.Errorf("looks %+v, want %+v", looks, want)
 	}
@@ -373,7 +374,7 @@ func loopWaits(t *testing.T, h Harness) {
 
 func loopDecided(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		calls.Add(1)
 		return validate(ctx, e)
 	})
@@ -381,7 +382,7 @@ func loopDecided(t *testing.T, h Harness) {
 	publish(t, ctx, conn, message("a", "validation", "rejected"))
 	publishAccepted(t, ctx, conn, "a")
 	publishAccepted(t, ctx, conn, "b")
-	serve(t, h, conn, s, bus.Options{Concurrency: 1})
+	serve(t, h, conn, s, workflow.Options{Concurrency: 1})
 	await(t, ctx, b, "the next case", on("reprotect.event.tokyo.b.validation.validated"))
 	for _, r := range b.Log(t) {
 		if r.Subject == "reprotect.event.tokyo.a.validation.validated" {

@@ -15,6 +15,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/workflow"
 )
 
 func tooLarge(t *testing.T, h Harness) {
@@ -69,21 +70,21 @@ func wakeSizes(t *testing.T, h Harness) {
 // loopLongNote answers each look of a handler from here, so that what lies between two of them can be chosen.
 func loopLongNote(t *testing.T, h Harness) {
 	type answer struct {
-		result bus.Result
+		result workflow.Result
 		err    error
 	}
-	looks, answers := make(chan bus.Event[events.Accepted]), make(chan answer)
-	s := service(func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	looks, answers := make(chan workflow.Event[events.Accepted]), make(chan answer)
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		select {
 		case looks <- e:
 		case <-ctx.Done():
-			return bus.Result{}, ctx.Err()
+			return workflow.Result{}, ctx.Err()
 		}
 		select {
 		case a := <-answers:
 			return a.result, a.err
 		case <-ctx.Done():
-			return bus.Result{}, ctx.Err()
+			return workflow.Result{}, ctx.Err()
 		}
 	})
 	b, first, ctx := setUp(t, h, s)
@@ -104,12 +105,12 @@ func loopLongNote(t *testing.T, h Harness) {
 			t.Fatalf("no look %s", when)
 		}
 	}
-	leave := func(note string) { answers <- answer{result: bus.Result{After: h.AckWait / 4, Note: note}} }
+	leave := func(note string) { answers <- answer{result: workflow.Result{After: h.AckWait / 4, Note: note}} }
 	note := noise(120 << 10)
 	one, two, three := "1"+note, "2"+note, "3"+note
 
 	doomed, cut := b.Connect(t)
-	serve(t, h, doomed, s, bus.Options{})
+	serve(t, h, doomed, s, workflow.Options{})
 	m := message("a", "request", "accepted")
 	m.Data, m.Headers = raw, nil
 	publish(t, ctx, first, m)
@@ -120,20 +121,20 @@ func loopLongNote(t *testing.T, h Harness) {
 	look("after a retry", 1, one)
 	cut()
 
-	stop := serve(t, h, first, s, bus.Options{})
+	stop := serve(t, h, first, s, workflow.Options{})
 	look("after its process died", 1, one)
 	leave(two)
 	stop()
 	second, _ := b.Connect(t)
-	serve(t, h, second, s, bus.Options{})
+	serve(t, h, second, s, workflow.Options{})
 	look("after a restart", 2, two)
-	answers <- answer{err: bus.Reject("8061", "no retention drive", "mount it")}
+	answers <- answer{err: workflow.Reject("8061", "no retention drive", "mount it")}
 
 	dead := deadLetter(t, ctx, b)
 	if string(dead.Original) != string(raw) || len(dead.Headers) != 0 {
 		t.Fatalf("the dead letter keeps %d bytes of %d, and headers %v", len(dead.Original), len(raw), slices.Sorted(maps.Keys(dead.Headers)))
 	}
-	if err := bus.Requeue(ctx, second, dead, time.Now()); err != nil {
+	if err := workflow.Requeue(ctx, second, dead, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	look("requeued", 0, "")
@@ -145,12 +146,12 @@ func loopLongNote(t *testing.T, h Harness) {
 func loopNoteTooLong(t *testing.T, h Harness) {
 	for what, note := range map[string]string{"by the bus": noise(2 << 20), "by any": strings.Repeat("n", 9<<20)} {
 		var calls atomic.Int32
-		s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
+		s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
 			calls.Add(1)
-			return bus.Result{After: h.AckWait / 4, Note: note}, nil
+			return workflow.Result{After: h.AckWait / 4, Note: note}, nil
 		})
 		b, conn, ctx := setUp(t, h, s)
-		stop := serve(t, h, conn, s, bus.Options{})
+		stop := serve(t, h, conn, s, workflow.Options{})
 		publishAccepted(t, ctx, conn, "a")
 		if dead := deadLetter(t, ctx, b); dead.Reason != "rejected" || dead.Attempts != 1 || !strings.Contains(dead.Error, "too large for the bus") {
 			t.Errorf("%s: dead letter of reason %s after %d attempts: %s", what, dead.Reason, dead.Attempts, dead.Error)
@@ -181,17 +182,17 @@ func (n narrow) Publish(ctx context.Context, m bus.Message) error {
 func loopUnpublishable(t *testing.T, h Harness) {
 	var calls atomic.Int32
 	answer := events.Validated{}
-	s := service(func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+	s := service(func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 		calls.Add(1)
 		a := answer
 		a.Case = e.Data.Case
-		return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", a)}}, nil
+		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", a)}}, nil
 	})
 	for name, size := range map[string]int{"by the limit of events": 300 << 10, "by the bus": 2000} {
 		calls.Store(0)
 		answer.Findings = []events.Finding{{Evidence: strings.Repeat("x", size)}}
 		b, conn, ctx := setUp(t, h, s)
-		stop := serve(t, h, narrow{conn, "reprotect.event.tokyo.a.validation.validated"}, s, bus.Options{})
+		stop := serve(t, h, narrow{conn, "reprotect.event.tokyo.a.validation.validated"}, s, workflow.Options{})
 		publishAccepted(t, ctx, conn, "a")
 		if dead := deadLetter(t, ctx, b); dead.Reason != "rejected" || dead.Attempts != 1 || !strings.Contains(dead.Error, "bytes") {
 			t.Errorf("%s: dead letter %+v", name, dead)
@@ -207,11 +208,11 @@ func loopUnpublishable(t *testing.T, h Harness) {
 }
 
 func loopNoRoom(t *testing.T, h Harness) {
-	s := service(func(context.Context, bus.Event[events.Accepted]) (bus.Result, error) {
-		return bus.Result{}, bus.Reject("8061", strings.Repeat("no way ", 1000), "mount it")
+	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+		return workflow.Result{}, workflow.Reject("8061", strings.Repeat("no way ", 1000), "mount it")
 	})
 	b, conn, ctx := setUp(t, h, s)
-	serve(t, h, conn, s, bus.Options{})
+	serve(t, h, conn, s, workflow.Options{})
 	e := accepted("a")
 	e.Data.Case.Machines[0].Item = strings.Repeat("x", events.MaxSize-2000)
 	raw, err := events.Encode(e)

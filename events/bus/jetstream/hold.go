@@ -57,7 +57,7 @@ func (c *Conn) newest(ctx context.Context, question string, body []byte) (r bus.
 
 // Hold implements bus.Broker. A holder that cannot reach the server for 7 seconds counts as one no longer; 3 seconds
 // after that somebody else can take its place.
-func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
+func (c *Conn) Lease(ctx context.Context, service string) (context.Context, func(), error) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {

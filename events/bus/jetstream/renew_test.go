@@ -62,7 +62,7 @@ func woken(t *testing.T, c *Conn, within time.Duration) []string {
 			return got
 		}
 		got = append(got, string(d.Received().Data))
-		if err := d.Settle(ctx); err != nil {
+		if err := d.Ack(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/services/workflow"
 )
 
 var validator = bus.Consumer{Service: "validator", Filters: []string{"reprotect.event.*.*.request.accepted"}, AckWait: 2 * time.Second, Pending: 64}
@@ -57,7 +58,7 @@ func receive(t *testing.T, b bus.Broker, c bus.Consumer, n int) []string {
 			t.Fatalf("after %v: %v", got, err)
 		}
 		got = append(got, string(d.Received().Data))
-		if err := d.Settle(ctx); err != nil {
+		if err := d.Ack(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,13 +124,13 @@ func TestRunOutlivesTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := bus.Service{Name: "validator", Routes: []bus.Route{bus.On(events.TypeAccepted, events.StepValidation, looksTwice)}}
+	s := workflow.Service{Name: "validator", Routes: []workflow.Route{workflow.On(events.TypeAccepted, events.StepValidation, looksTwice)}}
 	c := connect(t, first)
 	setUp(t, c, s.Consumer())
 
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- bus.Run(ctx, c, s, bus.Options{AckWait: 2 * time.Second}) }()
+	go func() { ended <- workflow.Run(ctx, c, s, workflow.Options{AckWait: 2 * time.Second}) }()
 	t.Cleanup(stop)
 
 	publish(t, c, acceptedFact(t, "before"))
@@ -156,12 +157,12 @@ func TestRunOutlivesTheServer(t *testing.T) {
 }
 
 // looksTwice waits once, so that a wake-up is pending, then decides.
-func looksTwice(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+func looksTwice(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 	if e.Wait.Looks == 0 {
-		waiting := bus.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
-		return bus.Result{Publish: []bus.Draft{waiting}, After: 2 * time.Second}, nil
+		waiting := workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
+		return workflow.Result{Publish: []workflow.Draft{waiting}, After: 2 * time.Second}, nil
 	}
-	return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 }
 
 func acceptedFact(t *testing.T, caseID string) bus.Message {

@@ -132,16 +132,16 @@ func (d *delivery) Received() bus.Received {
 	return r
 }
 
-// Settle implements bus.Delivery. The server makes it durable within 100 ms; a crash in between delivers again.
-func (d *delivery) Settle(context.Context) error { return d.msg.Ack() }
+// Ack implements bus.Delivery. The server makes it durable within 100 ms; a crash in between delivers again.
+func (d *delivery) Ack(context.Context) error { return d.msg.Ack() }
 
 // Retry implements bus.Delivery.
 func (d *delivery) Retry(_ context.Context, after time.Duration) error {
 	return d.msg.NakWithDelay(after)
 }
 
-// Bury implements bus.Delivery.
-func (d *delivery) Bury(ctx context.Context, dead bus.Message) error {
+// DeadLetter implements bus.Delivery.
+func (d *delivery) DeadLetter(ctx context.Context, dead bus.Message) error {
 	if err := d.conn.Publish(ctx, dead); err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}

@@ -135,8 +135,8 @@ func (d *delivery) expire() {
 // Received implements bus.Delivery.
 func (d *delivery) Received() bus.Received { return d.r }
 
-// Settle implements bus.Delivery.
-func (d *delivery) Settle(ctx context.Context) error {
+// Ack implements bus.Delivery.
+func (d *delivery) Ack(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -171,8 +171,8 @@ func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
 	})
 }
 
-// Bury implements bus.Delivery.
-func (d *delivery) Bury(ctx context.Context, dead bus.Message) error {
+// DeadLetter implements bus.Delivery.
+func (d *delivery) DeadLetter(ctx context.Context, dead bus.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ const lapse = 10 * time.Second
 type holder struct{ gone chan struct{} }
 
 // Hold implements bus.Broker.
-func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
+func (c *Conn) Lease(ctx context.Context, service string) (context.Context, func(), error) {
 	for {
 		mine := &holder{make(chan struct{})}
 		var other *holder

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/services/workflow"
 )
 
 // skewed runs a test for clocks that agree, and for one of this machine that is ahead of Azure's and behind it.
@@ -30,13 +30,13 @@ func skewed(t *testing.T, f func(t *testing.T, p *sbpeer.Peer)) {
 func TestSkewedClocksLoseNothing(t *testing.T) {
 	skewed(t, func(t *testing.T, p *sbpeer.Peer) {
 		var calls atomic.Int32
-		stop := run(t, connect(t, p), bus.Service{Name: "validator", Routes: []bus.Route{
-			bus.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		stop := run(t, connect(t, p), workflow.Service{Name: "validator", Routes: []workflow.Route{
+			workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 				calls.Add(1)
 				if e.Attempt == 1 {
-					return bus.Result{}, errors.New("not yet")
+					return workflow.Result{}, errors.New("not yet")
 				}
-				return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 			}),
 		}})
 		c := connect(t, p)
@@ -82,7 +82,7 @@ func TestNoLapsedDelivery(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Settle(t.Context()); err != nil {
+			if err := d.Ack(t.Context()); err != nil {
 				t.Errorf("%s, attempt %d: %v", d.Received().Subject, d.Received().Attempt, err)
 			}
 		}

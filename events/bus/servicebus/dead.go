@@ -49,7 +49,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 			return dead, nil
 		}
 		e.Data.Original = r.Data
-		dead.Data, err = bus.EncodeDead(e)
+		dead.Data, err = events.EncodeDead(e)
 		dead.ID, dead.Published = e.ID, e.Time
 		return dead, err
 	}
@@ -61,7 +61,7 @@ func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, erro
 	dead.ID = fmt.Sprintf("%s/%d/%d", service, r.Sequence, r.Attempt)
 	h := events.Header{ID: dead.ID, Source: "/reprotect/" + service, Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: r.Published.UTC()}
 	var err error
-	dead.Data, err = bus.EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
+	dead.Data, err = events.EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
 	return dead, err
 }
 
@@ -145,14 +145,9 @@ func (c *Conn) readDead(ctx context.Context, service string, q deadQueue, all *[
 	return c.went("read the dead letters of "+service, err)
 }
 
-// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other, and takes the
-// letter of that number away (Dead). When it cannot be taken away the message was delivered all the same, and the error
-// says so.
-func (c *Conn) Requeue(ctx context.Context, number uint64, dead events.Event[events.Dead]) error {
+// RemoveDead takes the dead letter of that number away (Dead), after its message was delivered once more.
+func (c *Conn) RemoveDead(ctx context.Context, number uint64, dead events.Event[events.Dead]) error {
 	service := dead.Data.Service
-	if err := bus.Requeue(ctx, c, dead.Data, time.Now()); err != nil {
-		return err
-	}
 	for _, q := range c.deadOf(service) {
 		done, err := c.removeDead(ctx, number, dead, q)
 		if err != nil {

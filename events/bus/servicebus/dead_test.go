@@ -16,6 +16,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/services/workflow"
 )
 
 func dead(t *testing.T, c *servicebus.Conn) (letters []events.Event[events.Dead]) {
@@ -78,7 +79,7 @@ func TestDeadLettersAreRequeued(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 		broken.Store(false)
-		if err := c.Requeue(t.Context(), numbers(t, c)[letters[0].Data.Subject], letters[0]); err != nil {
+		if err := requeue(t.Context(), c, numbers(t, c)[letters[0].Data.Subject], letters[0]); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(2 * time.Minute)
@@ -91,6 +92,14 @@ func TestDeadLettersAreRequeued(t *testing.T) {
 			t.Errorf("the service has left %+v, %v", lag, err)
 		}
 	})
+}
+
+// requeue does what 'reprotect bus dead requeue' does.
+func requeue(ctx context.Context, c *servicebus.Conn, number uint64, letter events.Event[events.Dead]) error {
+	if err := workflow.Requeue(ctx, c, letter.Data, time.Now()); err != nil {
+		return err
+	}
+	return c.RemoveDead(ctx, number, letter)
 }
 
 // numbers are those of the dead letters, by the subject of what was given up.
@@ -110,7 +119,7 @@ func numbers(t *testing.T, c *servicebus.Conn) map[string]uint64 {
 // A dead letter keeps its number when others go, and one that is not there cannot be taken away.
 func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		stop := run(t, connect(t, p), answering(func(context.Context) error { return bus.Reject("8061", "no way", "mount it") }))
+		stop := run(t, connect(t, p), answering(func(context.Context) error { return workflow.Reject("8061", "no way", "mount it") }))
 		for _, id := range []string{"a", "b", "c"} {
 			publish(t, c, accepted(t, id))
 			<-time.After(time.Minute)
@@ -121,14 +130,14 @@ func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 			t.Fatalf("numbers %v of %d letters", before, len(letters))
 		}
 		first, second := before[letters[0].Data.Subject], before[letters[1].Data.Subject]
-		if err := c.Requeue(t.Context(), first, letters[0]); err != nil {
+		if err := requeue(t.Context(), c, first, letters[0]); err != nil {
 			t.Fatal(err)
 		}
 		delete(before, letters[0].Data.Subject)
 		if after := numbers(t, c); !maps.Equal(after, before) {
 			t.Errorf("the numbers were %v, and are %v", before, after)
 		}
-		if err := c.Requeue(t.Context(), first, letters[0]); err == nil {
+		if err := requeue(t.Context(), c, first, letters[0]); err == nil {
 			t.Error("a dead letter was taken away twice")
 		}
 		other, err := client(t, p).NewReceiverForSubscription(servicebus.TopicEvents, "validator", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
@@ -138,7 +147,7 @@ func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 		if held, err := other.ReceiveMessages(t.Context(), 5, nil); err != nil || len(held) != 2 {
 			t.Fatalf("%d dead letters, %v", len(held), err)
 		}
-		if err := c.Requeue(t.Context(), second, letters[1]); err == nil {
+		if err := requeue(t.Context(), c, second, letters[1]); err == nil {
 			t.Error("a dead letter that somebody else has was taken away")
 		}
 	})
@@ -147,7 +156,7 @@ func TestDeadLettersKeepTheirNumbers(t *testing.T) {
 // What is requeued and given up again at once leaves another dead letter, of the same id. The first one goes, not that.
 func TestWhatFailsAgainAtOnceIsRequeued(t *testing.T) {
 	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		stop := run(t, connect(t, p), answering(func(context.Context) error { return bus.Reject("8061", "no way", "mount it") }))
+		stop := run(t, connect(t, p), answering(func(context.Context) error { return workflow.Reject("8061", "no way", "mount it") }))
 		defer stop()
 		publish(t, c, accepted(t, "a"))
 		<-time.After(time.Minute)
@@ -157,7 +166,7 @@ func TestWhatFailsAgainAtOnceIsRequeued(t *testing.T) {
 			if len(letters) != 1 {
 				t.Fatalf("%d dead letters", len(letters))
 			}
-			if err := c.Requeue(t.Context(), first, letters[0]); err != nil {
+			if err := requeue(t.Context(), c, first, letters[0]); err != nil {
 				t.Fatal(err)
 			}
 			<-time.After(time.Minute)

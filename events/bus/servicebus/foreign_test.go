@@ -12,6 +12,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/services/workflow"
 )
 
 // A bare command of another client, without an id: each try of each service must know it as the same one, or it
@@ -157,14 +158,14 @@ func TestBodiesOfOtherClients(t *testing.T) {
 				if err := next("at first").Retry(t.Context(), time.Second); err != nil {
 					t.Fatal(err)
 				}
-				why, err := bus.EncodeDead(events.Event[events.Dead]{
+				why, err := events.EncodeDead(events.Event[events.Dead]{
 					Header: events.Header{ID: "validator/1/2", Source: "/reprotect/validator", Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: time.Now()},
 					Data:   events.Dead{Service: "validator", Reason: "rejected", Error: "no way", Attempts: 2, Subject: label, Sequence: 1},
 				})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := next("tried again").Bury(t.Context(), bus.Message{Data: why}); err != nil {
+				if err := next("tried again").DeadLetter(t.Context(), bus.Message{Data: why}); err != nil {
 					t.Fatal(err)
 				}
 				var letter events.Event[events.Dead]
@@ -179,7 +180,7 @@ func TestBodiesOfOtherClients(t *testing.T) {
 				if got := string(letter.Data.Original); got != test.want {
 					t.Errorf("the dead letter: %q", got)
 				}
-				if err := conn.Requeue(t.Context(), number, letter); err != nil {
+				if err := requeue(t.Context(), conn, number, letter); err != nil {
 					t.Fatal(err)
 				}
 				next("requeued")
@@ -192,10 +193,10 @@ func TestBodiesOfOtherClients(t *testing.T) {
 func TestALongReasonIsBuriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0
-		service := bus.Service{Name: "executor", Routes: []bus.Route{bus.On(events.TypeRegistered, events.StepSubmission,
-			func(context.Context, bus.Event[events.Registered]) (bus.Result, error) {
+		service := workflow.Service{Name: "executor", Routes: []workflow.Route{workflow.On(events.TypeRegistered, events.StepSubmission,
+			func(context.Context, workflow.Event[events.Registered]) (workflow.Result, error) {
 				handled++
-				return bus.Result{}, bus.Reject("x", strings.Repeat("仮想", 2000), "y")
+				return workflow.Result{}, workflow.Reject("x", strings.Repeat("仮想", 2000), "y")
 			})}}
 		p := peer(t, service.Consumer())
 		conn := connect(t, p)
@@ -215,7 +216,7 @@ func TestALongReasonIsBuriedAtOnce(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_ = bus.Run(ctx, conn, service, bus.Options{}) // ends with its time
+		_ = workflow.Run(ctx, conn, service, workflow.Options{}) // ends with its time
 		letters := 0
 		if err := conn.Dead(t.Context(), []string{"executor"}, func(bus.Received) error { letters++; return nil }); err != nil {
 			t.Fatal(err)

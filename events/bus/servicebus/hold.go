@@ -30,7 +30,7 @@ const (
 // Hold implements bus.Broker. A holder that cannot reach the namespace for 7 seconds counts as one no longer. Where the
 // namespace sees its connection break, somebody else holds the service 7 seconds after that; where its machine is gone
 // without a word, the session's lock of 10 seconds must run out before.
-func (c *Conn) Hold(ctx context.Context, service string) (context.Context, func(), error) {
+func (c *Conn) Lease(ctx context.Context, service string) (context.Context, func(), error) {
 	what := "hold " + service
 	var away, answers bool // what the last asking found
 	for {

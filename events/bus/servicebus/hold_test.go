@@ -38,7 +38,7 @@ func TestNeverTwoHold(t *testing.T) {
 				pace := rand.New(rand.NewPCG(seed, uint64(i)+2))
 				processes.Go(func() {
 					for ctx.Err() == nil {
-						held, release, err := c.Hold(ctx, "executor")
+						held, release, err := c.Lease(ctx, "executor")
 						if err != nil {
 							continue
 						}
@@ -78,7 +78,7 @@ func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := holdPeer(t)
 		first, second := connect(t, p), connect(t, p)
-		_, release, err := first.Hold(t.Context(), "executor")
+		_, release, err := first.Lease(t.Context(), "executor")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 			release()
 			released.Store(time.Now().UnixNano())
 		})
-		_, release, err = second.Hold(t.Context(), "executor")
+		_, release, err = second.Lease(t.Context(), "executor")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestHoldsTellWhetherTheNamespaceAnswers(t *testing.T) {
 		defer cancel()
 		keep := func(c *servicebus.Conn) {
 			for ctx.Err() == nil {
-				if held, release, err := c.Hold(ctx, "executor"); err == nil {
+				if held, release, err := c.Lease(ctx, "executor"); err == nil {
 					<-held.Done()
 					release()
 				}

@@ -14,6 +14,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
+	"reprotect.example/services/workflow"
 )
 
 // bubble is a peer in virtual time with one service, and a connection to it.
@@ -26,13 +27,13 @@ func bubble(t *testing.T, f func(t *testing.T, p *sbpeer.Peer, c *servicebus.Con
 }
 
 // validator answers accepted with validated; whatever handle does comes first.
-func answering(handle func(context.Context) error) bus.Service {
-	return bus.Service{Name: "validator", Routes: []bus.Route{
-		bus.On(events.TypeAccepted, events.StepValidation, func(ctx context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+func answering(handle func(context.Context) error) workflow.Service {
+	return workflow.Service{Name: "validator", Routes: []workflow.Route{
+		workflow.On(events.TypeAccepted, events.StepValidation, func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 			if err := handle(ctx); err != nil {
-				return bus.Result{}, err
+				return workflow.Result{}, err
 			}
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 		}),
 	}}
 }
@@ -58,12 +59,12 @@ func accepted(t *testing.T, caseID string) bus.Message {
 }
 
 // run runs a service until the returned function is called.
-func run(t *testing.T, c bus.Broker, s bus.Service) (stop func()) {
+func run(t *testing.T, c bus.Broker, s workflow.Service) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
 		for ctx.Err() == nil { // as the supervisor does
-			if err := bus.Run(ctx, c, s, bus.Options{MaxAttempts: 3}); err != nil {
+			if err := workflow.Run(ctx, c, s, workflow.Options{MaxAttempts: 3}); err != nil {
 				t.Logf("run: %v", err)
 				<-time.After(time.Second)
 			}
@@ -269,7 +270,7 @@ func TestADrainLocksNothing(t *testing.T) {
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- bus.Run(ctx, connect(t, p), service, bus.Options{Concurrency: 1}) }()
+		go func() { ended <- workflow.Run(ctx, connect(t, p), service, workflow.Options{Concurrency: 1}) }()
 		publish(t, c, accepted(t, "a"))
 		<-begun
 		cancel()

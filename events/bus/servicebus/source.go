@@ -151,7 +151,7 @@ func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMess
 		return d
 	}
 	// A rule lets more pass than a filter: what no filter wants is none of this service's.
-	if err := d.Settle(s.open); err != nil && s.open.Err() == nil {
+	if err := d.Ack(s.open); err != nil && s.open.Err() == nil {
 		s.conn.log.Warn("message that is not wanted was not settled", zap.String("service", s.spec.Service), zap.Error(err))
 	}
 	return nil
@@ -206,8 +206,8 @@ type delivery struct {
 // Received implements bus.Delivery.
 func (d *delivery) Received() bus.Received { return d.received }
 
-// Settle implements bus.Delivery.
-func (d *delivery) Settle(ctx context.Context) error {
+// Ack implements bus.Delivery.
+func (d *delivery) Ack(ctx context.Context) error {
 	return d.settle(ctx, "settle", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
 		return d.receiver.CompleteMessage(ctx, m, nil)
 	})
@@ -240,11 +240,11 @@ func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return d.Settle(ctx)
+	return d.Ack(ctx)
 }
 
-// Bury implements bus.Delivery: the message goes to the dead letters of its subscription or queue, with the reason.
-func (d *delivery) Bury(ctx context.Context, dead bus.Message) error {
+// DeadLetter implements bus.Delivery: the message goes to the dead letters of its subscription or queue, with the reason.
+func (d *delivery) DeadLetter(ctx context.Context, dead bus.Message) error {
 	options := deadLetter(dead)
 	return d.settle(ctx, "bury", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
 		return d.receiver.DeadLetterMessage(ctx, m, options)

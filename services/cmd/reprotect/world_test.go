@@ -23,6 +23,7 @@ import (
 	"reprotect.example/services/lab"
 	"reprotect.example/services/lab/scenario"
 	"reprotect.example/services/notifier"
+	"reprotect.example/services/workflow"
 )
 
 // Services that serve one site only have subscriptions of their own: 'bus setup' makes them, 'bus status' and 'bus
@@ -77,7 +78,7 @@ func TestTheBusOfOneSite(t *testing.T) {
 			buried := make(chan struct{})
 			ended := make(chan error, 1)
 			go func() {
-				ended <- bus.Run(ctx, b.Broker, s, bus.Options{Observe: func(_, _, how string, _ time.Duration) {
+				ended <- workflow.Run(ctx, b.Broker, s, workflow.Options{Observe: func(_, _, how string, _ time.Duration) {
 					if how == "buried" {
 						close(buried)
 					}

@@ -23,6 +23,7 @@ import (
 	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
+	"reprotect.example/services/workflow"
 )
 
 // Targets lists the services by the names that --target takes, in the order of the pipeline.
@@ -36,7 +37,7 @@ func Targets() []string {
 
 type target struct {
 	name string
-	make func(sites map[string]site, served []string, o outside) (s bus.Service, beside func(context.Context))
+	make func(sites map[string]site, served []string, o outside) (s workflow.Service, beside func(context.Context))
 }
 
 // outside is what a service needs that does more than answer messages: beside is what it does.
@@ -55,33 +56,33 @@ func (o outside) broker() bus.Broker {
 }
 
 var targets = []target{
-	{"validator", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+	{"validator", func(sites map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		return restrict(validator.New(each(sites, site.validator), served, o.stories(), time.Now), served), func(context.Context) {}
 	}},
-	{"datastore", answers(func(sites map[string]site, _ []string) bus.Service {
+	{"datastore", answers(func(sites map[string]site, _ []string) workflow.Service {
 		return datastore.New(each(sites, site.datastore), time.Now)
 	})},
-	{"agentwatcher", answers(func(sites map[string]site, _ []string) bus.Service {
+	{"agentwatcher", answers(func(sites map[string]site, _ []string) workflow.Service {
 		return agentwatcher.New(each(sites, site.agentwatcher), time.Now)
 	})},
-	{"executor", answers(func(sites map[string]site, _ []string) bus.Service {
+	{"executor", answers(func(sites map[string]site, _ []string) workflow.Service {
 		return executor.New(each(sites, site.executor), time.Now)
 	})},
-	{"notifier", answers(func(map[string]site, []string) bus.Service { return notifier.New() })},
-	{"guard", func(sites map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+	{"notifier", answers(func(map[string]site, []string) workflow.Service { return notifier.New() })},
+	{"guard", func(sites map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		here := maps.Clone(sites)
 		maps.DeleteFunc(here, func(_ string, s site) bool { return s.elsewhere })
 		g := guard.New(each(here, site.guard), o.broker(), time.Now, o.trouble)
 		return restrict(g.Service(), served), g.Run
 	}},
-	{"journal", func(_ map[string]site, served []string, o outside) (bus.Service, func(context.Context)) {
+	{"journal", func(_ map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		return restrict(keepsJournal(o), served), func(context.Context) {}
 	}},
 }
 
 // answers is for services that only answer messages.
-func answers(make func(map[string]site, []string) bus.Service) func(map[string]site, []string, outside) (bus.Service, func(context.Context)) {
-	return func(sites map[string]site, served []string, _ outside) (bus.Service, func(context.Context)) {
+func answers(make func(map[string]site, []string) workflow.Service) func(map[string]site, []string, outside) (workflow.Service, func(context.Context)) {
+	return func(sites map[string]site, served []string, _ outside) (workflow.Service, func(context.Context)) {
 		return restrict(make(sites, served), served), func(context.Context) {}
 	}
 }
@@ -94,7 +95,7 @@ func each[T any](sites map[string]site, of func(site) T) map[string]T {
 	return result
 }
 
-func restrict(s bus.Service, served []string) bus.Service {
+func restrict(s workflow.Service, served []string) workflow.Service {
 	s.Sites = served
 	return s
 }
@@ -290,7 +291,7 @@ func watchBus(ctx context.Context, o Options, b *Bus) {
 
 // supervise runs one service for ever: a subscription that breaks is taken up again, one that is missing is made
 // where this account may make it. What exists is left as it is: changing it is for 'reprotect bus setup'.
-func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
+func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 	pause := firstPause
 	if s.Alone && s.StandBy == nil {
 		s = tellsWhetherItServes(s, o.Health)
@@ -298,7 +299,7 @@ func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 	for {
 		o.Health.Set(s.Name, nil)
 		begun := time.Now()
-		err := bus.Run(ctx, b.Broker, s, bus.Options{Log: o.Log, Observe: o.Observe})
+		err := workflow.Run(ctx, b.Broker, s, workflow.Options{Log: o.Log, Observe: o.Observe})
 		if ctx.Err() != nil {
 			o.Log.Info("service stopped", zap.String("service", s.Name))
 			return
@@ -322,7 +323,7 @@ func supervise(ctx context.Context, o Options, b *Bus, s bus.Service) {
 
 // tellsWhetherItServes lets a service of which one process serves at a time say on /ready that this one stands by: that
 // is no trouble, and the process that starts beside another in an update is as ready as it can be.
-func tellsWhetherItServes(s bus.Service, h Health) bus.Service {
+func tellsWhetherItServes(s workflow.Service, h Health) workflow.Service {
 	begin := s.Begin
 	s.StandBy = func() {
 		h.Set(s.Name, telemetry.Note("stands by: another process serves, and this one goes on when that stops"))

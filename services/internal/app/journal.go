@@ -12,6 +12,7 @@ import (
 
 	"reprotect.example/events/bus"
 	"reprotect.example/services/journal"
+	"reprotect.example/services/workflow"
 )
 
 // journalFile is where a process that keeps the journal has it, under dataDir. It can be deleted at any time: on NATS
@@ -59,10 +60,10 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 
 // keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the
 // log, in a file of its own. Whoever takes over reads first what it has missed, so that its log has the order of the bus.
-func keepsJournal(o outside) bus.Service {
+func keepsJournal(o outside) workflow.Service {
 	keep := func(ctx context.Context, r bus.Received) func() error { return o.journal.Hand(ctx, r) }
-	return bus.Service{
-		Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(keep)},
+	return workflow.Service{
+		Name: "journal", Alone: true, Routes: []workflow.Route{workflow.Everything(keep)},
 		StandBy: func() {
 			o.journal.serves.Store(false)
 			o.health(errors.New("stands by: one process at a time keeps the journal, and this one does not. Ask the other; this one goes on when that stops"))

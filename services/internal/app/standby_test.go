@@ -6,9 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/memory"
 	"reprotect.example/services/internal/telemetry"
+	"reprotect.example/services/workflow"
 )
 
 // Of two processes one serves; the other says on /ready that it stands by, and is ready all the same.
@@ -19,8 +19,8 @@ func TestAStandBySaysSo(t *testing.T) {
 		serve := func() (*telemetry.Health, context.CancelFunc) {
 			h := telemetry.NewHealth()
 			ctx, stop := context.WithCancel(t.Context())
-			s := tellsWhetherItServes(bus.Service{Name: "executor", Alone: true}, h)
-			running.Go(func() { _ = bus.Run(ctx, b.Connect(), s, bus.Options{}) }) // ends with ctx
+			s := tellsWhetherItServes(workflow.Service{Name: "executor", Alone: true}, h)
+			running.Go(func() { _ = workflow.Run(ctx, b.Connect(), s, workflow.Options{}) }) // ends with ctx
 			synctest.Wait()
 			return h, stop
 		}

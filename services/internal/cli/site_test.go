@@ -18,6 +18,7 @@ import (
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/preflight"
+	"reprotect.example/services/workflow"
 )
 
 var now = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
@@ -26,72 +27,72 @@ var now = time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC)
 const prepared = "CHG0012345"
 
 // validator stands for all services: it takes a request and carries each machine to the end that its name says.
-func validator() bus.Service {
-	accept := func(_ context.Context, e bus.Event[events.Request]) (bus.Result, error) {
+func validator() workflow.Service {
+	accept := func(_ context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
 		if strings.HasPrefix(e.ID, "r-1") {
-			return bus.Result{}, nil
+			return workflow.Result{}, nil
 		}
-		var r bus.Result
+		var r workflow.Result
 		for _, m := range e.Data.Machines {
 			if strings.HasPrefix(m.Name, "ghost") {
-				return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{
+				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{
 					Code: "machine.unknown", Place: m.Name, Message: "The vault holds no machine of that name.", Remedy: "Look the name up in the vault.",
 				}}}).For("tokyo", events.Token(e.ID), e.ID)}}, nil
 			}
 			c := events.Case{Machines: []events.Machine{{Name: m.Name, Item: "/i", Architecture: "modernized", OS: "linux"}}, DryRun: e.Data.DryRun, RequestedBy: e.Data.RequestedBy}
-			r.Publish = append(r.Publish, bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", events.Token(e.ID+"-"+m.Name), e.ID))
+			r.Publish = append(r.Publish, workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", events.Token(e.ID+"-"+m.Name), e.ID))
 		}
 		return r, nil
 	}
-	refuse := func(e events.Header, _ []byte, err error) bus.Draft {
-		return bus.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{Code: "x", Message: err.Error()}}}).For("tokyo", events.Token(e.ID), e.ID)
+	refuse := func(e events.Header, _ []byte, err error) workflow.Draft {
+		return workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{Code: "x", Message: err.Error()}}}).For("tokyo", events.Token(e.ID), e.ID)
 	}
-	return bus.Service{Name: "validator", Routes: []bus.Route{
-		bus.OnCommand(events.TypeRequest, accept, refuse),
-		bus.OnCommand(events.TypeCancel, func(_ context.Context, e bus.Event[events.Cancel]) (bus.Result, error) {
+	return workflow.Service{Name: "validator", Routes: []workflow.Route{
+		workflow.OnCommand(events.TypeRequest, accept, refuse),
+		workflow.OnCommand(events.TypeCancel, func(_ context.Context, e workflow.Event[events.Cancel]) (workflow.Result, error) {
 			if e.Data.Case == "r-1-web01" {
-				return bus.Result{}, bus.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
+				return workflow.Result{}, workflow.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
 			}
 			data := events.Cancelled{Case: events.Case{Machines: []events.Machine{{Name: "app01", Item: "/i", Architecture: "modernized"}}}, Reason: e.Data.Reason}
-			drafts := []bus.Draft{bus.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1")}
+			drafts := []workflow.Draft{workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1")}
 			switch e.Data.Case {
 			case "r-1": // a request that becomes a case in this very moment
 				data.Case.Reason = prepared
 				drafts = append(drafts,
-					bus.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{{Machine: "app01", State: "not-started"}}}).For("tokyo", "r-1", "r-1"),
-					bus.Fact(events.TypeAccepted, "", events.Accepted{Case: data.Case}).For("tokyo", "r-1-app01", "r-1"),
-					bus.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", "r-1-app01", "r-1"))
+					workflow.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{{Machine: "app01", State: "not-started"}}}).For("tokyo", "r-1", "r-1"),
+					workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: data.Case}).For("tokyo", "r-1-app01", "r-1"),
+					workflow.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", "r-1-app01", "r-1"))
 			case "r-1-db01": // it had been started
-				drafts = append(drafts, bus.Fact(events.TypeCancelled, events.StepReplication, data).For("tokyo", e.Data.Case, "r-1"))
+				drafts = append(drafts, workflow.Fact(events.TypeCancelled, events.StepReplication, data).For("tokyo", e.Data.Case, "r-1"))
 			default:
-				drafts = append(drafts, bus.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", e.Data.Case, "r-1"))
+				drafts = append(drafts, workflow.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", e.Data.Case, "r-1"))
 			}
-			return bus.Result{Publish: drafts}, nil
+			return workflow.Result{Publish: drafts}, nil
 		}, refuse),
-		bus.OnCommand(events.TypeRetry, func(_ context.Context, e bus.Event[events.Retry]) (bus.Result, error) {
+		workflow.OnCommand(events.TypeRetry, func(_ context.Context, e workflow.Event[events.Retry]) (workflow.Result, error) {
 			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
 		}, refuse),
-		bus.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e bus.Event[events.Accepted]) (bus.Result, error) {
+		workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
 			if e.Data.Case.Reason == prepared {
-				return bus.Result{}, nil
+				return workflow.Result{}, nil
 			}
 			if strings.HasPrefix(e.Data.Case.Machines[0].Name, "bad") {
-				return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: e.Data.Case, Problems: []events.Problem{{
+				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: e.Data.Case, Problems: []events.Problem{{
 					Code: "machine.failed-over", Place: e.Data.Case.Machines[0].Name, Message: "It was never failed over.", Remedy: "Fail it over first.",
 				}}})}}, nil
 			}
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 		}),
-		bus.On(events.TypeValidated, events.StepReplication, func(_ context.Context, e bus.Event[events.Validated]) (bus.Result, error) {
+		workflow.On(events.TypeValidated, events.StepReplication, func(_ context.Context, e workflow.Event[events.Validated]) (workflow.Result, error) {
 			if e.Data.Case.Reason == prepared {
-				return bus.Result{}, nil
+				return workflow.Result{}, nil
 			}
 			done := events.Completed{Case: e.Data.Case}
 			for _, m := range e.Data.Case.Machines {
 				done.Machines = append(done.Machines, events.ProtectedState{Machine: m.Name, Item: m.Item, Since: now})
 			}
-			return bus.Result{Publish: []bus.Draft{bus.Fact(events.TypeCompleted, "", done)}}, nil
+			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeCompleted, "", done)}}, nil
 		}),
 	}}
 }
@@ -123,7 +124,9 @@ func startSite(t testing.TB, dir string) *site {
 func (s *site) serve(t testing.TB) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- bus.Run(ctx, s.conn, validator(), bus.Options{Now: func() time.Time { return now }}) }()
+	go func() {
+		ended <- workflow.Run(ctx, s.conn, validator(), workflow.Options{Now: func() time.Time { return now }})
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"reprotect.example/events/bus"
+	"reprotect.example/services/workflow"
 )
 
 func TestLogger(t *testing.T) {
@@ -56,7 +56,7 @@ func get(t *testing.T, h http.Handler, path string) (int, string) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
-	options := bus.Options{Observe: m.Observe}
+	options := workflow.Options{Observe: m.Observe}
 	options.Observe("validator", "command.request", "done", 20*time.Millisecond)
 	options.Observe("validator", "command.request", "done", 30*time.Millisecond)
 	options.Observe("executor", "registered", "retried", 2*time.Second)

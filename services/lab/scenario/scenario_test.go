@@ -46,7 +46,7 @@ func TestLoad(t *testing.T) {
 }
 
 func TestWholeSite(t *testing.T) {
-	s, err := Load("../../../../scripts/scenarios/whole-site.yaml", 1)
+	s, err := Load("../../../scripts/scenarios/whole-site.yaml", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

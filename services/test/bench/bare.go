@@ -88,7 +88,7 @@ func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, next
 			}
 			subject := next(body.N, r.Subject)
 			if subject == "" || conn.Publish(ctx, bus.Message{Subject: subject, Data: r.Data}) == nil {
-				_ = d.Settle(ctx) // comes again otherwise
+				_ = d.Ack(ctx) // comes again otherwise
 			}
 		})
 	}

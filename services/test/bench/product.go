@@ -21,6 +21,7 @@ import (
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/validator"
+	"reprotect.example/services/workflow"
 )
 
 // vault answers at once, from memory.
@@ -131,19 +132,19 @@ func (w world) defaults() validator.Defaults {
 }
 
 // services are the five, on vaults that answer at once: what is submitted is protected at the next look.
-func (w world) services() []bus.Service {
+func (w world) services() []workflow.Service {
 	failedOver, protected := vault{look: w.before}, vault{look: w.after}
 	inv := inventory(w.inventory)
 	site := checks.Site{NetworkPath: "vpn"}
 	now := func() time.Time { return w.before.Taken.Add(time.Second) } // the facts stay fresh
-	execute := func(v vault) bus.Service {
+	execute := func(v vault) workflow.Service {
 		return executor.New(map[string]executor.Site{"bench": {
 			Vault: v, Inventory: inv, Checks: site, Look: waitLook, AgentWait: time.Hour, JobWait: time.Hour,
 		}}, now)
 	}
 	executing := execute(failedOver)
 	executing.Routes[1] = execute(protected).Routes[1] // who follows sees the machines protected
-	return []bus.Service{
+	return []workflow.Service{
 		validator.New(map[string]validator.Site{"bench": {Vault: failedOver, Inventory: inv, Checks: site, Defaults: w.defaults(), Look: waitLook}}, nil, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: waitLook}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: waitLook}}, time.Now),
@@ -153,7 +154,7 @@ func (w world) services() []bus.Service {
 }
 
 // serve runs services until stop.
-func serve(ctx context.Context, conn *jetstream.Conn, services []bus.Service) (stop func(), err error) {
+func serve(ctx context.Context, conn *jetstream.Conn, services []workflow.Service) (stop func(), err error) {
 	var consumers []bus.Consumer
 	for _, s := range services {
 		consumers = append(consumers, s.Consumer())
@@ -164,7 +165,7 @@ func serve(ctx context.Context, conn *jetstream.Conn, services []bus.Service) (s
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	for _, s := range services {
-		running.Go(func() { _ = bus.Run(ctx, conn, s, bus.Options{}) }) // an end before its time shows as cases that stay out
+		running.Go(func() { _ = workflow.Run(ctx, conn, s, workflow.Options{}) }) // an end before its time shows as cases that stay out
 	}
 	return func() {
 		cancel()

@@ -13,6 +13,7 @@ import (
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbpeer"
 	"reprotect.example/events/bus/servicebus/sbtest"
+	"reprotect.example/services/workflow"
 )
 
 // serviceBus measures the pipeline on the stand-in for Service Bus, over TCP and the real SDK: cases a second and
@@ -41,10 +42,10 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 	for _, p := range []float64{0.5, 0.99} {
 		figure(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
 	}
-	keeps := bus.Service{Name: "journal", Alone: true, Routes: []bus.Route{bus.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
+	keeps := workflow.Service{Name: "journal", Alone: true, Routes: []workflow.Route{workflow.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
 	for _, of := range []struct {
 		name     string
-		services []bus.Service
+		services []workflow.Service
 	}{
 		{"pipeline", w.services()[:4]}, {"with notifier", w.services()}, {"with notifier and journal", append(w.services(), keeps)},
 	} {
@@ -66,7 +67,7 @@ const (
 )
 
 // idle measures what Azure bills while nothing is asked for.
-func idle(ctx context.Context, services []bus.Service) error {
+func idle(ctx context.Context, services []workflow.Service) error {
 	peer, conn, stop, err := standIn(ctx, services)
 	if err != nil {
 		return err
@@ -111,7 +112,7 @@ func (b billing) emit() {
 }
 
 // standIn starts services on a namespace of their own, with what else reads there.
-func standIn(ctx context.Context, services []bus.Service, others ...bus.Consumer) (peer *sbpeer.Peer, conn *servicebus.Conn, stop func(), err error) {
+func standIn(ctx context.Context, services []workflow.Service, others ...bus.Consumer) (peer *sbpeer.Peer, conn *servicebus.Conn, stop func(), err error) {
 	peer = sbpeer.New(sbpeer.Options{})
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -138,13 +139,13 @@ func standIn(ctx context.Context, services []bus.Service, others ...bus.Consumer
 		return nil, nil, nil, err
 	}
 	for _, service := range services {
-		running.Go(func() { _ = bus.Run(ctx, conn, service, bus.Options{}) }) // an end before its time shows as cases that stay out
+		running.Go(func() { _ = workflow.Run(ctx, conn, service, workflow.Options{}) }) // an end before its time shows as cases that stay out
 	}
 	return peer, conn, stop, nil
 }
 
 // onStandIn runs services on a namespace of their own, and cases through them.
-func onStandIn(ctx context.Context, w world, services []bus.Service, cases int) (s sample, billed billing, err error) {
+func onStandIn(ctx context.Context, w world, services []workflow.Service, cases int) (s sample, billed billing, err error) {
 	reader := bus.Consumer{Service: "bench", Filters: []string{"reprotect.event.*.*.replication.completed"}}
 	peer, conn, end, err := standIn(ctx, services, reader)
 	if err != nil {
@@ -167,7 +168,7 @@ func onStandIn(ctx context.Context, w world, services []bus.Service, cases int) 
 			if err != nil {
 				return
 			}
-			_ = d.Settle(ctx) // else it comes again, and is counted twice
+			_ = d.Ack(ctx) // else it comes again, and is counted twice
 			_, caseID, _, _, _ := events.SplitFact(d.Received().Subject)
 			number, _, _ := strings.Cut(strings.TrimPrefix(caseID, "b"), "--")
 			if n, err := strconv.Atoi(number); err == nil {

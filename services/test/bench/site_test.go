@@ -26,6 +26,7 @@ import (
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/validator"
+	"reprotect.example/services/workflow"
 )
 
 // Real timings of Site Recovery, from recordings.
@@ -120,7 +121,7 @@ func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 	}
 	begun := time.Now()
 	now, inv, site := time.Now, askedFor(w.inventory), checks.Site{NetworkPath: "vpn"}
-	services := []bus.Service{
+	services := []workflow.Service{
 		validator.New(map[string]validator.Site{"bench": {Vault: azure, Inventory: inv, Checks: site, Defaults: validator.Defaults{LogStorageAccount: vault.LogStorage()}, Look: waitLook}}, nil, nil, now),
 		datastore.New(map[string]datastore.Site{"bench": {Vault: azure, Inventory: inv, Look: waitLook}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: azure, AgentWait: 20 * time.Minute, Look: waitLook}}, now),
@@ -133,7 +134,7 @@ func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, s := range services {
-		running.Go(func() { _ = bus.Run(ctx, b.Connect(), s, bus.Options{Concurrency: 16}) }) // an end before its time shows as cases that stay out
+		running.Go(func() { _ = workflow.Run(ctx, b.Connect(), s, workflow.Options{Concurrency: 16}) }) // an end before its time shows as cases that stay out
 	}
 	var request events.Request
 	for _, m := range w.scenario.Machines {

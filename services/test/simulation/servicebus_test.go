@@ -215,14 +215,14 @@ type fragile struct {
 	link *azureLink
 }
 
-func (f fragile) Settle(ctx context.Context) error {
-	return f.link.do(func() error { return f.Delivery.Settle(ctx) })
+func (f fragile) Ack(ctx context.Context) error {
+	return f.link.do(func() error { return f.Delivery.Ack(ctx) })
 }
 
 func (f fragile) Retry(ctx context.Context, after time.Duration) error {
 	return f.link.do(func() error { return f.Delivery.Retry(ctx, after) })
 }
 
-func (f fragile) Bury(ctx context.Context, dead bus.Message) error {
-	return f.link.do(func() error { return f.Delivery.Bury(ctx, dead) })
+func (f fragile) DeadLetter(ctx context.Context, dead bus.Message) error {
+	return f.link.do(func() error { return f.Delivery.DeadLetter(ctx, dead) })
 }

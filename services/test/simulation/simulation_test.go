@@ -34,6 +34,7 @@ import (
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/validator"
+	"reprotect.example/services/workflow"
 )
 
 var (
@@ -282,7 +283,7 @@ func (w *world) newClient(t *testing.T) *asr.Client {
 }
 
 // services builds each service anew, as a start of its process does.
-func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
+func (w *world) services(t *testing.T, p *process) map[string]workflow.Service {
 	if p.Client = w.client; p.Client == nil {
 		p.Client = w.newClient(t)
 	}
@@ -292,7 +293,7 @@ func (w *world) services(t *testing.T, p *process) map[string]bus.Service {
 		MasterTarget:      map[string]string{"windows": "MT-WIN-01", "linux": "MT-LINUX-01"},
 		LogStorageAccount: w.vault.LogStorage(),
 	}
-	return map[string]bus.Service{
+	return map[string]workflow.Service{
 		"validator": validator.New(map[string]validator.Site{"tokyo": {
 			Vault: p, Inventory: inventory, Checks: checks.Site{NetworkPath: "vpn"}, Defaults: defaults, Look: look}}, nil, whole{p.conn}, time.Now),
 		"datastore":    datastore.New(map[string]datastore.Site{"tokyo": {Vault: p, Inventory: inventory, Look: look}}, time.Now),
@@ -382,7 +383,7 @@ func (w *world) live(ctx context.Context, t *testing.T, name string, dice *dice)
 		}
 		cancel()
 	}()
-	if err := bus.Run(ctx, p.conn, w.services(t, p)[name], bus.Options{Jitter: dice.float, Concurrency: 4}); err != nil && !errors.Is(err, bus.ErrClosed) && !w.busMayBeAway {
+	if err := workflow.Run(ctx, p.conn, w.services(t, p)[name], workflow.Options{Jitter: dice.float, Concurrency: 4}); err != nil && !errors.Is(err, bus.ErrClosed) && !w.busMayBeAway {
 		t.Errorf("%s: %v", name, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -14,6 +15,7 @@ import (
 	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/journalclient"
+	"reprotect.example/services/workflow"
 )
 
 // Options of New. Closing the bus calls Close.
@@ -94,7 +96,10 @@ func (b azureBus) count(ctx context.Context, s cli.Status) (cli.Status, error) {
 }
 
 func (b azureBus) Requeue(ctx context.Context, number uint64, letter events.Event[events.Dead]) error {
-	return b.o.Conn.Requeue(ctx, number, letter)
+	if err := workflow.Requeue(ctx, b.o.Conn, letter.Data, time.Now()); err != nil {
+		return err
+	}
+	return b.o.Conn.RemoveDead(ctx, number, letter)
 }
 
 func (b azureBus) Close() { b.o.Close() }

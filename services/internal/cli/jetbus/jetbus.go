@@ -10,6 +10,7 @@ import (
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/cli"
+	"reprotect.example/services/workflow"
 )
 
 // New makes a connection the bus of the commands; streams says what SetUp makes. Closing it closes the connection.
@@ -76,7 +77,7 @@ func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
 }
 
 func (b jetBus) Requeue(ctx context.Context, _ uint64, letter events.Event[events.Dead]) error {
-	return bus.Requeue(ctx, b.Conn, letter.Data, time.Now())
+	return workflow.Requeue(ctx, b.Conn, letter.Data, time.Now())
 }
 
 // Topology says what SetUp makes, for people and in the server's own form.

@@ -1,4 +1,4 @@
-package bus
+package workflow
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 )
 
 // Event is an event as a handler sees it.
@@ -21,7 +22,7 @@ type Event[T any] struct {
 	Attempt  int       // 1 at the first delivery
 	Received time.Time // when the broker stored it, or the event's own time
 	// Stands looks up what Mark needs (Broker.Stands); nil in the tests of handlers that look for no marks.
-	Stands func(ctx context.Context, subject string) (m Received, found bool, err error)
+	Stands func(ctx context.Context, subject string) (m bus.Received, found bool, err error)
 }
 
 // Mark returns the newest mark of that type in the case of an event. For the mark of another case, give that to the
@@ -158,7 +159,7 @@ type Route struct {
 
 // incoming is a message with the wrapping of a wake-up taken off.
 type incoming struct {
-	Received
+	bus.Received
 	wait Wait
 	kept func() error // what keep of Everything has returned
 }
@@ -216,7 +217,7 @@ func OnCommand[T any](t events.Type[T], h Handler[T], refuse func(e events.Heade
 		kind: t.Kind, step: events.StepRequest,
 		filters: func([]string) []string { return []string{events.CommandSubject(t.Kind)} },
 		handle: func(ctx context.Context, in incoming, l *loop) (events.Header, Result, error) {
-			e, err := events.ParseCommand(t, in.Data, in.Headers, CommandID(in.Received))
+			e, err := events.ParseCommand(t, in.Data, in.Headers, bus.CommandID(in.Received))
 			if err != nil {
 				return e.Header, Result{Publish: []Draft{refuse(e.Header, in.Data, err)}}, nil
 			}
@@ -232,7 +233,7 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 	return Route{
 		filters: func([]string) []string { return []string{events.SubjectCommands + ".>"} },
 		handle: func(_ context.Context, in incoming, _ *loop) (events.Header, Result, error) {
-			h := events.Header{ID: CommandID(in.Received)}
+			h := events.Header{ID: bus.CommandID(in.Received)}
 			err := &Rejection{
 				Code: "command.unknown", Message: fmt.Sprintf("nothing answers commands on %s", in.Subject),
 				Remedy: "Publish on " + events.SubjectCommands + ".request, .cancel or .retry.",
@@ -246,7 +247,7 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 // Everything leads every message as it came to who keeps them: commands, facts and notifications of these sites. Keep
 // takes one message after the other, in the order of their delivery, and returns what waits until it is kept; of those
 // many wait at once. What could not be kept is brought again, for as long as it takes, and then stands behind others.
-func Everything(keep func(ctx context.Context, r Received) (kept func() error)) Route {
+func Everything(keep func(ctx context.Context, r bus.Received) (kept func() error)) Route {
 	return Route{
 		filters: func(sites []string) []string {
 			if len(sites) == 0 {
@@ -281,15 +282,6 @@ func Everything(keep func(ctx context.Context, r Received) (kept func() error)) 
 	}
 }
 
-// CommandID is the id of a command that came bare: the one that the publisher gave the message, or the adapter, else the
-// sequence in the event log.
-func CommandID(r Received) string {
-	if r.ID != "" {
-		return r.ID
-	}
-	return fmt.Sprintf("r%d", r.Sequence)
-}
-
 // malformed marks an event that cannot be read; a retry would not help.
 type malformed struct{ error }
 
@@ -315,12 +307,12 @@ func perSite(sites []string, rest string) []string {
 }
 
 // Consumer is the durable subscription that the service needs.
-func (s Service) Consumer() Consumer {
+func (s Service) Consumer() bus.Consumer {
 	var filters []string
 	for _, r := range s.Routes {
 		filters = append(filters, r.filters(s.Sites)...)
 	}
-	c := Consumer{Service: s.durable(), Filters: apart(filters), InOrder: s.inOrder()}
+	c := bus.Consumer{Service: s.durable(), Filters: apart(filters), InOrder: s.inOrder()}
 	if s.All {
 		c.Narrow, c.Filters = c.Filters, apart(append(filters, perSite(s.Sites, "*.*.*")...))
 	}
@@ -333,7 +325,7 @@ func apart(filters []string) []string {
 	slices.Sort(filters)
 	filters = slices.Compact(filters)
 	return slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
-		return slices.ContainsFunc(filters, func(g string) bool { return g != f && Match(g, f) })
+		return slices.ContainsFunc(filters, func(g string) bool { return g != f && bus.Match(g, f) })
 	})
 }
 
@@ -348,7 +340,7 @@ func (s Service) durable() string {
 
 func (s Service) route(subject string) (Route, bool) {
 	i := slices.IndexFunc(s.Routes, func(r Route) bool {
-		return slices.ContainsFunc(r.filters(s.Sites), func(f string) bool { return Match(f, subject) })
+		return slices.ContainsFunc(r.filters(s.Sites), func(f string) bool { return bus.Match(f, subject) })
 	})
 	if i < 0 {
 		return Route{}, false

@@ -1,4 +1,4 @@
-package bus
+package workflow
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 )
 
 // position numbers what is published for a case; it goes on where the last wake-up left it.
@@ -29,20 +30,20 @@ func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts
 // from 1 on: the same number is the same event again, which the bus drops as far back as it remembers.
 //
 // An error means that it may not have been published; a *Rejection that it never can be.
-func Report(ctx context.Context, b Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
+func Report(ctx context.Context, b bus.Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
 	return publish(ctx, b, service, answered, answered.Position+number, d, now)
 }
 
-func publish(ctx context.Context, b Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
+func publish(ctx context.Context, b bus.Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
 	m, err := message(service, d, answered, position, now)
 	if err != nil {
 		return unpublishable(err)
 	}
 	err = b.Publish(ctx, m)
 	switch {
-	case err == nil, errors.Is(err, ErrDecided):
+	case err == nil, errors.Is(err, bus.ErrDecided):
 		return nil
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, bus.ErrTooLarge):
 		return unpublishable(err)
 	}
 	return fmt.Errorf("publish %s: %w", m.ID, err)
@@ -52,14 +53,14 @@ func publish(ctx context.Context, b Broker, service string, answered events.Head
 func unpublishable(err error) error {
 	r := &Rejection{Code: "internal", Message: "the answer cannot be published: " + err.Error()}
 	var invalid *events.Invalid
-	if errors.Is(err, ErrTooLarge) || errors.As(err, &invalid) {
+	if errors.Is(err, bus.ErrTooLarge) || errors.As(err, &invalid) {
 		r.Code, r.Remedy = "event.too-large", "Ask for fewer machines at once."
 	}
 	return r
 }
 
 // message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
-func message(service string, d Draft, answered events.Header, position int, now time.Time) (Message, error) {
+func message(service string, d Draft, answered events.Header, position int, now time.Time) (bus.Message, error) {
 	h := events.Header{
 		Site: answered.Site, Case: answered.Case, Request: answered.Request,
 		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: now.UTC(),
@@ -69,11 +70,11 @@ func message(service string, d Draft, answered events.Header, position int, now 
 		h.Site, h.Case, h.Request = d.site, d.caseID, d.request
 	}
 	if h.Site == "" || h.Case == "" {
-		return Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
+		return bus.Message{}, fmt.Errorf("%s answers %s, which names no site or no case", d.kind.Name, answered.ID)
 	}
 	h.Subject = h.Case
 	h.Source = "/reprotect/" + h.Site + "/" + service
-	m := Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
+	m := bus.Message{Subject: events.FactSubject(h.Site, h.Case, d.step, d.kind.Name)}
 	switch {
 	case d.kind.Role == events.Notification:
 		h.ID = h.Case + "/notification/" + strings.ReplaceAll(strings.TrimPrefix(answered.ID, h.Case+"/"), "/", "-")

@@ -1,15 +1,15 @@
-package bus
+package workflow
 
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 )
 
-func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string, cause error) error {
+func (l *loop) bury(ctx context.Context, d bus.Delivery, in incoming, reason string, cause error) error {
 	data := events.Dead{
 		Service: l.service.durable(), Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
 		Subject: in.Subject, Headers: in.Headers, Original: in.Data, ID: in.ID, Sequence: in.Sequence,
@@ -19,34 +19,22 @@ func (l *loop) bury(ctx context.Context, d Delivery, in incoming, reason string,
 		ID: id, Source: "/reprotect/" + l.service.Name,
 		Type: events.TypeDead.CloudType(), DataSchema: events.TypeDead.Schema(), Time: l.o.Now().UTC(),
 	}
-	raw, err := EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
+	raw, err := events.EncodeDead(events.Event[events.Dead]{Header: h, Data: data})
 	if err != nil {
 		return err
 	}
-	return d.Bury(ctx, Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
-}
-
-// EncodeDead writes a dead letter. Of an original that is too large to be kept whole it keeps the beginning, and its
-// error says so.
-func EncodeDead(e events.Event[events.Dead]) ([]byte, error) {
-	if over := len(e.Data.Original) - events.MaxSize/2; over > 0 { // base64 grows it by a third
-		e.Data.Original = e.Data.Original[:events.MaxSize/2]
-		if !strings.Contains(e.Data.Error, cutMark) {
-			e.Data.Error += fmt.Sprintf(" (the last %d "+cutMark+")", over)
-		}
-	}
-	return events.Encode(e)
+	return d.DeadLetter(ctx, bus.Message{Subject: events.DeadSubject(l.service.Name), ID: id, Data: raw})
 }
 
 // Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
-func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) error {
-	if strings.Contains(dead.Error, cutMark) {
+func Requeue(ctx context.Context, b bus.Broker, dead events.Dead, now time.Time) error {
+	if dead.Cut() {
 		return fmt.Errorf("the message on %s was too large to be kept whole: publish it anew", dead.Subject)
 	}
-	in := incoming{Received: Received{
-		Message:  Message{Subject: dead.Subject, ID: dead.ID, Headers: dead.Headers, Data: dead.Original},
+	in := bus.Received{
+		Message:  bus.Message{Subject: dead.Subject, ID: dead.ID, Headers: dead.Headers, Data: dead.Original},
 		Sequence: dead.Sequence, Published: now,
-	}}
+	}
 	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
 	// Its waits are others than those of the first time, which a broker may remember.
 	m, err := wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())})
@@ -55,6 +43,3 @@ func Requeue(ctx context.Context, b Broker, dead events.Dead, now time.Time) err
 	}
 	return b.Wake(ctx, dead.Service, key, now, m)
 }
-
-// cutMark is in the error of a dead letter whose original is not whole.
-const cutMark = "bytes of the original are cut"

@@ -1,4 +1,4 @@
-package bus
+package workflow
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 )
 
 // Options of Run. The zero value is fit for production.
@@ -72,7 +73,7 @@ func Backoff(attempt int, jitter float64) time.Duration {
 // Run delivers messages to the service's handlers until ctx ends; then it takes no more, lets those under way
 // finish within the grace, and returns nil. It fails only when the subscription cannot be made or the
 // connection is closed for good.
-func Run(ctx context.Context, b Broker, s Service, o Options) error {
+func Run(ctx context.Context, b bus.Broker, s Service, o Options) error {
 	o = o.withDefaults()
 	if !s.Alone {
 		return run(ctx, context.WithoutCancel(ctx), b, s, o)
@@ -85,7 +86,7 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrClosed), errors.Is(err, ErrMissing), errors.Is(err, ErrNotPermitted):
+		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrMissing), errors.Is(err, bus.ErrNotPermitted):
 			return fmt.Errorf("%s: hold: %w", s.Name, err)
 		case err != nil:
 			o.Log.Warn("the service cannot be held, will try again", zap.String("service", s.Name), zap.Error(err))
@@ -110,10 +111,10 @@ func Run(ctx context.Context, b Broker, s Service, o Options) error {
 }
 
 // hold asks for the service until ctx ends. What is held outlives ctx, for the handlers under way.
-func hold(ctx context.Context, b Broker, service string) (context.Context, func(), error) {
+func hold(ctx context.Context, b bus.Broker, service string) (context.Context, func(), error) {
 	asking, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, giveUp)
-	held, release, err := b.Hold(asking, service)
+	held, release, err := b.Lease(asking, service)
 	if err != nil {
 		giveUp()
 		return nil, nil, err
@@ -139,7 +140,7 @@ func pause(ctx context.Context, d time.Duration) {
 }
 
 // run delivers until ctx ends; handlers may go on as long as held lasts, and when that ends everything stops at once.
-func run(ctx, held context.Context, b Broker, s Service, o Options) error {
+func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	defer context.AfterFunc(held, leave)()
@@ -156,7 +157,7 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 
 	// Handlers outlive ctx by the grace.
 	working, stop := context.WithCancel(held)
-	l := &loop{broker: b, service: s, o: o, source: source, turn: make(chan struct{}, 1), underway: underway{since: map[Delivery]time.Time{}}}
+	l := &loop{broker: b, service: s, o: o, source: source, turn: make(chan struct{}, 1), underway: underway{since: map[bus.Delivery]time.Time{}}}
 	var beating, workers sync.WaitGroup
 	beating.Go(func() { l.heartbeat(working) })
 	defer beating.Wait()
@@ -183,7 +184,7 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 	if ctx.Err() == nil { // closed under us: nothing can be published or settled any more
 		stop()
 		workers.Wait()
-		return fmt.Errorf("%s: %w", s.Name, ErrClosed)
+		return fmt.Errorf("%s: %w", s.Name, bus.ErrClosed)
 	}
 	timer := time.AfterFunc(o.Grace, stop)
 	defer timer.Stop()
@@ -192,17 +193,17 @@ func run(ctx, held context.Context, b Broker, s Service, o Options) error {
 }
 
 type loop struct {
-	broker  Broker
+	broker  bus.Broker
 	service Service
 	o       Options
-	source  Source
+	source  bus.Source
 
 	underway underway
 	turn     chan struct{} // holds the one who takes the next delivery, where they are handed on in order
 }
 
 // take waits for the next delivery. One that is handed on in order is handed on before anybody takes the next.
-func (l *loop) take(ctx, working context.Context) (d Delivery, in incoming, err error) {
+func (l *loop) take(ctx, working context.Context) (d bus.Delivery, in incoming, err error) {
 	if l.service.inOrder() {
 		select {
 		case l.turn <- struct{}{}:
@@ -227,7 +228,7 @@ func (l *loop) endless(in incoming) bool { return in.Attempt > endless*l.o.MaxAt
 
 // process takes one delivery to its end. An error on the way leaves the message unsettled; the broker delivers
 // it again.
-func (l *loop) process(ctx context.Context, d Delivery, in incoming) {
+func (l *loop) process(ctx context.Context, d bus.Delivery, in incoming) {
 	begun := l.o.Now()
 	defer l.underway.remove(d)
 	log := l.o.Log.With(zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Uint64("sequence", in.Sequence))
@@ -238,10 +239,10 @@ func (l *loop) process(ctx context.Context, d Delivery, in incoming) {
 	l.o.Observe(l.service.Name, kind, how, l.o.Now().Sub(begun))
 }
 
-func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
+func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
 	route, ok := l.service.route(in.Subject)
 	if !ok && l.service.All {
-		return "", "passed", d.Settle(ctx)
+		return "", "passed", d.Ack(ctx)
 	}
 	if !ok {
 		return "", "buried", l.bury(ctx, d, in, "malformed", errors.New("no handler for this subject"))
@@ -256,7 +257,7 @@ func (l *loop) answer(ctx context.Context, d Delivery, in incoming, log *zap.Log
 	}
 	kind = route.kind.Name
 	if header.ID == "" {
-		header.ID = CommandID(in.Received)
+		header.ID = bus.CommandID(in.Received)
 	}
 	var rejection *Rejection
 	if failure == nil {
@@ -324,7 +325,7 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, log *zap.Logg
 
 // finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles. A *Rejection
 // says that this can never be done; the message is under way still.
-func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route, h events.Header, r Result) (string, error) {
+func (l *loop) finish(ctx context.Context, d bus.Delivery, in incoming, route Route, h events.Header, r Result) (string, error) {
 	err := l.publish(ctx, in, h, r.Publish)
 	var rejection *Rejection
 	switch {
@@ -334,48 +335,48 @@ func (l *loop) finish(ctx context.Context, d Delivery, in incoming, route Route,
 		return "retried", errors.Join(err, d.Retry(ctx, Backoff(in.Attempt, l.o.Jitter())))
 	}
 	if r.After <= 0 {
-		return "done", d.Settle(ctx)
+		return "done", d.Ack(ctx)
 	}
 	of := cmp.Or(h.Case, events.Token(h.ID))
 	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
 	wait := Wait{Looks: in.wait.Looks + 1, Note: r.Note, Position: position(in, h) + len(r.Publish), Chain: in.wait.Chain}
-	woken, err := wrap(in, wait)
+	woken, err := wrap(in.Received, wait)
 	if err == nil {
 		woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)
 		err = l.broker.Wake(ctx, l.service.durable(), key, l.o.Now().Add(r.After), woken)
 	}
 	switch {
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, bus.ErrTooLarge):
 		return "", unpublishable(err)
 	case err != nil:
 		return "retried", fmt.Errorf("schedule wake-up: %w", err)
 	}
-	return "waiting", d.Settle(ctx)
+	return "waiting", d.Ack(ctx)
 }
 
 // underway holds the deliveries whose handlers run, so that one ticker can keep them all alive.
 type underway struct {
 	mu    sync.Mutex
-	since map[Delivery]time.Time
+	since map[bus.Delivery]time.Time
 }
 
-func (u *underway) add(d Delivery, now time.Time) {
+func (u *underway) add(d bus.Delivery, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.since[d] = now
 }
 
-func (u *underway) remove(d Delivery) {
+func (u *underway) remove(d bus.Delivery) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.since, d)
 }
 
 // before lists the deliveries that are under way since before t.
-func (u *underway) before(t time.Time) []Delivery {
+func (u *underway) before(t time.Time) []bus.Delivery {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var old []Delivery
+	var old []bus.Delivery
 	for d, since := range u.since {
 		if !since.After(t) {
 			old = append(old, d)
