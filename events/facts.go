@@ -67,14 +67,16 @@ type Validated struct {
 
 // Finding is what one check found (contract.md section 4).
 type Finding struct {
-	Check     string `json:"check"`
-	Machine   string `json:"machine,omitempty"`
-	Status    string `json:"status"` // pass, warn, fail, unknown, skipped, waived
-	Level     string `json:"level"`  // block, warn, info
-	Evidence  string `json:"evidence,omitempty"`
-	Remedy    string `json:"remedy,omitempty"`
-	Reference string `json:"reference,omitempty"`
-	Blocks    bool   `json:"blocks,omitempty"` // this finding stops the case
+	Check   string `json:"check"`
+	Machine string `json:"machine,omitempty"`
+	// Machines are those that it tells of alike, in place of Machine: in a case of more than 16.
+	Machines  []string `json:"machines,omitempty"`
+	Status    string   `json:"status"` // pass, warn, fail, unknown, skipped, waived
+	Level     string   `json:"level"`  // block, warn, info
+	Evidence  string   `json:"evidence,omitempty"`
+	Remedy    string   `json:"remedy,omitempty"`
+	Reference string   `json:"reference,omitempty"` // absent of one that passed or was skipped: the catalogue has it
+	Blocks    bool     `json:"blocks,omitempty"`    // this finding stops the case
 }
 
 // Rejected: a precondition blocks, or no datastore fits. Nothing was changed.

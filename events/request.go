@@ -1,5 +1,8 @@
 package events
 
+// MostTogether is how many machines one case may hold. A replication group has 16 at most in Azure.
+const MostTogether = 100
+
 // Request asks for machines to be reprotected. Machines or Plan is required; everything else has a default
 // from the site's config. A machine's own values beat those of the request, those beat the site's.
 type Request struct {

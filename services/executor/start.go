@@ -280,7 +280,7 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 		problem := checks.Problems(blocking)[0]
 		result, err = s.goOnWithout(func(events.Machine) events.Problem { return problem })
 	default:
-		result, err = s.end(workflow.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: findings, Problems: checks.Problems(blocking)}))
+		result, err = s.end(workflow.Fact(events.TypeRejected, events.StepSubmission, events.Rejected{Case: s.c, Findings: checks.Told(findings), Problems: checks.Problems(checks.Told(blocking))}))
 	}
 	return result, true, err
 }

@@ -159,7 +159,7 @@ func (v *view) share(c Case) {
 		if rankOf(f) == quiet {
 			to = &v.Shared.Folded
 		}
-		i := slices.IndexFunc(*to, func(s shown) bool { return s.finding == f })
+		i := slices.IndexFunc(*to, func(s shown) bool { return same(s.finding, f) })
 		if i < 0 {
 			i = len(*to)
 			*to = append(*to, show(f, v.Lang, fmt.Sprintf("shared-%d", len(v.Shared.Shown)+1)))
@@ -190,7 +190,7 @@ func (v *view) section(c Case, m Machine, n int) section {
 	s.Standing, because = c.standing(m)
 	for _, f := range because {
 		for _, said := range slices.Concat(v.Shared.Shown, s.Shown) {
-			if said.finding == f {
+			if same(said.finding, f) {
 				s.Reasons = append(s.Reasons, reason{say(v.Lang, "demand") + ": " + said.Title, said.ID})
 			}
 		}
@@ -223,6 +223,11 @@ func rankOf(f events.Finding) rank {
 		return notes
 	}
 	return warns
+}
+
+// same says whether two findings tell the same of the same machine.
+func same(a, b events.Finding) bool {
+	return a.Check == b.Check && a.Machine == b.Machine && a.Status == b.Status && a.Level == b.Level && a.Evidence == b.Evidence && a.Remedy == b.Remedy
 }
 
 // show puts a finding in words. What the catalogue does not know has its code for a title.

@@ -52,6 +52,13 @@ func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d 
 		taken[strings.ToLower(item.ID)] = n.place
 		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d, room), item})
 	}
+	if r.Together && len(members) > events.MostTogether {
+		problems = append(problems, events.Problem{
+			Code: "request.too-many-together", Place: "/data/together",
+			Message: fmt.Sprintf("%d machines are to go together, and %d at most may", len(members), events.MostTogether),
+			Remedy:  "Leave together out, so that each machine goes by itself, or ask for them in several requests.",
+		})
+	}
 	if problems != nil {
 		return nil, nil, problems
 	}

@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -166,5 +167,26 @@ func TestAFabricOfTheConfigNarrowsTheNames(t *testing.T) {
 	_, cases, problems := Resolve("r7", events.Request{Machines: names("twin")}, time.Now(), theVault(), Defaults{Fabric: "CS"})
 	if problems != nil || cases["r7--twin"].Machines[0].Architecture != "classic" {
 		t.Errorf("%+v, %+v", cases, problems)
+	}
+}
+
+func TestResolveBoundsWhatGoesTogether(t *testing.T) {
+	t.Parallel()
+	vault := observed.Vault{Name: "vault-tokyo"}
+	var all []string
+	for i := range events.MostTogether + 1 {
+		name := fmt.Sprintf("m%03d", i)
+		vault.Items = append(vault.Items, observed.Item{ID: "/items/" + name, Name: name, Architecture: observed.Modernized})
+		all = append(all, name)
+	}
+	for _, tt := range []struct {
+		together bool
+		machines int
+		cases    int
+	}{{true, events.MostTogether, 1}, {true, events.MostTogether + 1, 0}, {false, events.MostTogether + 1, events.MostTogether + 1}} {
+		ids, _, problems := Resolve("r7", events.Request{Machines: names(all[:tt.machines]...), Together: tt.together}, time.Now(), vault, Defaults{})
+		if len(ids) != tt.cases || (tt.cases == 0) != (len(problems) == 1 && problems[0].Code == "request.too-many-together") {
+			t.Errorf("%d machines, together %v: %d cases, %v", tt.machines, tt.together, len(ids), problems)
+		}
 	}
 }

@@ -152,10 +152,10 @@ func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepte
 		return v.awaitSlots(e, site, blocking), nil
 	case len(blocking) > 0:
 		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
-			Case: c, Findings: findings, Problems: checks.Problems(blocking),
+			Case: c, Findings: checks.Told(findings), Problems: checks.Problems(checks.Told(blocking)),
 		})}}, nil
 	}
-	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: findings})}}, nil
+	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: checks.Told(findings)})}}, nil
 }
 
 const retentionDrive = "retention-drive.present"

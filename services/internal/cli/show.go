@@ -239,8 +239,11 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 			level = cases.Bad
 		}
 		fmt.Fprintf(w, "  %s %s", p.level(level, fmt.Sprintf("%-8s", findingStatus(f))), f.Check)
-		if f.Machine != "" {
+		switch {
+		case f.Machine != "":
 			fmt.Fprintf(w, " (%s)", f.Machine)
+		case len(f.Machines) > 0:
+			fmt.Fprintf(w, " (%s: %s)", plural(len(f.Machines), "machine", "machines"), strings.Join(f.Machines, ", "))
 		}
 		fmt.Fprintln(w)
 		below := []labelled{{"", f.Evidence}}
