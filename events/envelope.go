@@ -14,7 +14,7 @@ import (
 // less room for headers. It holds on every bus, so that a site can change its bus.
 const MaxSize = 248 << 10
 
-// Header holds the CloudEvents attributes of an event (contract.md section 2).
+// Header holds the CloudEvents attributes of an event (contract section 2).
 type Header struct {
 	ID         string    `json:"id"`
 	Source     string    `json:"source"`

@@ -65,7 +65,7 @@ type Validated struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Finding is what one check found (contract.md section 4).
+// Finding is what one check found (contract section 4).
 type Finding struct {
 	Check   string `json:"check"`
 	Machine string `json:"machine,omitempty"`

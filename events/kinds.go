@@ -62,7 +62,7 @@ func (k Kind) Mark() bool {
 // Type ties a kind to the Go type of its data.
 type Type[T any] struct{ Kind }
 
-// The kinds of events, in the order of a case's life. contract.md section 2 is their source.
+// The kinds of events, in the order of a case's life. contract section 2 is their source.
 var (
 	TypeRequest = Type[Request]{Kind{"request", Command, ""}}
 	TypeCancel  = Type[Cancel]{Kind{"cancel", Command, ""}}

@@ -6,6 +6,8 @@ import (
 	"reprotect.example/services/observed"
 )
 
+//go:generate go run ./readme
+
 // Catalogue returns every check, in the order in which they are shown.
 func Catalogue() []Check {
 	return slices.Concat(machineChecks, groupChecks, configurationServerChecks, processServerChecks, networkChecks,

@@ -18,7 +18,7 @@ import (
 	"reprotect.example/events/bus"
 )
 
-// Application properties. Filters and other clients see type, site, case and step (contract.md section 2); subject is
+// Application properties. Filters and other clients see type, site, case and step (contract section 2); subject is
 // the subject that the message has on NATS; the others are this adapter's own.
 const (
 	propKind    = "kind" // command, event, notification

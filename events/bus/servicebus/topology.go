@@ -13,7 +13,7 @@ import (
 	"reprotect.example/events/bus"
 )
 
-// Entities of the namespace. contract.md section 2 names the topics and the subscription for audit.
+// Entities of the namespace. contract section 2 names the topics and the subscription for audit.
 const (
 	TopicEvents        = "reprotect"               // commands and facts
 	TopicNotifications = "reprotect-notifications" // notifications

@@ -149,7 +149,7 @@ func (w *world) launchLab(machines int, speed float64, flags ...string) (p *proc
 	return p, readyLine
 }
 
-// checkReadyLine holds the line against contract.md section 1: other programs read it.
+// checkReadyLine holds the line against contract section 1: other programs read it.
 func checkReadyLine(t *testing.T, text string) {
 	t.Helper()
 	var ready map[string]any
