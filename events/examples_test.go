@@ -139,6 +139,7 @@ var badExamples = map[string]string{
 	"cancelling.bad-unknown-field.json":     "/data/by",
 	"retrying.bad-unknown-field.json":       "/data/by",
 	"waiting.bad-for.json":                  "/data/for",
+	"waiting.bad-items.json":                "/data/items",
 	"waiting.bad-no-next-look.json":         "/data/nextLook",
 	"progressed.bad-percent.json":           "/data/percent",
 	"progressed.bad-fraction.json":          "/data/machines/0/percent",

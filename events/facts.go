@@ -1,6 +1,10 @@
 package events
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Case is the case so far. Every outcome carries it, so that the next service needs no older event.
 type Case struct {
@@ -26,6 +30,35 @@ func (c Case) Names() []string {
 		names[i] = m.Name
 	}
 	return names
+}
+
+// Beside is the item that an event names beside the name of machine i: none where no other machine of the case has that
+// name.
+func (c Case) Beside(i int) string {
+	m := c.Machines[i]
+	if slices.ContainsFunc(c.Machines, func(o Machine) bool { return strings.EqualFold(o.Name, m.Name) && !strings.EqualFold(o.Item, m.Item) }) {
+		return m.Item
+	}
+	return ""
+}
+
+// Find is the machine that an event of the case names, as a place in Machines: by its item, else by its name where only
+// one has it. -1: none, or nobody can say which.
+func (c Case) Find(name, item string) int {
+	if i := slices.IndexFunc(c.Machines, func(m Machine) bool { return item != "" && strings.EqualFold(m.Item, item) }); i >= 0 {
+		return i
+	}
+	found := -1
+	for i, m := range c.Machines {
+		switch {
+		case !strings.EqualFold(m.Name, name):
+		case found >= 0:
+			return -1
+		default:
+			found = i
+		}
+	}
+	return found
 }
 
 // Machine is one machine of a case, with every choice made as far as the case has come.
@@ -69,6 +102,7 @@ type Validated struct {
 type Finding struct {
 	Check   string `json:"check"`
 	Machine string `json:"machine,omitempty"`
+	Item    string `json:"item,omitempty"` // as in Job
 	// Machines are those that it tells of alike, in place of Machine: in a case of more than 16.
 	Machines  []string `json:"machines,omitempty"`
 	Status    string   `json:"status"` // pass, warn, fail, unknown, skipped, waived
@@ -96,6 +130,7 @@ type Placed struct {
 // Placement is the datastore of a machine, and what became of the others.
 type Placement struct {
 	Machine    string             `json:"machine"`
+	Item       string             `json:"item,omitempty"`      // as in Job
 	Datastore  string             `json:"datastore,omitempty"` // empty: none fits
 	Location   string             `json:"location,omitempty"`  // original or alternate
 	Why        string             `json:"why,omitempty"`
@@ -123,6 +158,7 @@ type Registered struct {
 // Agent is the mobility agent of a machine.
 type Agent struct {
 	Machine   string    `json:"machine"`
+	Item      string    `json:"item,omitempty"` // as in Job
 	Version   string    `json:"version,omitempty"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
 }
@@ -136,6 +172,8 @@ type Started struct {
 // Job is a Site Recovery job of a machine.
 type Job struct {
 	Machine string `json:"machine"`
+	// Item is the machine's item in the case, where its name alone does not say which machine it is: Case.Beside.
+	Item    string `json:"item,omitempty"`
 	Job     string `json:"job,omitempty"`     // empty, and not refused: it replicates back already
 	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
 	// Refused says why Azure did not take the submission, while others of the case were started already.
@@ -158,10 +196,12 @@ type Completed struct {
 
 // ProtectedState is a machine that replicates from Azure to on-premises and may fail back (S41).
 type ProtectedState struct {
-	Machine  string    `json:"machine"`
-	Item     string    `json:"item"` // a new one on classic
-	Since    time.Time `json:"since,omitzero"`
-	Location string    `json:"location,omitempty"`
+	Machine string `json:"machine"`
+	Item    string `json:"item"` // from now on: a new one on classic
+	// FormerItem is the machine's item in the case, where Item is another.
+	FormerItem string    `json:"formerItem,omitempty"`
+	Since      time.Time `json:"since,omitzero"`
+	Location   string    `json:"location,omitempty"`
 	// LagSeconds is the age of the last recovery point; absent where Site Recovery does not say.
 	LagSeconds *int `json:"lagSeconds,omitempty"`
 	// Violation is the last thing that the guard reported of the case, if any.
@@ -181,7 +221,8 @@ type Failed struct {
 // MachineState says where one machine stands when a case ends before all are protected.
 type MachineState struct {
 	Machine string `json:"machine"`
-	State   string `json:"state"` // not-started, running, replicating, protected, failed, cancelled
+	Item    string `json:"item,omitempty"` // as in Job
+	State   State  `json:"state"`
 	Job     string `json:"job,omitempty"`
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
@@ -210,8 +251,9 @@ type Retrying struct {
 
 // Waiting: the case stands still for a reason that may pass by itself.
 type Waiting struct {
-	For      string    `json:"for"` // agent, retention-drive, disk-slot, throttle, azure, vcenter, operator, others, …
-	Machines []string  `json:"machines,omitempty"`
+	For      Reason    `json:"for"`
+	Machines []string  `json:"machines,omitempty"` // their names; none: all of the case
+	Items    []string  `json:"items,omitempty"`    // of the machines, in their order, where one's name alone does not say which it is
 	Message  string    `json:"message"`
 	Code     string    `json:"code,omitempty"`
 	Remedy   string    `json:"remedy,omitempty"`
@@ -231,7 +273,8 @@ type Progressed struct {
 // MachineProgress is where one machine stands on its way.
 type MachineProgress struct {
 	Machine     string    `json:"machine"`
-	State       string    `json:"state"`         // as in MachineState
+	Item        string    `json:"item,omitempty"` // as in Job
+	State       State     `json:"state"`
 	Job         string    `json:"job,omitempty"` // the Site Recovery job now; a submission after a failure makes another
 	Task        string    `json:"task,omitempty"`
 	Percent     int       `json:"percent"`
@@ -241,7 +284,7 @@ type MachineProgress struct {
 	ETA         time.Time `json:"eta,omitzero"`   // absent when there is no basis for one
 	Since       time.Time `json:"since,omitzero"` // protected since
 	// Of a machine that failed, or stands still, while others of the case may go on: why, and what to do.
-	For     string `json:"for,omitempty"` // what it waits for, as in Waiting
+	For     Reason `json:"for,omitempty"` // what it waits for
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
 	Remedy  string `json:"remedy,omitempty"`
@@ -251,6 +294,7 @@ type MachineProgress struct {
 type Violated struct {
 	Code      string `json:"code"`
 	Machine   string `json:"machine,omitempty"`
+	Item      string `json:"item,omitempty"` // as in Job
 	What      string `json:"what"`
 	Endangers string `json:"endangers"`
 	Do        string `json:"do"`
@@ -258,9 +302,10 @@ type Violated struct {
 
 // Returned: the failback of a machine has begun, or is done. It stands ready for failback no more (S41).
 type Returned struct {
-	Machine string `json:"machine"`
-	Item    string `json:"item"`
-	State   string `json:"state"` // of the item, in Azure's words
+	Machine    string `json:"machine"`
+	Item       string `json:"item"`                 // now
+	FormerItem string `json:"formerItem,omitempty"` // as in ProtectedState
+	State      string `json:"state"`                // of the item, in Azure's words
 }
 
 // Levels of a notification.

@@ -19,7 +19,7 @@ var (
 	bytes53  = rapid.Int64Range(0, 1<<53-1)
 	flag     = rapid.Bool()
 	location = rapid.SampledFrom([]string{"", "original", "alternate"})
-	state    = rapid.SampledFrom([]string{"not-started", "running", "replicating", "protected", "failed", "cancelled"})
+	state    = rapid.SampledFrom(events.States())
 	names    = rapid.SliceOfN(word, 0, 3)
 	reasons  = rapid.OneOf(rapid.Just(map[string]string(nil)), rapid.MapOfN(codeText, word, 0, 3))
 	moment   = rapid.Custom(func(t *rapid.T) time.Time {
@@ -84,7 +84,7 @@ func problem(t *rapid.T) events.Problem {
 
 func finding(t *rapid.T) events.Finding {
 	return events.Finding{
-		Check: codeText.Draw(t, "check"), Machine: maybe.Draw(t, "machine"),
+		Check: codeText.Draw(t, "check"), Machine: maybe.Draw(t, "machine"), Item: maybe.Draw(t, "item"),
 		Status:   rapid.SampledFrom([]string{"pass", "warn", "fail", "unknown", "skipped", "waived"}).Draw(t, "status"),
 		Level:    rapid.SampledFrom([]string{"block", "warn", "info"}).Draw(t, "level"),
 		Evidence: maybe.Draw(t, "evidence"), Remedy: maybe.Draw(t, "remedy"), Reference: maybe.Draw(t, "reference"), Blocks: flag.Draw(t, "blocks"),
@@ -100,13 +100,13 @@ func verdict(t *rapid.T) events.DatastoreVerdict {
 
 func placement(t *rapid.T) events.Placement {
 	return events.Placement{
-		Machine: word.Draw(t, "machine"), Datastore: maybe.Draw(t, "datastore"), Location: location.Draw(t, "location"), Why: maybe.Draw(t, "why"),
+		Machine: word.Draw(t, "machine"), Item: maybe.Draw(t, "item"), Datastore: maybe.Draw(t, "datastore"), Location: location.Draw(t, "location"), Why: maybe.Draw(t, "why"),
 		Considered: any0(verdict).Draw(t, "considered"),
 	}
 }
 
 func machineState(t *rapid.T) events.MachineState {
-	return events.MachineState{Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Code: maybe.Draw(t, "code"), Message: maybe.Draw(t, "message"),
+	return events.MachineState{Machine: word.Draw(t, "machine"), Item: maybe.Draw(t, "item"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Code: maybe.Draw(t, "code"), Message: maybe.Draw(t, "message"),
 		Since: maybeWhen.Draw(t, "since"), LagSeconds: lag.Draw(t, "lag"), Remedy: maybe.Draw(t, "remedy")}
 }
 
@@ -133,14 +133,14 @@ func placed(t *rapid.T) events.Placed {
 
 func registered(t *rapid.T) events.Registered {
 	return events.Registered{Case: theCase(t), Agents: some(func(t *rapid.T) events.Agent {
-		return events.Agent{Machine: word.Draw(t, "machine"), Version: maybe.Draw(t, "version"), Heartbeat: maybeWhen.Draw(t, "heartbeat")}
+		return events.Agent{Machine: word.Draw(t, "machine"), Item: maybe.Draw(t, "item"), Version: maybe.Draw(t, "version"), Heartbeat: maybeWhen.Draw(t, "heartbeat")}
 	}).Draw(t, "agents")}
 }
 
 func started(t *rapid.T) events.Started {
 	return events.Started{Case: theCase(t), Jobs: some(func(t *rapid.T) events.Job {
 		return events.Job{
-			Machine: word.Draw(t, "machine"), Job: maybe.Draw(t, "job"), Adopted: flag.Draw(t, "adopted"), Again: flag.Draw(t, "again"),
+			Machine: word.Draw(t, "machine"), Item: maybe.Draw(t, "item"), Job: maybe.Draw(t, "job"), Adopted: flag.Draw(t, "adopted"), Again: flag.Draw(t, "again"),
 			Refused: rapid.Ptr(rapid.Custom(problem), true).Draw(t, "refused"),
 		}
 	}).Draw(t, "jobs")}
@@ -152,7 +152,7 @@ func rehearsed(t *rapid.T) events.Rehearsed {
 
 func completed(t *rapid.T) events.Completed {
 	return events.Completed{Case: theCase(t), Machines: some(func(t *rapid.T) events.ProtectedState {
-		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
+		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
 			LagSeconds: lag.Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation")}
 	}).Draw(t, "machines")}
 }
@@ -175,8 +175,8 @@ func cancelled(t *rapid.T) events.Cancelled {
 
 func waiting(t *rapid.T) events.Waiting {
 	return events.Waiting{
-		For:      rapid.SampledFrom([]string{"agent", "retention-drive", "disk-slot", "throttle", "azure", "vcenter", "something-new"}).Draw(t, "for"),
-		Machines: names.Draw(t, "machines"), Message: word.Draw(t, "message"), Code: maybe.Draw(t, "code"), Remedy: maybe.Draw(t, "remedy"),
+		For:      rapid.SampledFrom(append(events.Reasons(), "something-new")).Draw(t, "for"),
+		Machines: names.Draw(t, "machines"), Items: names.Draw(t, "items"), Message: word.Draw(t, "message"), Code: maybe.Draw(t, "code"), Remedy: maybe.Draw(t, "remedy"),
 		Since: moment.Draw(t, "since"), Until: maybeWhen.Draw(t, "until"), NextLook: moment.Draw(t, "nextLook"),
 		Place: rapid.IntRange(0, 1000).Draw(t, "place"),
 	}
@@ -185,20 +185,20 @@ func waiting(t *rapid.T) events.Waiting {
 func progressed(t *rapid.T) events.Progressed {
 	return events.Progressed{Percent: percent.Draw(t, "percent"), Machines: some(func(t *rapid.T) events.MachineProgress {
 		return events.MachineProgress{
-			Machine: word.Draw(t, "machine"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
+			Machine: word.Draw(t, "machine"), Item: maybe.Draw(t, "item"), State: state.Draw(t, "state"), Job: maybe.Draw(t, "job"), Task: maybe.Draw(t, "task"), Percent: percent.Draw(t, "percent"),
 			Replication: rapid.Ptr(percent, true).Draw(t, "replication"), Bytes: bytes53.Draw(t, "bytes"), ETA: maybeWhen.Draw(t, "eta"),
-			Since: maybeWhen.Draw(t, "since"), Rate: bytes53.Draw(t, "rate"), For: rapid.SampledFrom([]string{"", "operator", "agent"}).Draw(t, "for"), Code: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "code"),
+			Since: maybeWhen.Draw(t, "since"), Rate: bytes53.Draw(t, "rate"), For: rapid.SampledFrom([]events.Reason{"", events.ForOperator, events.ForAgent}).Draw(t, "for"), Code: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "code"),
 			Message: maybe.Draw(t, "message"), Remedy: maybe.Draw(t, "remedy"),
 		}
 	}).Draw(t, "machines"), Warnings: any0(problem).Draw(t, "warnings")}
 }
 
 func violated(t *rapid.T) events.Violated {
-	return events.Violated{Code: word.Draw(t, "code"), Machine: maybe.Draw(t, "machine"), What: word.Draw(t, "what"), Endangers: word.Draw(t, "endangers"), Do: word.Draw(t, "do")}
+	return events.Violated{Code: word.Draw(t, "code"), Machine: maybe.Draw(t, "machine"), Item: maybe.Draw(t, "item"), What: word.Draw(t, "what"), Endangers: word.Draw(t, "endangers"), Do: word.Draw(t, "do")}
 }
 
 func returned(t *rapid.T) events.Returned {
-	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), State: word.Draw(t, "state")}
+	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), State: word.Draw(t, "state")}
 }
 
 func note(t *rapid.T) events.Note {

@@ -59,9 +59,9 @@ func outcomes(entries []Entry) []Entry {
 
 // decide takes in the outcome of a step.
 func (c *Case) decide(e Entry) {
-	c.State, c.Step = e.Kind.Name, e.Header.Step
+	c.State, c.Step = events.CaseState(e.Kind.Name), e.Header.Step
 	c.End = e.Kind.Role == events.End
-	c.Good = c.State == events.TypeCompleted.Name || c.State == events.TypeRehearsed.Name
+	c.Good = c.State == events.CaseCompleted || c.State == events.CaseRehearsed
 	if c.Good {
 		c.Percent = 100
 	} else if !c.End {
@@ -82,16 +82,16 @@ func (c *Case) decide(e Entry) {
 		c.carry(d.Case)
 		for _, j := range d.Jobs {
 			m := c.machine(j.Machine)
-			m.Job, m.State = j.Job, MachineRunning
+			m.Job, m.State = j.Job, events.StateRunning
 			switch {
 			case j.Refused != nil:
-				m.State = MachineFailed
+				m.State = events.StateFailed
 				if j.Again {
-					m.State = MachineNotStarted
+					m.State = events.StateNotStarted
 				}
 				m.Code, m.Message, m.Remedy = j.Refused.Code, j.Refused.Message, j.Refused.Remedy
 			case j.Job == "":
-				m.State = MachineReplicating
+				m.State = events.StateReplicating
 			}
 		}
 	case events.Rehearsed:
@@ -100,7 +100,7 @@ func (c *Case) decide(e Entry) {
 		c.carry(d.Case)
 		for _, p := range d.Machines {
 			m := c.machine(p.Machine)
-			m.State, m.Percent, m.Since, m.LagSeconds = MachineProtected, 100, p.Since, p.LagSeconds
+			m.State, m.Percent, m.Since, m.LagSeconds = events.StateProtected, 100, p.Since, p.LagSeconds
 			m.Location = cmp.Or(p.Location, m.Location)
 		}
 	case events.Refused:
@@ -143,7 +143,7 @@ func (c *Case) carry(from events.Case) {
 func (c *Case) machine(name string) *Machine {
 	i := slices.IndexFunc(c.Machines, func(m Machine) bool { return strings.EqualFold(m.Name, name) })
 	if i < 0 {
-		c.Machines = append(c.Machines, Machine{Name: name, State: MachineNotStarted})
+		c.Machines = append(c.Machines, Machine{Name: name, State: events.StateNotStarted})
 		i = len(c.Machines) - 1
 	}
 	return &c.Machines[i]
@@ -165,7 +165,7 @@ func (c *Case) rest(states []events.MachineState) {
 	for _, s := range states {
 		m := c.machine(s.Machine)
 		m.State, m.Code, m.Message, m.Remedy, m.Job = s.State, s.Code, s.Message, s.Remedy, cmp.Or(s.Job, m.Job)
-		if s.State == MachineProtected {
+		if s.State == events.StateProtected {
 			m.Percent, m.Since, m.LagSeconds = 100, s.Since, s.LagSeconds
 		}
 	}
@@ -202,7 +202,7 @@ func (c *Case) report(entries []Entry, last Entry) {
 		return
 	}
 	if cancelling {
-		c.State = StateCancelling
+		c.State = events.CaseCancelling
 		return
 	}
 	if latest == nil || !older(last, *latest) {
@@ -212,18 +212,18 @@ func (c *Case) report(entries []Entry, last Entry) {
 		c.Waiting = standsStill(entries, progressed.Data.(events.Progressed))
 	}
 	told, waits := latest.Data.(events.Waiting)
-	if waits && (c.Waiting == nil || c.Waiting.For != "operator") { // nothing is more urgent than what somebody must mend
+	if waits && (c.Waiting == nil || c.Waiting.For != events.ForOperator) { // nothing is more urgent than what somebody must mend
 		c.Waiting = &told
 	}
 	if latest.Kind == events.TypeWaiting.Kind || c.Waiting != nil {
-		c.State = StateWaiting
+		c.State = events.CaseWaiting
 	}
 }
 
 // standsStill is what a machine of a case stands still for while the others go their way, an operator first. The report
 // that told it says more, where it is among the entries.
 func standsStill(entries []Entry, p events.Progressed) *events.Waiting {
-	i := slices.IndexFunc(p.Machines, func(m events.MachineProgress) bool { return m.For == "operator" })
+	i := slices.IndexFunc(p.Machines, func(m events.MachineProgress) bool { return m.For == events.ForOperator })
 	if i < 0 {
 		i = slices.IndexFunc(p.Machines, func(m events.MachineProgress) bool { return m.For != "" })
 	}

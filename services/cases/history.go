@@ -194,34 +194,36 @@ func waiting(w events.Waiting, now time.Time) string {
 	return text + prefixed(" What to do: ", w.Remedy)
 }
 
-var waitingFor = map[string]string{
-	"agent": "the agent", "retention-drive": "the retention drive", "disk-slot": "a free disk slot",
-	"throttle": "Azure, which asks for slower calls", "azure": "Azure", "vcenter": "vCenter",
-	"turn": "its turn", "job": "another job to end", "operator": "somebody to mend the cause", "cancel": "its job to end",
-	"replication": "its replication to move", "others": "the other machines of the case",
+var waitingFor = map[events.Reason]string{
+	events.ForAgent: "the agent", events.ForRetentionDrive: "the retention drive", events.ForDiskSlot: "a free disk slot",
+	events.ForThrottle: "Azure, which asks for slower calls", events.ForAzure: "Azure", events.ForVCenter: "vCenter",
+	events.ForTurn: "its turn", events.ForJob: "another job to end", events.ForOperator: "somebody to mend the cause", events.ForCancel: "its job to end",
+	events.ForReplication: "its replication to move", events.ForOthers: "the other machines of the case",
 }
 
 // For words what a case waits for.
-func For(code string) string { return cmp.Or(waitingFor[code], strings.ReplaceAll(code, "-", " ")) }
+func For(why events.Reason) string {
+	return cmp.Or(waitingFor[why], strings.ReplaceAll(string(why), "-", " "))
+}
 
 func machineProgress(m events.MachineProgress) string {
-	if m.Message != "" && m.State == MachineFailed {
+	if m.Message != "" && m.State == events.StateFailed {
 		return fmt.Sprintf("%s failed%s: %s", m.Machine, bracket(m.Code), strings.TrimSuffix(m.Message, "."))
 	}
 	return fmt.Sprintf("%s %d %%%s", m.Machine, m.Percent, bracket(Doing(m.State, m.Task, m.Replication)))
 }
 
 // Doing says what a machine is at.
-func Doing(state, task string, replication *int) string {
+func Doing(state events.State, task string, replication *int) string {
 	switch {
-	case state == MachineReplicating && replication != nil:
+	case state == events.StateReplicating && replication != nil:
 		return fmt.Sprintf("initial replication %d %%", *replication)
-	case state == MachineReplicating:
+	case state == events.StateReplicating:
 		return "initial replication"
-	case state == MachineRunning && task != "":
+	case state == events.StateRunning && task != "":
 		return task
 	}
-	return strings.ReplaceAll(state, "-", " ")
+	return strings.ReplaceAll(string(state), "-", " ")
 }
 
 // Duration words a duration as people say it: 45s, 12m, 3h05m, 2d4h.

@@ -18,41 +18,25 @@ import (
 	"reprotect.example/events/bus"
 )
 
-// States of a case beside the names of the events that decide its steps (accepted, validated, placed, registered,
-// started, completed, rehearsed, refused, rejected, failed, cancelled).
-const (
-	StateWaiting    = "waiting"
-	StateCancelling = "cancelling"
-)
-
-// States of a machine, as in events.MachineState.
-const (
-	MachineNotStarted  = "not-started"
-	MachineRunning     = "running"
-	MachineReplicating = "replicating"
-	MachineProtected   = "protected"
-	MachineFailed      = "failed"
-)
-
 // Case is where a case stands.
 type Case struct {
-	ID          string    `json:"id"`
-	Site        string    `json:"site"`
-	Request     string    `json:"request"`
-	State       string    `json:"state"`
-	Step        string    `json:"step"` // the last one decided
-	Percent     int       `json:"percent"`
-	End         bool      `json:"end"`
-	Good        bool      `json:"good"` // ended as it should: completed, or rehearsed
-	Since       time.Time `json:"since,omitzero"`
-	Updated     time.Time `json:"updated,omitzero"`
-	Machines    []Machine `json:"machines"`
-	Together    bool      `json:"together,omitempty"`
-	Plan        string    `json:"plan,omitempty"`
-	DryRun      bool      `json:"dryRun,omitempty"`
-	Reason      string    `json:"reason,omitempty"`
-	RequestedBy string    `json:"requestedBy,omitempty"`
-	RetryOf     string    `json:"retryOf,omitempty"`
+	ID          string           `json:"id"`
+	Site        string           `json:"site"`
+	Request     string           `json:"request"`
+	State       events.CaseState `json:"state"`
+	Step        string           `json:"step"` // the last one decided
+	Percent     int              `json:"percent"`
+	End         bool             `json:"end"`
+	Good        bool             `json:"good"` // ended as it should: completed, or rehearsed
+	Since       time.Time        `json:"since,omitzero"`
+	Updated     time.Time        `json:"updated,omitzero"`
+	Machines    []Machine        `json:"machines"`
+	Together    bool             `json:"together,omitempty"`
+	Plan        string           `json:"plan,omitempty"`
+	DryRun      bool             `json:"dryRun,omitempty"`
+	Reason      string           `json:"reason,omitempty"`
+	RequestedBy string           `json:"requestedBy,omitempty"`
+	RetryOf     string           `json:"retryOf,omitempty"`
 
 	Why    string `json:"why,omitempty"`    // why it ended before all were protected
 	Code   string `json:"code,omitempty"`   // of the error
@@ -69,25 +53,25 @@ type Case struct {
 
 // Machine is where a machine of a case stands.
 type Machine struct {
-	Name         string    `json:"name"`
-	Architecture string    `json:"architecture,omitempty"`
-	OS           string    `json:"os,omitempty"`
-	Datastore    string    `json:"datastore,omitempty"`
-	Location     string    `json:"location,omitempty"`
-	State        string    `json:"state"` // as in events.MachineState
-	Percent      int       `json:"percent"`
-	Task         string    `json:"task,omitempty"`
-	Replication  *int      `json:"replication,omitempty"` // percent of the initial replication
-	Bytes        int64     `json:"bytes,omitempty"`
-	Rate         int64     `json:"bytesPerSecond,omitempty"`
-	ETA          time.Time `json:"eta,omitzero"`
-	Job          string    `json:"job,omitempty"`
-	Since        time.Time `json:"since,omitzero"`       // protected since
-	LagSeconds   *int      `json:"lagSeconds,omitempty"` // age of its last recovery point when the case ended
-	Returned     time.Time `json:"returned,omitzero"`    // its failback was seen then: it stands ready no more
-	Code         string    `json:"code,omitempty"`
-	Message      string    `json:"message,omitempty"`
-	Remedy       string    `json:"remedy,omitempty"`
+	Name         string       `json:"name"`
+	Architecture string       `json:"architecture,omitempty"`
+	OS           string       `json:"os,omitempty"`
+	Datastore    string       `json:"datastore,omitempty"`
+	Location     string       `json:"location,omitempty"`
+	State        events.State `json:"state"`
+	Percent      int          `json:"percent"`
+	Task         string       `json:"task,omitempty"`
+	Replication  *int         `json:"replication,omitempty"` // percent of the initial replication
+	Bytes        int64        `json:"bytes,omitempty"`
+	Rate         int64        `json:"bytesPerSecond,omitempty"`
+	ETA          time.Time    `json:"eta,omitzero"`
+	Job          string       `json:"job,omitempty"`
+	Since        time.Time    `json:"since,omitzero"`       // protected since
+	LagSeconds   *int         `json:"lagSeconds,omitempty"` // age of its last recovery point when the case ended
+	Returned     time.Time    `json:"returned,omitzero"`    // its failback was seen then: it stands ready no more
+	Code         string       `json:"code,omitempty"`
+	Message      string       `json:"message,omitempty"`
+	Remedy       string       `json:"remedy,omitempty"`
 }
 
 // Names lists the machines of the case.

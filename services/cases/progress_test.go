@@ -75,7 +75,7 @@ func TestFold(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		story    *story
-		state    string
+		state    events.CaseState
 		step     string
 		percent  int
 		end      bool
@@ -159,7 +159,7 @@ func TestFold(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("state, step, percent, end, good, machines, why (-want +got):\n%s", diff)
 			}
-			if (c.Waiting != nil) != (c.State == cases.StateWaiting) {
+			if (c.Waiting != nil) != (c.State == events.CaseWaiting) {
 				t.Errorf("state is %s, but waiting is %v", c.State, c.Waiting)
 			}
 			if len(c.History) != len(test.story.entries) {
@@ -260,7 +260,7 @@ func TestUnreadableFactStillEndsItsCase(t *testing.T) {
 func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
 	t.Parallel()
 	operator := events.Waiting{For: "operator", Code: "95226", Machines: []string{"web01"}, Message: "no way", Remedy: "mend it", Since: begun}
-	moved := func(reason string) events.Progressed {
+	moved := func(reason events.Reason) events.Progressed {
 		return events.Progressed{Percent: 50, Machines: []events.MachineProgress{
 			{Machine: "web01", State: "running", For: reason, Code: "95226", Message: "no way", Remedy: "mend it"}, {Machine: "db01", State: "replicating", Percent: 60}}}
 	}

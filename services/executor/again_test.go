@@ -136,7 +136,7 @@ func TestCancelStates(t *testing.T) {
 			}
 			switch d := said[0].(type) {
 			case events.Cancelled:
-				if d.Machines[0].State != tt.want {
+				if d.Machines[0].State != events.State(tt.want) {
 					t.Errorf("%+v", d)
 				}
 			case events.Completed:
@@ -188,7 +188,7 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 	waits := map[string]string{}
 	for _, d := range said[1:] {
 		wait := d.(events.Waiting)
-		waits[wait.Machines[0]] = wait.For + " " + wait.Code + " " + wait.Remedy
+		waits[wait.Machines[0]] = string(wait.For) + " " + wait.Code + " " + wait.Remedy
 	}
 	want := map[string]string{"web01": "operator 95226 check the VPN", "db01": "operator 78093 connect it", "app01": "others 78052 begin anew"}
 	if !maps.Equal(waits, want) {

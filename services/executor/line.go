@@ -70,7 +70,7 @@ func (e *entry) before(o *entry) int {
 // turn answers a case that asks whether it may start.
 type turn struct {
 	go_     bool
-	reason  string // as in a waiting event
+	reason  events.Reason
 	place   int
 	message string
 	soonest time.Duration // it cannot be its turn before

@@ -53,7 +53,7 @@ func (f *follower) goOn(standings []standing) workflow.Result {
 	}
 	told := map[string]string{}
 	for _, w := range waits {
-		key := w.For + " " + w.Code
+		key := string(w.For) + " " + w.Code
 		r := waiting.On(w, workflow.Wait{Note: f.memory.Told[key]}, f.now, result.After)
 		told[key] = r.Note
 		result.Publish = append(result.Publish, r.Publish...)

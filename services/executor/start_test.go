@@ -291,7 +291,7 @@ func TestRefusals(t *testing.T) {
 			r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Time = cleared.Add(time.Minute - tt.after) })
 			switch d := r.Publish[0].Data().(type) {
 			case events.Waiting:
-				if d.For != tt.want || r.After < tt.fault.After || r.After == 0 {
+				if d.For != events.Reason(tt.want) || r.After < tt.fault.After || r.After == 0 {
 					t.Errorf("%+v, again after %v", d, r.After)
 				}
 			case events.Failed:

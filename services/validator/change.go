@@ -32,12 +32,12 @@ type story struct {
 	left          map[string]bool // machines that were not protected when it ended
 	step          string          // that was decided last
 	cancelling    bool
-	waits         string // what it waits for now, as in its last report; "" when that says it moves
-	moves         bool   // its last report says so; of a request: it has become cases
-	stuck         bool   // one of its machines waits for an operator, whatever the others do
-	flows         bool   // the data of all of its machines flows, as its last report says
-	retries       int    // how often another try was asked for
-	cause         string // id of the event that made it
+	waits         events.Reason // what it waits for now, as in its last report; "" when that says it moves
+	moves         bool          // its last report says so; of a request: it has become cases
+	stuck         bool          // one of its machines waits for an operator, whatever the others do
+	flows         bool          // the data of all of its machines flows, as its last report says
+	retries       int           // how often another try was asked for
+	cause         string        // id of the event that made it
 }
 
 // read folds the facts of a case.

@@ -238,7 +238,7 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 		var moves []string // its own story tells that it waits no more
 		for _, d := range r.Publish {
 			if p, ok := d.Data().(events.Progressed); ok {
-				moves = append(moves, d.Case()+" "+p.Machines[0].Machine+" "+p.Machines[0].State)
+				moves = append(moves, d.Case()+" "+p.Machines[0].Machine+" "+string(p.Machines[0].State))
 			}
 		}
 		if waited := tt.looks > 0 && tt.want == ""; waited != slices.Equal(moves, []string{tt.id + " web01 not-started"}) || !waited && moves != nil {

@@ -193,14 +193,14 @@ func (v validator) awaitSlots(e workflow.Event[events.Accepted], site Site, bloc
 	w := waitFor(waiting.ForDiskSlot, e, blocking)
 	w.Remedy += " The case goes on by itself: slots come free as machines fail back."
 	result := waiting.On(w, e.Wait, v.now(), waiting.Pause(site.Look, e.Wait.Looks))
-	if strings.HasPrefix(e.Wait.Note, waiting.ForDiskSlot+"\n") { // not told again whenever one of the others is home
+	if strings.HasPrefix(e.Wait.Note, string(waiting.ForDiskSlot)+"\n") { // not told again whenever one of the others is home
 		result.Publish, result.Note = nil, e.Wait.Note
 	}
 	return result
 }
 
 // waitFor words the findings that a case waits for.
-func waitFor(reason string, e workflow.Event[events.Accepted], blocking []events.Finding) events.Waiting {
+func waitFor(reason events.Reason, e workflow.Event[events.Accepted], blocking []events.Finding) events.Waiting {
 	first := blocking[0]
 	w := events.Waiting{For: reason, Code: first.Check, Message: first.Evidence, Remedy: first.Remedy, Since: e.Time}
 	for _, f := range blocking {

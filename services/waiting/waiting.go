@@ -20,27 +20,25 @@ import (
 
 // Reasons to wait, as they stand in a waiting event.
 const (
-	ForAgent       = "agent"
-	ForJob         = "job"         // another Site Recovery job holds the machine
-	ForReplication = "replication" // nothing moves
-	ForThrottle    = "throttle"
-	ForAzure       = "azure"
-	ForVCenter     = "vcenter"
-
-	ForRetentionDrive = "retention-drive"
-
-	ForTurn     = "turn"      // its place in the line for a start
-	ForDiskSlot = "disk-slot" // at the master target or appliance (S7)
-	ForOperator = "operator"  // somebody has to mend something; it goes on by itself then
-	ForCancel   = "cancel"    // the end of a job that was cancelled
-	ForOthers   = "others"    // the rest of its case: this machine has failed
+	ForAgent          = events.ForAgent
+	ForJob            = events.ForJob
+	ForReplication    = events.ForReplication
+	ForThrottle       = events.ForThrottle
+	ForAzure          = events.ForAzure
+	ForVCenter        = events.ForVCenter
+	ForRetentionDrive = events.ForRetentionDrive
+	ForTurn           = events.ForTurn
+	ForDiskSlot       = events.ForDiskSlot
+	ForOperator       = events.ForOperator
+	ForCancel         = events.ForCancel
+	ForOthers         = events.ForOthers
 )
 
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
 // from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
 // the event unless into is given.
 func On(w events.Waiting, previous workflow.Wait, now time.Time, pause time.Duration, into ...func(workflow.Draft) workflow.Draft) workflow.Result {
-	note := strings.Join([]string{w.For, w.Since.UTC().Format(time.RFC3339Nano), w.Message}, "\n")
+	note := strings.Join([]string{string(w.For), w.Since.UTC().Format(time.RFC3339Nano), w.Message}, "\n")
 	if w.Place > 0 {
 		note += fmt.Sprintf("\n%d", telling(w.Place))
 	}
@@ -87,7 +85,7 @@ func Surroundings(err error, machines []string, previous workflow.Wait, now time
 // outage is when the failures began of which the note, as On leaves it, tells; now when it tells of none.
 func outage(note string, now time.Time) time.Time {
 	parts := strings.SplitN(note, "\n", 3)
-	if len(parts) < 3 || !slices.Contains([]string{ForThrottle, ForVCenter, ForAzure}, parts[0]) {
+	if len(parts) < 3 || !slices.Contains([]events.Reason{ForThrottle, ForVCenter, ForAzure}, events.Reason(parts[0])) {
 		return now.UTC()
 	}
 	since, err := time.Parse(time.RFC3339Nano, parts[1])
@@ -97,7 +95,7 @@ func outage(note string, now time.Time) time.Time {
 	return since
 }
 
-func reason(code string) string {
+func reason(code string) events.Reason {
 	switch {
 	case code == "azure.throttled":
 		return ForThrottle

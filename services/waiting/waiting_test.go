@@ -29,7 +29,7 @@ func TestSurroundings(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		fault observed.Fault
-		want  string
+		want  events.Reason
 	}{
 		{observed.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
 		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},

@@ -87,7 +87,7 @@ func answerOf(q asked, listed []cases.Case) answer {
 	return result
 }
 
-func isRefused(c cases.Case) bool { return c.State == events.TypeRefused.Name }
+func isRefused(c cases.Case) bool { return c.State == events.CaseRefused }
 
 // settled is how long it must be quiet after an accepted case until the answer counts as complete, when the request
 // does not tell how many machines there are.

@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
 
+	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
@@ -153,7 +154,7 @@ func (b board) summary() string {
 			good++
 		case c.End:
 			bad++
-		case c.State == cases.StateWaiting:
+		case c.State == events.CaseWaiting:
 			waiting++
 		}
 	}
@@ -208,7 +209,7 @@ func (b board) doing(c cases.Case) string {
 	var eta time.Time
 	var doing []string
 	for _, m := range c.Machines {
-		if m.State == cases.MachineNotStarted || m.State == cases.MachineProtected {
+		if m.State == events.StateNotStarted || m.State == events.StateProtected {
 			continue
 		}
 		if m.ETA.After(eta) {

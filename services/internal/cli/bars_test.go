@@ -17,16 +17,16 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func aCase(name, state string, percent int) cases.Case {
+func aCase(name string, state events.CaseState, percent int) cases.Case {
 	return cases.Case{ID: "r-1-" + name, State: state, Percent: percent, Since: noon.Add(-time.Hour), Updated: noon.Add(-time.Minute),
-		Machines: []cases.Machine{{Name: name, State: cases.MachineNotStarted}}}
+		Machines: []cases.Machine{{Name: name, State: events.StateNotStarted}}}
 }
 
 func sampleCases() []cases.Case {
 	half := 50
 	done, running, waiting, failed := aCase("web01", "completed", 100), aCase("db01", "started", 55), aCase("app01", "waiting", 6), aCase("mail01", "failed", 40)
 	done.End, done.Good = true, true
-	running.Machines[0] = cases.Machine{Name: "db01", State: cases.MachineReplicating, Replication: &half, ETA: noon.Add(12 * time.Minute)}
+	running.Machines[0] = cases.Machine{Name: "db01", State: events.StateReplicating, Replication: &half, ETA: noon.Add(12 * time.Minute)}
 	waiting.Waiting = &events.Waiting{For: "agent", Until: noon.Add(8 * time.Minute)}
 	failed.End, failed.Why = true, "The agent is gone."
 	return []cases.Case{done, running, waiting, failed}
@@ -130,7 +130,7 @@ func TestLines(t *testing.T) {
 
 func TestReadyMachines(t *testing.T) {
 	t.Parallel()
-	protected := func(id, machine, state string) cases.Case {
+	protected := func(id, machine string, state events.State) cases.Case {
 		return cases.Case{ID: id, Site: "tokyo", Machines: []cases.Machine{{Name: machine, State: state}}}
 	}
 	got := readyMachines([]cases.Case{

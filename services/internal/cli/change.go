@@ -49,7 +49,7 @@ all were cancelled, 1 when one ended otherwise before.`,
 				return err
 			case ofRequest != nil:
 				return a.cancelRequest(cmd.Context(), b, id, ofRequest, reason, wait)
-			case current.State == cases.StateCancelling:
+			case current.State == events.CaseCancelling:
 				a.hint("Somebody asked for the end of case %s before.", id)
 			default:
 				_, err := change(cmd.Context(), a, b, events.TypeCancel, []string{id}, func(string) events.Cancel { return events.Cancel{Case: id, Reason: reason} })
@@ -270,7 +270,7 @@ func (a *app) printEnds(listed []cases.Case) error {
 // allCancelled is nil when all cases were cancelled.
 func allCancelled(listed []cases.Case) error {
 	if slices.ContainsFunc(listed, func(c cases.Case) bool {
-		return c.State != events.TypeCancelled.Name && c.Code != "request.cancelled"
+		return c.State != events.CaseCancelled && c.Code != "request.cancelled"
 	}) {
 		return errNo
 	}

@@ -73,7 +73,7 @@ func (a *app) printDemo(listed []cases.Case, speed float64) error {
 	for _, c := range listed {
 		took := c.Took(a.deps.Now())
 		for _, m := range c.Machines {
-			t.row(m.Name, m.Architecture, p.level(stateLevel(c), m.State), cases.Duration(took),
+			t.row(m.Name, m.Architecture, p.level(stateLevel(c), string(m.State)), cases.Duration(took),
 				cases.Duration(time.Duration(float64(took)*speed)), short(c.Why))
 		}
 	}

@@ -55,7 +55,7 @@ func (a *app) printCases(listed []cases.Case) error {
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
 	p, speech := paint(a.color(a.stdout)), a.speech()
 	for _, c := range listed {
-		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), c.State), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
+		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), string(c.State)), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
 	}
 	t.write(a.stdout)
 	return nil
@@ -118,8 +118,8 @@ func readyMachines(listed []cases.Case) []ready {
 		for _, m := range c.Machines {
 			key := c.Site + "/" + strings.ToLower(m.Name)
 			switch {
-			case m.State == cases.MachineNotStarted:
-			case m.State == cases.MachineProtected && m.Returned.IsZero():
+			case m.State == events.StateNotStarted:
+			case m.State == events.StateProtected && m.Returned.IsZero():
 				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, about(m.Name, c.Violations)}
 			default:
 				delete(latest, key)

@@ -77,7 +77,7 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	}
 	say("Case", "%s", p.bold(c.ID))
 	say("Site", "%s", c.Site)
-	say("State", "%s, %d %%", p.level(stateLevel(c), c.State), c.Percent)
+	say("State", "%s, %d %%", p.level(stateLevel(c), string(c.State)), c.Percent)
 	say("Why", "%s", c.Why)
 	if len(c.Problems) == 0 { // else each has its own
 		say("Code", "%s", c.Code)
@@ -132,11 +132,11 @@ func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 			doing = short(m.Message)
 		case !m.Returned.IsZero():
 			doing = "its failback was seen " + clock(m.Returned)
-		case m.State == cases.MachineProtected && !m.Since.IsZero():
+		case m.State == events.StateProtected && !m.Since.IsZero():
 			doing = "since " + clock(m.Since) + lagged(m)
 		}
-		level := map[string]string{cases.MachineProtected: cases.Good, "failed": cases.Bad, "cancelled": cases.Bad}[m.State]
-		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, m.State), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
+		level := map[events.State]string{events.StateProtected: cases.Good, events.StateFailed: cases.Bad, events.StateCancelled: cases.Bad}[m.State]
+		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, string(m.State)), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
 	if len(c.Machines) == 1 {
@@ -159,7 +159,7 @@ func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 
 // moving says how fast the data of a machine flows, and until when, where there is a basis for it.
 func moving(m cases.Machine) (text string) {
-	if m.State != cases.MachineReplicating {
+	if m.State != events.StateReplicating {
 		return ""
 	}
 	if m.Rate > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
+	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
@@ -74,7 +75,7 @@ func stateLevel(c cases.Case) string {
 		return cases.Good
 	case c.End:
 		return cases.Bad
-	case c.State == cases.StateWaiting || c.State == cases.StateCancelling || len(c.Violations) > 0:
+	case c.State == events.CaseWaiting || c.State == events.CaseCancelling || len(c.Violations) > 0:
 		return cases.Warn
 	}
 	return cases.Info

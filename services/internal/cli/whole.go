@@ -79,7 +79,7 @@ func (a *app) cancelRequest(ctx context.Context, b Bus, id string, listed []case
 			continue
 		}
 		open = append(open, c.ID)
-		if c.State != cases.StateCancelling {
+		if c.State != events.CaseCancelling {
 			ask = append(ask, c.ID)
 		}
 	}

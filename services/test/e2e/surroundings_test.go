@@ -23,9 +23,10 @@ func TestBadSurroundingsPass(t *testing.T) {
 	w := start(t, modernized("azure-down"), classic("azure-login"), modernized("azure-throttle"), classic("vcenter-session"))
 	w.serve(w.config)
 	for _, tc := range []struct {
-		machine      string
-		begin, end   []string // actions of the lab; end nil: it passes by itself
-		code, reason string   // "": nobody need be told
+		machine    string
+		begin, end []string // actions of the lab; end nil: it passes by itself
+		code       string   // "": nobody need be told
+		reason     events.Reason
 	}{
 		{"azure-throttle", []string{"throttle", "2", "1s"}, nil, "azure.throttled", "throttle"},
 		{"azure-login", []string{"azure-unauthorized", "on"}, []string{"azure-unauthorized", "off"}, "azure.login", "azure"},
@@ -67,7 +68,7 @@ func TestAzureGoneDuringTheJob(t *testing.T) {
 }
 
 // waits awaits that a machine is said to wait, as a fact and as a notification.
-func (w *world) waits(machine, code, reason string) events.Waiting {
+func (w *world) waits(machine, code string, reason events.Reason) events.Waiting {
 	w.t.Helper()
 	waiting := await(w, events.TypeWaiting, "", func(d events.Waiting) bool { return slices.Equal(d.Machines, []string{machine}) })
 	d := waiting.Data
@@ -89,11 +90,12 @@ func TestBadConfigs(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct {
-		machine      string
-		spoil        func(config.Config) config.Config
-		code, reason string
-		remedy       string
-		lasts        bool // a refused login is not tried again at once: vCenter would lock the account
+		machine string
+		spoil   func(config.Config) config.Config
+		code    string
+		reason  events.Reason
+		remedy  string
+		lasts   bool // a refused login is not tried again at once: vCenter would lock the account
 	}{
 		{"vcenter-away", atVCenter(func(v *config.VCenter) { v.URL = "https://127.0.0.1:1/sdk" }), "vcenter.unreachable", "vcenter", "firewall", false},
 		{"vcenter-password", atVCenter(func(v *config.VCenter) { v.PasswordFile = wrong }), "vcenter.login", "vcenter", "vcenter.passwordFile", true},
