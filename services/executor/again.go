@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
@@ -21,7 +22,7 @@ type again struct {
 	Next  time.Time        `json:"next"`           // when it is tried again by itself
 	Cause observed.Problem `json:"cause"`          // what failed
 	Of    string           `json:"of,omitempty"`   // the job that failed
-	Turn  bool             `json:"turn,omitempty"` // it stands in the line
+	Turn  bool             `json:"turn,omitempty"` // it waits in the admission queue
 	// Refused: Azure did not take the last submission; there is no job of it.
 	Refused bool      `json:"refused,omitempty"`
 	First   time.Time `json:"first"`           // of the first failure
@@ -212,36 +213,35 @@ func (f *follower) submitAgain(ctx context.Context, m events.Machine, s standing
 		return s, nil
 	}
 	alone := f.e.Case + "/" + m.Name
-	t := f.line.ask(wish{
-		caseID: alone, request: f.e.Request, of: f.e.Data.Case, starting: []events.Machine{m}, items: map[string]observed.Item{m.Item: item}, waited: a.Turn,
-	}, f.vault, f.site.Look)
-	if !t.go_ {
+	ask := request(alone, f.e.Request, f.e.Data.Case, f.site.Look)
+	ask.Waited, ask.Machines = a.Turn, []admission.Machine{needs(m, item, f.vault)}
+	if d := f.queue.Ask(ask, f.vault); d.Outcome != admission.Admitted {
 		a.Turn = true
 		remember(&f.memory.Again, m.Name, a)
-		s.waits = &events.Waiting{For: t.reason, Machines: []string{m.Name}, Message: t.message, Since: a.At, Place: t.place}
+		s.waits = &events.Waiting{For: waitsFor(d), Machines: []string{m.Name}, Message: d.Message, Since: a.At, Place: d.Place}
 		return s, nil
 	}
-	defer f.line.leave(alone)
-	if err := f.line.await(ctx, 1); err != nil {
+	defer f.queue.Leave(alone)
+	if err := f.queue.Pace(ctx, 1); err != nil {
 		return s, fmt.Errorf("%s was not submitted again: %w", m.Name, err)
 	}
 	job, err := f.site.Vault.Reprotect(ctx, r)
 	fault, ok := observed.FaultOf(err)
 	switch {
 	case err == nil:
-		f.line.submitted(m, job)
+		f.queue.Submitted(m.Item, job)
 		s.Job = job
 		a.Job, a.Turn, a.Tries, a.Refused = job, false, a.Tries+1, false
 		remember(&f.memory.Again, m.Name, a)
 		return s, nil
 	case !ok || everywhere(fault) || gone(fault): // it may have arrived, or somebody else was quicker
-		f.line.submitted(m, "")
+		f.queue.Submitted(m.Item, "")
 		f.memory.Unsure = true
 		return s, err
 	}
 	cause := observed.Problem{Code: fault.Code, Class: fault.Class, Message: words(fault), Remedy: fault.Remedy}
 	if passing(fault) { // of Azure, and for this machine alone: looks go on. That may last
-		f.line.submitted(m, "")
+		f.queue.Submitted(m.Item, "")
 		f.memory.Unsure, cause.Class = true, observed.Operator
 	}
 	a.Tries, a.Turn, a.Refused = a.Tries+1, false, true

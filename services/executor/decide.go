@@ -2,10 +2,10 @@ package executor
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 )
 
@@ -33,7 +33,7 @@ func decide(m events.Machine, item observed.Item, found bool, vault observed.Vau
 		if reversed, ok := vault.Became(m.Name); ok {
 			return move{kind: done, because: events.Problem{Place: reversed.ID}}
 		}
-		if changing(vault, m.Name) {
+		if admission.Changing(vault, m.Name) {
 			return move{kind: hold, because: events.Problem{
 				Code: "machine.changing", Place: m.Name,
 				Message: fmt.Sprintf("A reprotect of %s is under way: its old item is gone, and its new one is not there yet", m.Name),
@@ -75,12 +75,5 @@ func decide(m events.Machine, item observed.Item, found bool, vault observed.Vau
 	return move{kind: submit}
 }
 
-// changing says whether a reprotect of the machine runs or has just run: on the classic path the item is replaced.
-func changing(vault observed.Vault, machine string) bool {
-	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j observed.Job) bool {
-		return !j.Done() || j.State == "Succeeded" && vault.Taken.Sub(j.End) < replacedWithin
-	})
-}
-
-// replacedWithin is how long after a successful job the new item may still be on its way.
-const replacedWithin = 30 * time.Minute
+// clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
+const clockStep = time.Microsecond

@@ -3,16 +3,19 @@
 //
 // Its two handlers look, decide in a pure function, and do at most one thing. A job that already runs is
 // adopted, a machine that already replicates back is done: that, and not bookkeeping, makes a crash harmless.
-// The starts of a site go through its line, which keeps to the site's limits; one process at a time serves.
+// The starts of a site go through its admission queue, which keeps to the site's limits; one process at a time serves.
 package executor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/workflow"
@@ -40,7 +43,8 @@ type Site struct {
 	Vault     Vault
 	Inventory Inventory
 	Checks    checks.Site
-	Limits    Limits
+	Limits    admission.Limits
+	VaultID   string // of the vault, in any letter case: sites of one vault share what is reserved there; "" when this is its only one
 	Look      time.Duration
 	AgentWait time.Duration // how long a refusal for a missing agent is borne
 	JobWait   time.Duration // a machine that is not protected by then fails the case, unless it still moves
@@ -71,13 +75,11 @@ const staleAfter = 10 * time.Minute
 
 // New makes the service for these sites.
 func New(sites map[string]Site, now func() time.Time) workflow.Service {
-	x := executor{sites, map[string]*line{}, now}
-	for name, site := range sites {
-		x.lines[name] = newLine(site.Limits, now)
-	}
+	a := ledgersOf(sites, now)
+	x := executor{sites, a.queues, now}
 	begin := func(context.Context) {
-		for _, l := range x.lines {
-			l.begin()
+		for _, l := range a.ledgers {
+			l.Begin()
 		}
 	}
 	return workflow.Service{Name: "executor", Alone: true, Begin: begin, Routes: []workflow.Route{
@@ -86,16 +88,34 @@ func New(sites map[string]Site, now func() time.Time) workflow.Service {
 	}}
 }
 
-type executor struct {
-	sites map[string]Site
-	lines map[string]*line
-	now   func() time.Time
+// admissions are the queues for starts, of each site, and what they share, of each vault.
+type admissions struct {
+	queues  map[string]*admission.Queue  // by site
+	ledgers map[string]*admission.Ledger // by vault
 }
 
-func (x executor) site(name string) (Site, *line, error) {
+func ledgersOf(sites map[string]Site, now func() time.Time) admissions {
+	a := admissions{queues: map[string]*admission.Queue{}, ledgers: map[string]*admission.Ledger{}}
+	for name, site := range sites {
+		vault := cmp.Or(strings.ToLower(site.VaultID), "of site "+name)
+		if a.ledgers[vault] == nil {
+			a.ledgers[vault] = admission.NewLedger(now)
+		}
+		a.queues[name] = a.ledgers[vault].Queue(site.Limits)
+	}
+	return a
+}
+
+type executor struct {
+	sites  map[string]Site
+	queues map[string]*admission.Queue
+	now    func() time.Time
+}
+
+func (x executor) site(name string) (Site, *admission.Queue, error) {
 	site, ok := x.sites[name]
 	if !ok {
 		return site, nil, workflow.UnknownSite(name)
 	}
-	return site, x.lines[name], nil
+	return site, x.queues[name], nil
 }

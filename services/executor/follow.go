@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
@@ -55,11 +56,11 @@ const (
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
 func (x executor) started(ctx context.Context, e workflow.Event[events.Started]) (workflow.Result, error) {
-	site, line, err := x.site(e.Site)
+	site, queue, err := x.site(e.Site)
 	if err != nil {
 		return workflow.Result{}, err
 	}
-	f := &follower{site: site, line: line, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
+	f := &follower{site: site, queue: queue, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
 	if f.memory.Moved.IsZero() {
 		f.memory.Moved = e.Time
 	}
@@ -73,7 +74,7 @@ func (x executor) started(ctx context.Context, e workflow.Event[events.Started])
 	if err := f.dangers(ctx); err != nil {
 		return workflow.Result{}, err
 	}
-	age := line.age(site.Look)
+	age := queue.MaxAge(site.Look)
 	if f.memory.Unsure {
 		age = 0
 	}
@@ -92,7 +93,7 @@ func (x executor) started(ctx context.Context, e workflow.Event[events.Started])
 		return f.goOn(standings), nil
 	}
 	for _, s := range standings {
-		line.leave(e.Case + "/" + s.Machine)
+		queue.Leave(e.Case + "/" + s.Machine)
 	}
 	return workflow.Result{Publish: []workflow.Draft{f.end(standings)}}, nil
 }
@@ -108,7 +109,7 @@ func (f *follower) dangers(ctx context.Context) error {
 
 type follower struct {
 	site       Site
-	line       *line
+	queue      *admission.Queue
 	e          workflow.Event[events.Started]
 	now        time.Time
 	vault      observed.Vault
@@ -204,11 +205,11 @@ func (f *follower) refused(m events.Machine, because events.Problem) again {
 func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item observed.Item) (standing, error) {
 	summary, listed := f.vault.Job(s.Job)
 	if listed && !summary.Done() && summary.State != "Suspended" {
-		f.line.occupies(f.e.Case, m, item, s.Job, f.vault)
+		f.queue.Occupied(f.e.Case, needs(m, item, f.vault), s.Job, f.vault)
 		f.runs(&s, summary)
 		return f.cancelJob(ctx, m, s)
 	}
-	if ours, at := f.line.job(m.Item); !listed && ours == s.Job && !f.vault.Began.After(at) { // younger than the look
+	if ours, at := f.queue.Job(m.Item); !listed && ours == s.Job && !f.vault.Began.After(at) { // younger than the look
 		f.runs(&s, observed.Job{FriendlyName: "Reprotect"})
 		return f.cancelJob(ctx, m, s)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/workflow"
 )
@@ -19,13 +20,13 @@ type watched struct {
 	now   time.Time
 	wait  workflow.Wait
 	event workflow.Event[events.Started]
-	line  *line
+	queue *admission.Queue
 	marks map[string]events.Event[any] // by kind
 }
 
 func watch(t *testing.T, f *fake, jobs ...events.Job) *watched {
 	w := &watched{t: t, vault: f, now: cleared, marks: map[string]events.Event[any]{}}
-	w.line = newLine(Limits{}, func() time.Time { return w.now })
+	w.queue = queueAt(func() time.Time { return w.now })
 	w.event.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
 		e, found := w.marks[subject[strings.LastIndex(subject, ".")+1:]]
 		if !found {
@@ -49,7 +50,7 @@ func (w *watched) looks(after time.Duration) (said []any, pause time.Duration) {
 	w.now = w.now.Add(after)
 	site := Site{Vault: w.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}
 	w.vault.look.Began = w.now
-	x := executor{map[string]Site{"tokyo": site}, map[string]*line{"tokyo": w.line}, func() time.Time { return w.now }}
+	x := executor{map[string]Site{"tokyo": site}, map[string]*admission.Queue{"tokyo": w.queue}, func() time.Time { return w.now }}
 	w.event.Wait = w.wait
 	r, err := x.started(context.Background(), w.event)
 	if err != nil {
@@ -96,7 +97,7 @@ func TestAJobThatIsYoungerThanTheLookIsNotRead(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	item := f.look.Items[0]
-	w.line.given[item.ID] = &place{name: "web01", job: "j1", at: cleared.Add(time.Second)}
+	w.queue.Occupied("r7", admission.Machine{Item: item.ID}, "j1", observed.Vault{Began: cleared.Add(time.Second + 1)})
 	p, _ := w.look(0)
 	if d := p.(events.Progressed); d.Machines[0].State != running || f.reads != 0 {
 		t.Errorf("%+v after %d reads", d, f.reads)

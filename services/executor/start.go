@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
@@ -17,7 +18,7 @@ import (
 type patience struct {
 	Said   string `json:"said,omitempty"`   // the wait that was told last
 	Looks  int    `json:"looks,omitempty"`  // in this wait
-	Line   bool   `json:"line,omitempty"`   // it has stood in the line
+	Queued bool   `json:"line,omitempty"`   // it has waited in the admission queue
 	Unsure bool   `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
 	Tries  int    `json:"tries,omitempty"`  // refusals that pass
 	Begun  bool   `json:"begun,omitempty"`  // some of its machines are under way
@@ -40,19 +41,19 @@ type refusal struct {
 
 // registered answers the last precondition with the submissions.
 func (x executor) registered(ctx context.Context, e workflow.Event[events.Registered]) (workflow.Result, error) {
-	site, line, err := x.site(e.Site)
+	site, queue, err := x.site(e.Site)
 	if err != nil {
 		return workflow.Result{}, err
 	}
-	s := starter{site: site, line: line, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
+	s := starter{site: site, queue: queue, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
 	var result workflow.Result
 	defer func() {
 		switch {
-		case s.inLine:
+		case s.queued:
 		case s.memory.Begun && (result.After > 0 || err != nil):
-			line.keep(e.Case, 15*site.Look)
+			queue.Keep(e.Case, 15*site.Look)
 		default: // also in a panic
-			line.leave(e.Case)
+			queue.Leave(e.Case)
 		}
 	}()
 	result, err = s.start(ctx)
@@ -62,7 +63,7 @@ func (x executor) registered(ctx context.Context, e workflow.Event[events.Regist
 // starter takes one case to its start.
 type starter struct {
 	site   Site
-	line   *line
+	queue  *admission.Queue
 	e      workflow.Event[events.Registered]
 	c      events.Case
 	now    time.Time
@@ -70,11 +71,11 @@ type starter struct {
 	items  map[string]observed.Item // by id as in the case
 	moves  []move
 	memory patience
-	inLine bool // it keeps its place until the next look
+	queued bool // it keeps its place until the next look
 }
 
 func (s *starter) start(ctx context.Context) (workflow.Result, error) {
-	age := s.line.age(s.site.Look)
+	age := s.queue.MaxAge(s.site.Look)
 	if s.memory.Unsure {
 		age = 0
 	}
@@ -113,11 +114,13 @@ func (s *starter) start(ctx context.Context) (workflow.Result, error) {
 		return s.end(workflow.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: s.c, Would: s.c.Machines}))
 	}
 	if len(starting) > 0 {
-		t := s.line.ask(wish{
-			caseID: s.e.Case, request: s.e.Request, of: s.c, starting: starting, items: s.items, waited: s.memory.Line, begun: s.memory.Begun, running: s.running(),
-		}, s.vault, s.site.Look)
-		if !t.go_ {
-			return s.standInLine(t)
+		r := request(s.e.Case, s.e.Request, s.c, s.site.Look)
+		r.Waited, r.Begun, r.Running = s.memory.Queued, s.memory.Begun, s.running()
+		for _, m := range starting {
+			r.Machines = append(r.Machines, needs(m, s.items[m.Item], s.vault))
+		}
+		if d := s.queue.Ask(r, s.vault); d.Outcome != admission.Admitted {
+			return s.waitForTurn(d)
 		}
 		if result, done, err := s.checkAgain(ctx, under, starting); done || err != nil {
 			return result, err
@@ -176,14 +179,14 @@ func (s *starter) surroundings(err error) (workflow.Result, error) {
 	return s.keep(result), nil
 }
 
-func (s *starter) standInLine(t turn) (workflow.Result, error) {
-	s.inLine, s.memory.Line = true, true
+func (s *starter) waitForTurn(d admission.Decision) (workflow.Result, error) {
+	s.queued, s.memory.Queued = true, true
 	pause := waiting.Pause(s.site.Look, 0)
-	if t.soonest > 0 { // to the moment, or the starts that are allowed would not be used
-		pause = min(t.soonest, 10*s.site.Look)
+	if d.Soonest > 0 { // to the moment, or the starts that are allowed would not be used
+		pause = min(d.Soonest, 10*s.site.Look)
 	}
 	return s.wait(events.Waiting{
-		For: t.reason, Machines: s.c.Names(), Message: t.message, Since: s.e.Time, Place: t.place,
+		For: waitsFor(d), Machines: s.c.Names(), Message: d.Message, Since: s.e.Time, Place: d.Place,
 	}, pause)
 }
 
@@ -209,7 +212,7 @@ func (s *starter) look(ctx context.Context, age time.Duration) (err error) {
 		if s.moves[i].kind != submit {
 			continue
 		}
-		if job, at := s.line.job(m.Item); job != "" && !s.vault.Began.After(at) { // younger than the look
+		if job, at := s.queue.Job(m.Item); job != "" && !s.vault.Began.After(at) { // younger than the look
 			s.moves[i] = move{kind: adopt, job: job}
 		} else if _, problem := submission(m, item, s.vault); problem != nil {
 			s.moves[i] = move{kind: stop, because: *problem}
@@ -274,8 +277,8 @@ func (s *starter) checkAgain(ctx context.Context, under int, starting []events.M
 	case len(blocking) == 0:
 		return result, false, nil
 	case !slices.ContainsFunc(blocking, func(f events.Finding) bool { return !strings.HasSuffix(f.Check, ".disk-slots") }):
-		result, err = s.standInLine(turn{reason: waiting.ForDiskSlot, place: 1, message: blocking[0].Evidence})
-		s.inLine = false // others may fit meanwhile
+		result, err = s.waitForTurn(admission.Decision{Outcome: admission.NoDiskSlot, Place: 1, Message: blocking[0].Evidence})
+		s.queued = false // others may fit meanwhile
 	case under > 0:
 		problem := checks.Problems(blocking)[0]
 		result, err = s.goOnWithout(func(events.Machine) events.Problem { return problem })

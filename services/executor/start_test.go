@@ -9,6 +9,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/workflow"
 )
@@ -146,6 +147,11 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// queueAt is a queue without limits.
+func queueAt(now func() time.Time) *admission.Queue {
+	return admission.NewLedger(now).Queue(admission.Limits{})
+}
+
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -174,13 +180,13 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 
 func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
 	t.Helper()
-	return askIn(t, newLine(Limits{}, func() time.Time { return cleared }), f, change)
+	return askIn(t, queueAt(func() time.Time { return cleared }), f, change)
 }
 
-func askIn(t *testing.T, l *line, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
+func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
 	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
-		map[string]*line{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
+		map[string]*admission.Queue{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
 	e := workflow.Event[events.Registered]{Attempt: 1}
 	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 	e.Data.Case.CheckedAt = cleared
@@ -247,14 +253,14 @@ func TestNothingStartsWithoutTheJobs(t *testing.T) {
 	}
 }
 
-// A retry on a quiet site: the line still keeps the place of the job that failed, for nobody has asked it since.
-func TestAJobThatFailedIsNotAdoptedFromTheLine(t *testing.T) {
+// A retry on a quiet site: the queue still keeps the place of the job that failed, for nobody has asked it since.
+func TestAJobThatFailedIsNotAdoptedFromTheQueue(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.look.Began = cleared.Add(time.Minute)
 	f.look.Taken = f.look.Began
 	f.look.Jobs = []observed.Job{{ID: "j1", State: "Failed", Scenario: observed.ReprotectScenario, TargetName: "web01", Start: cleared.Add(-time.Hour), End: cleared.Add(-time.Minute)}}
-	l := newLine(Limits{}, func() time.Time { return cleared })
-	l.given[f.look.Items[0].ID] = &place{caseID: "r6", name: "web01", job: "j1", at: cleared.Add(-time.Hour)}
+	l := queueAt(func() time.Time { return cleared })
+	l.Occupied("r6", admission.Machine{Item: f.look.Items[0].ID, Name: "web01"}, "j1", observed.Vault{Began: cleared.Add(1 - time.Hour)})
 	r := askIn(t, l, f, nil)
 	started := r.Publish[0].Data().(events.Started)
 	if len(f.submitted) != 1 || started.Jobs[0].Adopted {
@@ -318,10 +324,10 @@ func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
 
 func TestTheLookBeganAfterTheProcessTookOver(t *testing.T) {
 	now := cleared
-	l := newLine(Limits{}, func() time.Time { return now })
+	l := queueAt(func() time.Time { return now })
 	for _, tt := range []struct{ after, want time.Duration }{{0, 0}, {10 * time.Second, 10*time.Second - 1}, {time.Hour, 30 * time.Second}} {
-		if now = cleared.Add(tt.after); l.age(30*time.Second) != tt.want {
-			t.Errorf("%v after it took over it takes a look that is %v old, in which the job of the process before may be missing", tt.after, l.age(30*time.Second))
+		if now = cleared.Add(tt.after); l.MaxAge(30*time.Second) != tt.want {
+			t.Errorf("%v after it took over it takes a look that is %v old, in which the job of the process before may be missing", tt.after, l.MaxAge(30*time.Second))
 		}
 	}
 }
@@ -345,8 +351,9 @@ func TestOldFactsAreReadAnewBeforeAStart(t *testing.T) {
 	fresh.Taken, fresh.Oldest = cleared, cleared
 	old.Taken, old.Oldest = cleared, cleared.Add(-time.Hour)
 	f := &fake{look: fresh, stale: &old}
-	l := newLine(Limits{}, func() time.Time { return cleared.Add(time.Minute) })
-	l.begun = cleared.Add(-time.Hour) // looks may be shared
+	now := cleared.Add(-time.Hour)
+	l := queueAt(func() time.Time { return now })
+	now = cleared.Add(time.Minute) // looks may be shared
 	r := askIn(t, l, f, func(e *workflow.Event[events.Registered]) { e.Data.Case.CheckedAt = cleared.Add(-time.Hour) })
 	if d := r.Publish[0].Data().(events.Rejected); f.freshest != 0 || !d.Case.CheckedAt.Equal(cleared) {
 		t.Errorf("a look %s old, checked %s", f.freshest, d.Case.CheckedAt)
@@ -362,5 +369,24 @@ func TestOldChecksBlockOnlyWhatIsToBeStarted(t *testing.T) {
 	d, ok := r.Publish[0].Data().(events.Started)
 	if !ok || d.Jobs[0].Job != "j1" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Message == "" || len(f.submitted) != 0 {
 		t.Errorf("%+v", r.Publish[0].Data())
+	}
+}
+
+// Sites of one vault share what is reserved there, whatever the letter case in which the config names it.
+func TestSitesOfOneVaultShareItsReservations(t *testing.T) {
+	for _, tt := range []struct {
+		vaults [2]string
+		want   admission.Outcome
+	}{{[2]string{"S/G/Vault", "s/g/vault"}, admission.NoDiskSlot}, {[2]string{"s/g/a", "s/g/b"}, admission.Admitted}, {[2]string{"", ""}, admission.Admitted}} {
+		ledgers := ledgersOf(map[string]Site{"tokyo": {VaultID: tt.vaults[0]}, "osaka": {VaultID: tt.vaults[1]}}, func() time.Time { return cleared })
+		ask := func(site, item string) admission.Outcome {
+			return ledgers.queues[site].Ask(admission.Request{ID: item, Machines: []admission.Machine{{Item: item, Writer: "a", Disks: 40}}}, observed.Vault{}).Outcome
+		}
+		if ask("tokyo", "web01") != admission.Admitted {
+			t.Error("everything is free")
+		}
+		if got := ask("osaka", "db01"); got != tt.want {
+			t.Errorf("%v: %v", tt.vaults, got)
+		}
 	}
 }

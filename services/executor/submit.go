@@ -126,7 +126,7 @@ func triedAgain(caseID string) string {
 
 // refusedFor keeps what an operator has to mend, and waits for that.
 func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (workflow.Result, error) {
-	at := s.line.now().UTC()
+	at := s.now.UTC()
 	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
 	if before := s.memory.Refused; before != nil {
 		r.First, r.Tries = before.First, before.Tries+1
@@ -148,12 +148,12 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 		job.Refused = problem
 		return job, wait, nil
 	}
-	if err := s.line.await(ctx, len(s.c.Machines)); err != nil {
+	if err := s.queue.Pace(ctx, len(s.c.Machines)); err != nil {
 		return job, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
 	}
 	job.Job, err = s.site.Vault.Reprotect(ctx, r)
 	if err == nil {
-		s.line.submitted(m, job.Job)
+		s.queue.Submitted(m.Item, job.Job)
 		return job, wait, nil
 	}
 	fault, ok := observed.FaultOf(err)
@@ -186,7 +186,7 @@ func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job,
 		s.memory.Tries++
 	}
 	if !gone(fault) {
-		s.line.submitted(m, "") // its place is kept until a look shows otherwise
+		s.queue.Submitted(m.Item, "") // its place is kept until a look shows otherwise
 	}
 	wait, err = s.surroundings(err)
 	return job, wait, err

@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
@@ -30,7 +31,7 @@ func TestARefusalForTheOperator(t *testing.T) {
 	look := func(after time.Duration) workflow.Result {
 		now = now.Add(after)
 		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
-			map[string]*line{"tokyo": newLine(Limits{}, func() time.Time { return now })}, func() time.Time { return now }}
+			map[string]*admission.Queue{"tokyo": queueAt(func() time.Time { return now })}, func() time.Time { return now }}
 		e := workflow.Event[events.Registered]{Wait: wait}
 		e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 		e.Data.Case = events.Case{CheckedAt: now, Machines: []events.Machine{machineOf(f.look.Items[0]), machineOf(f.look.Items[1])}}

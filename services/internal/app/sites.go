@@ -14,6 +14,7 @@ import (
 	"reprotect.example/services/checks"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
@@ -127,9 +128,11 @@ func (s site) agentwatcher() agentwatcher.Site {
 const seldom = 10
 
 func (s site) executor() executor.Site {
+	v := s.config.Vault
 	return executor.Site{
-		Vault: s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
-		Limits: executor.Limits{StartsPerMinute: s.config.Limits.StartsPerMinute, Concurrent: s.config.Limits.Concurrent},
+		VaultID: strings.Join([]string{v.Subscription, v.ResourceGroup, v.Name}, "/"),
+		Vault:   s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
+		Limits: admission.Limits{StartsPerMinute: s.config.Limits.StartsPerMinute, Concurrent: s.config.Limits.Concurrent},
 		Look:   s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
 	}
 }

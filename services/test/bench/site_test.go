@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/checks"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/lab/asrsim"
 	"reprotect.example/services/lab/scenario"
@@ -127,7 +128,7 @@ func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: azure, AgentWait: 20 * time.Minute, Look: waitLook}}, now),
 		executor.New(map[string]executor.Site{"bench": {
 			Vault: azure, Inventory: inv, Checks: site, Look: waitLook, AgentWait: 20 * time.Minute, JobWait: 24 * time.Hour,
-			Limits: executor.Limits{StartsPerMinute: siteStarts},
+			Limits: admission.Limits{StartsPerMinute: siteStarts},
 		}}, now),
 		notifier.New(),
 	}

@@ -26,6 +26,7 @@ import (
 	"reprotect.example/services/checks"
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/vsphere"
 	"reprotect.example/services/lab/asrsim"
@@ -139,7 +140,7 @@ type world struct {
 	seed     uint64
 	// inventory is what vCenter says; the pipeline changes nothing there.
 	inventory observed.Inventory
-	limits    executor.Limits
+	limits    admission.Limits
 	look      time.Duration
 	client    *asr.Client // of all processes; nil: each has its own
 	// processes names the service of each process.

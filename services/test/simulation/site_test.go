@@ -12,7 +12,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/memory"
-	"reprotect.example/services/executor"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/lab/scenario"
 )
 
@@ -25,7 +25,7 @@ func TestSite(t *testing.T) {
 	eachSeed(t, 1, func(t *testing.T, seed uint64) {
 		w := &siteWorld{world: newWorld(wholeSite(), inventory, seed, inMemory{memory.New(memory.Faults{Seed: seed, LostAck: 0.03, Duplicate: 0.05, Reorder: 0.2, Crash: 0.004})})}
 		w.look = time.Minute
-		w.limits = executor.Limits{StartsPerMinute: 3, Concurrent: 5}
+		w.limits = admission.Limits{StartsPerMinute: 3, Concurrent: 5}
 		w.processes = []string{"validator", "datastore", "agentwatcher", "executor", "executor", "notifier"}
 		w.run(t)
 		w.judge(t)
