@@ -308,6 +308,49 @@ type Returned struct {
 	State      string `json:"state"`                // of the item, in Azure's words
 }
 
+// Cleared: a violation is over (a snapshot is gone, a move has ended with the disks where they belong, a machine is off
+// again).
+type Cleared struct {
+	Violation string    `json:"violation"` // id of the event violated
+	Code      string    `json:"code"`      // of the violation
+	Machine   string    `json:"machine,omitempty"`
+	What      string    `json:"what"`
+	From      time.Time `json:"from"`
+	Until     time.Time `json:"until"`
+	Remains   string    `json:"remains,omitempty"` // the damage that it may have left: the alarm stays until it is acknowledged
+	Do        string    `json:"do,omitempty"`
+}
+
+// Acknowledged: a person has seen an alarm that does not end by itself.
+type Acknowledged struct {
+	Violation   string `json:"violation"` // id of the event violated
+	Reason      string `json:"reason"`
+	RequestedBy string `json:"requestedBy,omitempty"`
+}
+
+// Unwatched: a machine of the case, or the VM that writes its disks, cannot be watched, until Watched.
+type Unwatched struct {
+	VM         string    `json:"vm"`                // name of the machine or writer
+	Writer     string    `json:"writer,omitempty"`  // master target, appliance; "": it is the machine itself
+	Machine    string    `json:"machine,omitempty"` // in danger; "": all of the case
+	Code       string    `json:"code"`
+	What       string    `json:"what"`
+	Do         string    `json:"do"`
+	Candidates []string  `json:"candidates,omitempty"` // inventory paths of the VMs that may be it
+	Since      time.Time `json:"since"`
+}
+
+// Watched: what was unwatched is watched again.
+type Watched struct {
+	Unwatched string    `json:"unwatched"` // id of the event unwatched
+	VM        string    `json:"vm"`
+	Writer    string    `json:"writer,omitempty"`
+	Machine   string    `json:"machine,omitempty"`
+	What      string    `json:"what"`
+	From      time.Time `json:"from"`
+	Until     time.Time `json:"until"`
+}
+
 // Levels of a notification.
 const (
 	LevelInfo     = "info"

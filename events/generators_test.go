@@ -201,6 +201,29 @@ func returned(t *rapid.T) events.Returned {
 	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), State: word.Draw(t, "state")}
 }
 
+func cleared(t *rapid.T) events.Cleared {
+	return events.Cleared{
+		Violation: word.Draw(t, "violation"), Code: word.Draw(t, "code"), Machine: maybe.Draw(t, "machine"), What: word.Draw(t, "what"),
+		From: moment.Draw(t, "from"), Until: moment.Draw(t, "until"), Remains: maybe.Draw(t, "remains"), Do: maybe.Draw(t, "do"),
+	}
+}
+
+var writer = rapid.SampledFrom([]string{"", "master target", "appliance"})
+
+func unwatched(t *rapid.T) events.Unwatched {
+	return events.Unwatched{
+		VM: word.Draw(t, "vm"), Writer: writer.Draw(t, "writer"), Machine: maybe.Draw(t, "machine"), Code: word.Draw(t, "code"),
+		What: word.Draw(t, "what"), Do: word.Draw(t, "do"), Candidates: rapid.SliceOfN(word, 0, 3).Draw(t, "candidates"), Since: moment.Draw(t, "since"),
+	}
+}
+
+func watched(t *rapid.T) events.Watched {
+	return events.Watched{
+		Unwatched: word.Draw(t, "unwatched"), VM: word.Draw(t, "vm"), Writer: writer.Draw(t, "writer"), Machine: maybe.Draw(t, "machine"),
+		What: word.Draw(t, "what"), From: moment.Draw(t, "from"), Until: moment.Draw(t, "until"),
+	}
+}
+
 func note(t *rapid.T) events.Note {
 	return events.Note{
 		Level: rapid.SampledFrom([]string{events.LevelInfo, events.LevelWarning, events.LevelCritical}).Draw(t, "level"),

@@ -18,7 +18,7 @@ const (
 	StepCancel   = "cancel"   // one cancelling
 	StepRetry    = "retry"    // retrying
 	StepProgress = "progress" // waiting, progressed
-	StepGuard    = "guard"    // violated, returned
+	StepGuard    = "guard"    // violated, cleared, acknowledged, unwatched, watched, returned
 )
 
 // Steps lists the steps that have an outcome, in the order of a case.
@@ -87,6 +87,11 @@ var (
 	TypeViolated   = Type[Violated]{Kind{"violated", Report, StepGuard}}
 	TypeReturned   = Type[Returned]{Kind{"returned", Report, StepGuard}}
 
+	TypeCleared      = Type[Cleared]{Kind{"cleared", Report, StepGuard}}
+	TypeAcknowledged = Type[Acknowledged]{Kind{"acknowledged", Report, StepGuard}}
+	TypeUnwatched    = Type[Unwatched]{Kind{"unwatched", Report, StepGuard}}
+	TypeWatched      = Type[Watched]{Kind{"watched", Report, StepGuard}}
+
 	TypeNotification = Type[Note]{Kind{"notification", Notification, ""}}
 	TypeDead         = Type[Dead]{Kind{"dead", DeadLetter, ""}}
 )
@@ -110,6 +115,7 @@ var registry = []entry{
 	row(TypeAccepted), row(TypeRefused), row(TypeValidated), row(TypeRejected), row(TypePlaced), row(TypeRegistered),
 	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
 	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated), row(TypeReturned),
+	row(TypeCleared), row(TypeAcknowledged), row(TypeUnwatched), row(TypeWatched),
 	row(TypeNotification), row(TypeDead),
 }
 

@@ -87,6 +87,12 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		pin(events.TypeProgressed, progressed),
 		pin(events.TypeViolated, violated),
 		pin(events.TypeReturned, returned),
+		pin(events.TypeCleared, cleared),
+		pin(events.TypeAcknowledged, func(t *rapid.T) events.Acknowledged {
+			return events.Acknowledged{Violation: word.Draw(t, "violation"), Reason: word.Draw(t, "reason"), RequestedBy: maybe.Draw(t, "by")}
+		}),
+		pin(events.TypeUnwatched, unwatched),
+		pin(events.TypeWatched, watched),
 		pin(events.TypeNotification, note),
 		pin(events.TypeDead, dead),
 	}

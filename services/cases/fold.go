@@ -35,6 +35,7 @@ func project(entries []Entry) Case {
 		last = e
 	}
 	c.report(entries, last)
+	c.alarms(entries)
 	return c
 }
 
@@ -178,8 +179,6 @@ func (c *Case) report(entries []Entry, last Entry) {
 	cancelling := false
 	for i, e := range entries {
 		switch d := e.Data.(type) {
-		case events.Violated:
-			c.Violations = append(c.Violations, d)
 		case events.Returned:
 			c.machine(d.Machine).Returned = e.Time
 		case events.Cancelling:

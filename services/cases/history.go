@@ -92,6 +92,14 @@ func sentence(e Entry) (level, text string) {
 		return Info, fmt.Sprintf("%d %%: %s.", d.Percent, list(d.Machines, machineProgress))
 	case events.Violated:
 		return Bad, fmt.Sprintf("Attention%s: %s Why it matters: %s What to do: %s", prefixed(", ", d.Machine), stop(d.What), stop(d.Endangers), d.Do)
+	case events.Cleared:
+		return clearedLevel(d), fmt.Sprintf("Over%s, from %s to %s: %s%s%s", prefixed(", ", d.Machine), stamp(d.From), stamp(d.Until), stop(d.What), prefixed(" What remains: ", d.Remains), prefixed(" What to do: ", d.Do))
+	case events.Acknowledged:
+		return Info, "Alarm " + d.Violation + " acknowledged" + prefixed(" by ", d.RequestedBy) + because(d.Reason)
+	case events.Unwatched:
+		return Warn, fmt.Sprintf("Not watched: %s What to do: %s", stop(d.What)+candidates(d.Candidates), d.Do)
+	case events.Watched:
+		return Info, fmt.Sprintf("%s It was not from %s to %s.", stop(d.What), stamp(d.From), stamp(d.Until))
 	case events.Returned:
 		return Info, d.Machine + " fails back, or has done so: it stands ready for failback no more."
 	case events.Note:
@@ -99,6 +107,22 @@ func sentence(e Entry) (level, text string) {
 	}
 	return Info, e.Kind.Name
 }
+
+func clearedLevel(d events.Cleared) string {
+	if d.Remains != "" {
+		return Warn
+	}
+	return Good
+}
+
+func candidates(paths []string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	return " It may be " + strings.Join(paths, ", or ") + "."
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 var noteLevels = map[string]string{events.LevelInfo: Info, events.LevelWarning: Warn, events.LevelCritical: Bad}
 

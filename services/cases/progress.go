@@ -45,7 +45,9 @@ type Case struct {
 
 	Waiting    *events.Waiting    `json:"waiting,omitempty"` // while it stands still
 	Problems   []events.Problem   `json:"problems,omitempty"`
-	Violations []events.Violated  `json:"violations,omitempty"`
+	Violations []events.Violated  `json:"violations,omitempty"` // all that the guard ever told
+	Alarms     []Alarm            `json:"alarms,omitempty"`     // the same, with what became of each
+	Unwatched  []events.Unwatched `json:"unwatched,omitempty"`  // what the guard cannot watch now
 	Findings   []events.Finding   `json:"findings,omitempty"`
 	Placements []events.Placement `json:"placements,omitempty"`
 	History    []Line             `json:"history,omitempty"`
@@ -69,6 +71,7 @@ type Machine struct {
 	Since        time.Time    `json:"since,omitzero"`       // protected since
 	LagSeconds   *int         `json:"lagSeconds,omitempty"` // age of its last recovery point when the case ended
 	Returned     time.Time    `json:"returned,omitzero"`    // its failback was seen then: it stands ready no more
+	Alarms       []string     `json:"alarms,omitempty"`     // ids of the pressing ones
 	Code         string       `json:"code,omitempty"`
 	Message      string       `json:"message,omitempty"`
 	Remedy       string       `json:"remedy,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/services/workflow"
@@ -24,6 +25,10 @@ func New() workflow.Service {
 		tell(events.TypeCancelled, cancelled),
 		tell(events.TypeWaiting, waits),
 		tell(events.TypeViolated, violated),
+		tell(events.TypeCleared, cleared),
+		tell(events.TypeAcknowledged, acknowledged),
+		tell(events.TypeUnwatched, unwatched),
+		tell(events.TypeWatched, watched),
 	}}
 }
 
@@ -133,11 +138,47 @@ func waits(d events.Waiting) events.Note {
 }
 
 func violated(d events.Violated) events.Note {
-	n := events.Note{Level: events.LevelCritical, Title: "Danger: " + d.What, Text: d.Endangers + "\n" + d.Do}
-	if d.Machine != "" {
-		n.Machines = []string{d.Machine}
+	return events.Note{Level: events.LevelCritical, Title: "Danger: " + d.What, Text: d.Endangers + "\n" + d.Do, Machines: named(d.Machine)}
+}
+
+func cleared(d events.Cleared) events.Note {
+	n := events.Note{Level: events.LevelInfo, Title: "Over: " + d.What, Text: span(d.From, d.Until), Machines: named(d.Machine)}
+	if d.Remains != "" {
+		n.Level, n.Text = events.LevelWarning, n.Text+"\n"+sentence(d.Remains, d.Do)+"\nThe alarm stays until somebody acknowledges it."
 	}
 	return n
+}
+
+func acknowledged(d events.Acknowledged) events.Note {
+	who := d.RequestedBy
+	if who == "" {
+		who = "somebody"
+	}
+	return events.Note{Level: events.LevelInfo, Title: "Alarm acknowledged by " + who, Text: sentence(d.Violation, d.Reason)}
+}
+
+func unwatched(d events.Unwatched) events.Note {
+	n := events.Note{Level: events.LevelWarning, Title: "Not watched: " + d.VM, Text: sentence(d.What, d.Do), Machines: named(d.Machine)}
+	for _, path := range d.Candidates {
+		n.Text += "\n" + path
+	}
+	return n
+}
+
+func watched(d events.Watched) events.Note {
+	return events.Note{Level: events.LevelInfo, Title: "Watched again: " + d.VM, Text: sentence(d.What, "It was not watched "+span(d.From, d.Until)), Machines: named(d.Machine)}
+}
+
+func span(from, until time.Time) string {
+	const form = "2006-01-02 15:04:05"
+	return "from " + from.UTC().Format(form) + " to " + until.UTC().Format(form+" MST") + "."
+}
+
+func named(machine string) []string {
+	if machine == "" {
+		return nil
+	}
+	return []string{machine}
 }
 
 func about(level, title string, c events.Case, text string) events.Note {

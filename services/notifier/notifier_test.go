@@ -45,6 +45,16 @@ func facts() map[string]fact {
 			events.LevelWarning, "Waiting: web01", []string{"Mend the password."}},
 		"violated": {workflow.Fact(events.TypeViolated, "", events.Violated{Code: "guard.powered-on", Machine: "web01", What: "web01 was switched on", Endangers: "Its disks.", Do: "Switch it off."}),
 			events.LevelCritical, "Danger: web01 was switched on", []string{"Its disks.", "Switch it off."}},
+		"cleared": {workflow.Fact(events.TypeCleared, "", events.Cleared{Violation: "r7/guard/1", Code: "guard.snapshot", What: "MT has no snapshot any more", From: when, Until: when}),
+			events.LevelInfo, "Over: MT has no snapshot any more", []string{"from 2026-11-22 09:30:00 to 2026-11-22 09:30:00 UTC"}},
+		"cleared, with damage": {workflow.Fact(events.TypeCleared, "", events.Cleared{Violation: "r7/guard/1", Code: "guard.powered-on", Machine: "web01", What: "web01 is off again", From: when, Until: when, Remains: "Its disks may be damaged", Do: "Resynchronize."}),
+			events.LevelWarning, "Over: web01 is off again", []string{"Its disks may be damaged. Resynchronize.", "acknowledges"}},
+		"acknowledged": {workflow.Fact(events.TypeAcknowledged, "", events.Acknowledged{Violation: "r7/guard/1", Reason: "Resynchronized", RequestedBy: "ops"}),
+			events.LevelInfo, "Alarm acknowledged by ops", []string{"r7/guard/1", "Resynchronized"}},
+		"unwatched": {workflow.Fact(events.TypeUnwatched, "", events.Unwatched{VM: "MT", Writer: "master target", Code: "guard.ambiguous", What: "Two VMs may be it", Do: "Name it.", Candidates: []string{"/DC/vm/MT", "/DC/vm/old/MT"}, Since: when}),
+			events.LevelWarning, "Not watched: MT", []string{"Two VMs may be it. Name it.", "/DC/vm/MT", "/DC/vm/old/MT"}},
+		"watched": {workflow.Fact(events.TypeWatched, "", events.Watched{Unwatched: "r7/guard/1", VM: "MT", What: "MT is watched again", From: when, Until: when}),
+			events.LevelInfo, "Watched again: MT", []string{"MT is watched again. It was not watched from"}},
 	}
 }
 

@@ -106,7 +106,7 @@ func (b board) View() tea.View { return tea.NewView(b.picture()) }
 // first, then what moves, then what is done.
 func (b board) picture() string {
 	rows := []string{b.summary()}
-	shown := slices.Clone(b.cases)
+	shown := alarmedFirst(slices.Clone(b.cases), func(c cases.Case) bool { return len(c.Pressing()) > 0 })
 	room := max(b.height-3, 1)
 	if len(shown) > room {
 		slices.SortStableFunc(shown, func(x, y cases.Case) int { return cmp.Compare(urgency(x), urgency(y)) })
@@ -128,6 +128,8 @@ func (b board) picture() string {
 
 func urgency(c cases.Case) int {
 	switch {
+	case len(c.Pressing()) > 0:
+		return -1
 	case c.End && !c.Good:
 		return 0
 	case !c.End && stateLevel(c) == cases.Warn:
@@ -192,13 +194,12 @@ func (b board) bar(c cases.Case, width int) string {
 // doing says what a case is at, and how long that takes where somebody knows.
 func (b board) doing(c cases.Case) string {
 	switch {
+	case len(c.Pressing()) > 0:
+		return b.paint.level(cases.Bad, alarmed(c.Pressing(), b.speech))
 	case c.End && !c.Good:
 		return b.paint.level(cases.Bad, short(b.speech.title(c.Code, c.Why)))
 	case c.Good:
 		return cases.Duration(c.Took(b.now))
-	case len(c.Violations) > 0:
-		v := c.Violations[len(c.Violations)-1]
-		return b.paint.level(cases.Warn, short(b.speech.title(v.Code, v.What)))
 	case c.Waiting != nil:
 		text := b.speech.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
 		if !c.Waiting.Until.IsZero() {

@@ -59,9 +59,9 @@ func TestBoard(t *testing.T) {
 	}
 
 	again := sampleCases()[1]
-	again.Percent, again.Violations = 60, []events.Violated{{What: "db01 was switched on."}}
+	again.Percent, again.Alarms = 60, []cases.Alarm{{State: cases.AlarmOpen, Violated: events.Violated{What: "db01 was switched on."}}}
 	b = updated(b, moved(again), tick(noon.Add(time.Minute)))
-	if got := strings.Split(b.picture(), "\n"); len(got) != 6 || got[2] != "db01    ███████████████░░░░░░░░░░  60 %  started    db01 was switched on." || !strings.HasSuffix(got[0], "2m30s") {
+	if got := strings.Split(b.picture(), "\n"); len(got) != 6 || got[1] != "db01    ███████████████░░░░░░░░░░  60 %  started    db01 was switched on." || !strings.HasSuffix(got[0], "2m30s") {
 		t.Errorf("after another event:\n%s", b.picture())
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) printCases(listed []cases.Case) error {
 	}
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
 	p, speech := paint(a.color(a.stdout)), a.speech()
-	for _, c := range listed {
+	for _, c := range alarmedFirst(slices.Clone(listed), func(c cases.Case) bool { return len(c.Pressing()) > 0 }) {
 		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), string(c.State)), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
 	}
 	t.write(a.stdout)
@@ -73,9 +73,10 @@ func names(c cases.Case) string {
 // note says the one thing about a case that a person should know now.
 func note(c cases.Case, s speech) string {
 	switch {
-	case !c.End && len(c.Violations) > 0:
-		v := c.Violations[len(c.Violations)-1]
-		return short(s.title(v.Code, v.What))
+	case len(c.Pressing()) > 0:
+		return alarmed(c.Pressing(), s)
+	case len(c.Unwatched) > 0:
+		return short(s.title(c.Unwatched[0].Code, c.Unwatched[0].What))
 	case c.Waiting != nil:
 		text := s.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
 		if c.Waiting.Place > 0 {
@@ -88,6 +89,24 @@ func note(c cases.Case, s speech) string {
 		return "dry run"
 	}
 	return ""
+}
+
+// alarmed says the latest of some alarms.
+func alarmed(pressing []cases.Alarm, s speech) string {
+	last := pressing[len(pressing)-1]
+	return short(s.title(last.Code, last.What))
+}
+
+// alarmedFirst puts what has a pressing alarm before the rest, which stays in its order.
+func alarmedFirst[T any](all []T, pressing func(T) bool) []T {
+	rank := func(e T) int {
+		if pressing(e) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(all, func(a, b T) int { return rank(a) - rank(b) })
+	return all
 }
 
 // short keeps a sentence to what a table has room for, on one line.
@@ -107,6 +126,7 @@ type ready struct {
 	Since      time.Time         `json:"since,omitzero"`
 	LagSeconds *int              `json:"lagSeconds,omitempty"` // age of the last recovery point when the case ended
 	Location   string            `json:"location,omitempty"`
+	Alarms     []cases.Alarm     `json:"alarms,omitempty"` // the pressing ones
 	Violations []events.Violated `json:"violations,omitempty"`
 }
 
@@ -120,7 +140,7 @@ func readyMachines(listed []cases.Case) []ready {
 			switch {
 			case m.State == events.StateNotStarted:
 			case m.State == events.StateProtected && m.Returned.IsZero():
-				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, about(m.Name, c.Violations)}
+				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, pressing(m.Name, c), about(m.Name, c.Violations)}
 			default:
 				delete(latest, key)
 			}
@@ -130,7 +150,12 @@ func readyMachines(listed []cases.Case) []ready {
 	for _, key := range slices.Sorted(maps.Keys(latest)) {
 		all = append(all, latest[key])
 	}
-	return all
+	return alarmedFirst(all, func(r ready) bool { return len(r.Alarms) > 0 })
+}
+
+// pressing picks the alarms of a machine about which a person has yet to do something.
+func pressing(machine string, c cases.Case) []cases.Alarm {
+	return slices.DeleteFunc(c.Pressing(), func(a cases.Alarm) bool { return !a.About(machine) })
 }
 
 // about picks what was said of a machine, or of all.
@@ -153,10 +178,10 @@ func (a *app) printReady(listed []cases.Case) error {
 	p, speech := paint(a.color(a.stdout)), a.speech()
 	for _, m := range machines {
 		attention := ""
-		if n := len(m.Violations); n > 0 {
-			attention = short(speech.title(m.Violations[n-1].Code, m.Violations[n-1].What))
+		if len(m.Alarms) > 0 {
+			attention = alarmed(m.Alarms, speech)
 		}
-		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Warn, attention))
+		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Bad, attention))
 	}
 	t.write(a.stdout)
 	return nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -77,6 +78,7 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	}
 	say("Case", "%s", p.bold(c.ID))
 	say("Site", "%s", c.Site)
+	showAlarms(w, c, p, s)
 	say("State", "%s, %d %%", p.level(stateLevel(c), string(c.State)), c.Percent)
 	say("Why", "%s", c.Why)
 	if len(c.Problems) == 0 { // else each has its own
@@ -107,15 +109,36 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	showMachines(w, c, p, s)
 	showProblems(w, c.Problems, s)
 	showFindings(w, c.Findings, p, s)
-	for _, v := range c.Violations {
-		fmt.Fprintf(w, "\n%s %s\n  Why it matters: %s\n", p.level(cases.Bad, strings.TrimSuffix("Attention, "+v.Machine, ", ")+":"), v.What, v.Endangers)
-		for _, l := range s.about(v.Code, v.Do) {
-			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
-		}
-	}
 	fmt.Fprintln(w, "\nHistory")
 	for _, l := range c.History {
 		fmt.Fprintf(w, "  %s  %s\n", p.faint(clock(l.Time)), p.level(l.Level, l.Text))
+	}
+}
+
+// showAlarms comes first: nothing about a case is more urgent. Alarms that need nobody any more stand in the history.
+func showAlarms(w io.Writer, c cases.Case, p paint, s speech) {
+	for _, a := range c.Pressing() {
+		times := ""
+		if a.State == cases.AlarmEnded {
+			times = fmt.Sprintf(" (over, from %s to %s)", clock(a.From), clock(a.Until))
+		}
+		fmt.Fprintf(w, "\n%s %s%s\n  Why it matters: %s\n", p.level(cases.Bad, strings.TrimSuffix("Attention, "+a.Machine, ", ")+":"), a.What, times, cmp.Or(a.Remains, a.Endangers))
+		for _, l := range s.about(a.Code, a.Do) {
+			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
+		}
+		fmt.Fprintf(w, "  Alarm: %s\n", a.ID)
+	}
+	for _, u := range c.Unwatched {
+		fmt.Fprintf(w, "\n%s %s\n", p.level(cases.Warn, "Not watched, "+u.VM+":"), u.What)
+		for _, path := range u.Candidates {
+			fmt.Fprintf(w, "  %s\n", path)
+		}
+		for _, l := range s.about(u.Code, u.Do) {
+			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
+		}
+	}
+	if len(c.Pressing())+len(c.Unwatched) > 0 {
+		fmt.Fprintln(w)
 	}
 }
 

@@ -61,7 +61,7 @@ func TestShowSpeaksTheLanguage(t *testing.T) {
 		{"a wait", cases.Case{Waiting: &events.Waiting{For: "azure", Code: "8061", Message: "Not yet", Remedy: "Mount it."}}, japanese(), "対処方法   マウントしてください。\n"},
 		{"problems", cases.Case{Problems: []events.Problem{{Code: "machine.snapshots", Message: "2 snapshots"}}}, japanese(), "  2 snapshots (machine.snapshots)\n    理由: 統合されます。\n    対処方法: 対処は不要です。\n"},
 		{"findings", cases.Case{Findings: []events.Finding{{Check: "machine.snapshots", Status: "warn", Evidence: "2 snapshots", Remedy: "Nothing is to be done."}}}, japanese(), "対処方法: 対処は不要です。\n"},
-		{"a violation", cases.Case{Violations: []events.Violated{{Code: "8061", What: "It is.", Endangers: "all.", Do: "Run."}}}, japanese(), "マウントしてください。\n  What to do: Run.\n"},
+		{"a violation", cases.Case{Alarms: []cases.Alarm{{State: cases.AlarmOpen, Violated: events.Violated{Code: "8061", What: "It is.", Endangers: "all.", Do: "Run."}}}}, japanese(), "マウントしてください。\n  What to do: Run.\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.Request = "r-1"
@@ -113,7 +113,7 @@ func TestTitlesSpeakTheLanguage(t *testing.T) {
 		{cases.Case{End: true, Code: "31337", Why: "Job 7 failed"}, japanese(), "Job 7 failed"},
 		{cases.Case{Waiting: &events.Waiting{For: "agent"}}, japanese(), "for the agent"},
 		{cases.Case{Waiting: &events.Waiting{For: "azure", Code: "8061"}}, japanese(), "アクセスできない"},
-		{cases.Case{Violations: []events.Violated{{Code: "8061", What: "It is."}}}, japanese(), "アクセスできない"},
+		{cases.Case{Alarms: []cases.Alarm{{State: cases.AlarmOpen, Violated: events.Violated{Code: "8061", What: "It is."}}}}, japanese(), "アクセスできない"},
 	} {
 		if got := note(tt.c, tt.speech); got != tt.want {
 			t.Errorf("note %q, want %q", got, tt.want)

@@ -71,11 +71,13 @@ func (p paint) bold(text string) string {
 // stateLevel says how the state of a case is to be taken.
 func stateLevel(c cases.Case) string {
 	switch {
+	case len(c.Pressing()) > 0:
+		return cases.Bad
 	case c.Good:
 		return cases.Good
 	case c.End:
 		return cases.Bad
-	case c.State == events.CaseWaiting || c.State == events.CaseCancelling || len(c.Violations) > 0:
+	case c.State == events.CaseWaiting || c.State == events.CaseCancelling || len(c.Unwatched) > 0:
 		return cases.Warn
 	}
 	return cases.Info

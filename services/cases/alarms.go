@@ -1,0 +1,87 @@
+package cases
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"reprotect.example/events"
+)
+
+// States of an alarm.
+const (
+	AlarmOpen         = "open"         // what was told is so
+	AlarmEnded        = "ended"        // it is over, and may have left damage
+	AlarmAcknowledged = "acknowledged" // a person has seen to it
+	AlarmCleared      = "cleared"      // it is over and left nothing
+)
+
+// Alarm is a violation that the guard told, and what became of it.
+type Alarm struct {
+	ID string `json:"id"` // of the event violated; 'acknowledge' takes it
+	events.Violated
+	State   string    `json:"state"`
+	From    time.Time `json:"from,omitzero"`
+	Until   time.Time `json:"until,omitzero"`
+	Remains string    `json:"remains,omitempty"` // what damage it may have left
+	Reason  string    `json:"reason,omitempty"`  // of whoever acknowledged it
+	By      string    `json:"by,omitempty"`
+}
+
+// Pressing says whether a person has yet to do something about the alarm.
+func (a Alarm) Pressing() bool { return a.State == AlarmOpen || a.State == AlarmEnded }
+
+// About says whether the alarm is about a machine, or about all of its case.
+func (a Alarm) About(machine string) bool {
+	return a.Machine == "" || strings.EqualFold(a.Machine, machine)
+}
+
+// Pressing lists the alarms of a case about which a person has yet to do something, the latest last.
+func (c Case) Pressing() []Alarm {
+	return slices.DeleteFunc(slices.Clone(c.Alarms), func(a Alarm) bool { return !a.Pressing() })
+}
+
+// alarms takes in what the guard told, in whatever order it came: an end may stand in the log before its beginning.
+func (c *Case) alarms(entries []Entry) {
+	cleared, acknowledged, watched := map[string]events.Cleared{}, map[string]events.Acknowledged{}, map[string]bool{}
+	for _, e := range entries {
+		switch d := e.Data.(type) {
+		case events.Cleared:
+			cleared[d.Violation] = d
+		case events.Acknowledged:
+			acknowledged[d.Violation] = d
+		case events.Watched:
+			watched[d.Unwatched] = true
+		}
+	}
+	for _, e := range entries {
+		switch d := e.Data.(type) {
+		case events.Violated:
+			a := Alarm{ID: e.Header.ID, Violated: d, State: AlarmOpen, From: e.Time}
+			if end, over := cleared[a.ID]; over {
+				a.State, a.From, a.Until, a.Remains = AlarmCleared, end.From, end.Until, end.Remains
+				if end.Remains != "" {
+					a.State = AlarmEnded
+				}
+				if end.Do != "" {
+					a.Do = end.Do
+				}
+			}
+			if by, seen := acknowledged[a.ID]; seen && a.State != AlarmCleared {
+				a.State, a.Reason, a.By = AlarmAcknowledged, by.Reason, by.RequestedBy
+			}
+			c.Violations, c.Alarms = append(c.Violations, d), append(c.Alarms, a)
+		case events.Unwatched:
+			if !watched[e.Header.ID] {
+				c.Unwatched = append(c.Unwatched, d)
+			}
+		}
+	}
+	for i, m := range c.Machines {
+		for _, a := range c.Alarms {
+			if a.Pressing() && a.About(m.Name) {
+				c.Machines[i].Alarms = append(c.Machines[i].Alarms, a.ID)
+			}
+		}
+	}
+}
