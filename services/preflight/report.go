@@ -1,5 +1,7 @@
-// Package preflight words what a preflight found: as text for a terminal, as JSON for programs, and as one HTML page
-// that needs nothing else. It only turns data into bytes.
+// Package preflight makes the checks for people, now and without a bus, and words what it found: as text for a terminal,
+// as JSON for programs, and as one HTML page that needs nothing else.
+//
+// It answers what the pipeline would answer: it asks the rules of validator and datastore, and has none of its own.
 package preflight
 
 import (

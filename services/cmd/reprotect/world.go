@@ -50,7 +50,7 @@ func world() cli.Deps {
 			if err != nil {
 				return preflight.Report{}, err
 			}
-			return app.Ask(ctx, c, ask, zap.NewNop())
+			return app.Preflight(ctx, c, ask, zap.NewNop())
 		},
 		Datastores: func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error) {
 			c, err := load(cfgPath)

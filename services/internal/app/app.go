@@ -20,7 +20,6 @@ import (
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
-	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
 	"reprotect.example/services/workflow"
@@ -162,6 +161,7 @@ func Consumers(groups ...[]string) []bus.Consumer {
 // Health takes note of what works; telemetry.Health is one.
 type Health interface {
 	Set(component string, err error)
+	Remark(component, remark string)
 }
 
 // Options of New.
@@ -326,7 +326,7 @@ func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 func tellsWhetherItServes(s workflow.Service, h Health) workflow.Service {
 	begin := s.Begin
 	s.StandBy = func() {
-		h.Set(s.Name, telemetry.Note("stands by: another process serves, and this one goes on when that stops"))
+		h.Remark(s.Name, "stands by: another process serves, and this one goes on when that stops")
 	}
 	s.Begin = func(ctx context.Context) {
 		if begin != nil {

@@ -207,7 +207,7 @@ func (w world) findings(t *testing.T) []events.Finding {
 // judged reads the facts as every service does that checks, and judges them.
 func judged(t *testing.T, c config.Config, request events.Request) (all []events.Finding) {
 	t.Helper()
-	_, s, done, err := openSite(c, "tokyo", zap.NewNop())
+	s, done, err := openSite(c, "tokyo", zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

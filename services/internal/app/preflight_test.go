@@ -89,12 +89,12 @@ func TestDatastoresSayWhy(t *testing.T) {
 }
 
 // The whole vault before the disaster: one machine is at home, one failed over, one has gone for good.
-func TestAskAll(t *testing.T) {
+func TestPreflightOfAll(t *testing.T) {
 	sc := scenario.Default(4)
 	c, do := inLab(t, sc)
 	do("set-item web01 protectionState Protected", "set-item web01 activeLocation Primary", "power-on web01",
 		"set-item db01 protectionState MigrationCompleted", "add-snapshot MT-WIN-01 old")
-	all, err := Ask(t.Context(), c, preflight.Ask{All: true, Lang: "ja"}, zap.NewNop())
+	all, err := Preflight(t.Context(), c, preflight.Ask{All: true, Lang: "ja"}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,21 +125,21 @@ func TestAskAll(t *testing.T) {
 
 	// A request for the machine at home would be rejected, as one says who does not ask ahead.
 	named := events.Request{Machines: []events.RequestMachine{{Name: "web01"}}}
-	now, err := Preflight(t.Context(), c, named, zap.NewNop())
+	now, err := Preflight(t.Context(), c, preflight.Ask{Request: named}, zap.NewNop())
 	if err != nil || now.Ready() {
 		t.Errorf("not failed over, and ready: %v", err)
 	}
-	ahead, err := Ask(t.Context(), c, preflight.Ask{Request: named, Ahead: true}, zap.NewNop())
+	ahead, err := Preflight(t.Context(), c, preflight.Ask{Request: named, Ahead: true}, zap.NewNop())
 	if err != nil || !ahead.Ready() {
 		t.Errorf("asked ahead, and not ready: %v %+v", err, ahead)
 	}
 }
 
-func TestAskAllOfAnEmptyVault(t *testing.T) {
+func TestPreflightOfAllOfAnEmptyVault(t *testing.T) {
 	sc := scenario.Default(1)
 	c, do := inLab(t, sc)
 	do("set-item web01 protectionState MigrationCompleted")
-	all, err := Ask(t.Context(), c, preflight.Ask{All: true}, zap.NewNop())
+	all, err := Preflight(t.Context(), c, preflight.Ask{All: true}, zap.NewNop())
 	if err != nil || all.Ready() || len(all.Problems) != 1 || len(all.LeftOut) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/vsphere"
+	"reprotect.example/services/preflight"
 	"reprotect.example/services/validator"
 )
 
@@ -105,6 +106,12 @@ func (s site) defaults() validator.Defaults {
 		ProcessServer: d.ProcessServer, Appliance: d.Appliance, Datastore: d.Datastore,
 		RetentionDrive:    map[string]string{"windows": d.RetentionDrive.Windows, "linux": d.RetentionDrive.Linux},
 		LogStorageAccount: d.LogStorageAccount, Fabric: s.config.Fabric,
+	}
+}
+
+func (s site) preflight() preflight.Site {
+	return preflight.Site{
+		Name: s.config.Name, Fabric: s.config.Fabric, Vault: s.vault, VCenter: s.vcenter, Checks: s.checks(), Defaults: s.defaults(),
 	}
 }
 

@@ -29,7 +29,7 @@ func TestAStandBySaysSo(t *testing.T) {
 			if !ready {
 				t.Error("not ready")
 			}
-			if all["executor"] == nil {
+			if all["executor"] == "ok" {
 				return "serves"
 			}
 			return "stands by"

@@ -114,7 +114,7 @@ func TestReady(t *testing.T) {
 	h.Set("vcenter tokyo", errors.New("login refused"))
 	want(503, false, map[string]string{"bus": "ok", "vault tokyo": "ok", "vcenter tokyo": "login refused"})
 	h.Set("vcenter tokyo", nil)
-	h.Set("executor", Note("stands by"))
+	h.Remark("executor", "stands by")
 	want(200, true, map[string]string{"bus": "ok", "vault tokyo": "ok", "vcenter tokyo": "ok", "executor": "stands by"})
 	if code, _ := get(t, handler, "/live"); code != http.StatusOK {
 		t.Errorf("not live: %d", code)

@@ -15,6 +15,7 @@ import (
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/lab/scenario"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/preflight"
 )
 
 // Whatever keeps a look from succeeding is told with what to do, and when it has passed the case goes on by
@@ -202,7 +203,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		"Azure vault":         atSite(func(s *config.Site) { s.Vault.Name = "vault-osaka" }),
 	} {
 		request := events.Request{Machines: []events.RequestMachine{{Name: "web01"}}}
-		report, err := app.Preflight(t.Context(), spoil(w.config), request, w.log)
+		report, err := app.Preflight(t.Context(), spoil(w.config), preflight.Ask{Request: request}, w.log)
 		var fault *observed.Fault
 		if err != nil && (!errors.As(err, &fault) || fault.Remedy == "") {
 			t.Errorf("%s: an error without a remedy: %v", name, err)

@@ -24,13 +24,13 @@ func govc(t *testing.T, args ...string) {
 
 func TestS30_SnapshotMadeWithGovc(t *testing.T) {
 	govc(t, "snapshot.create", "-vm", "MT-LINUX-01", "made-with-govc")
-	finds(t, preflight(t, request("db01")), "master-target.snapshots", "fail", "made-with-govc", "MT-LINUX-01")
+	finds(t, preflightOf(t, request("db01")), "master-target.snapshots", "fail", "made-with-govc", "MT-LINUX-01")
 	govc(t, "snapshot.remove", "-vm", "MT-LINUX-01", "*")
-	finds(t, preflight(t, request("db01")), "master-target.snapshots", "pass")
+	finds(t, preflightOf(t, request("db01")), "master-target.snapshots", "pass")
 }
 
 func TestS39_MachineSwitchedOnWithGovc(t *testing.T) {
 	govc(t, "vm.power", "-on", "web01")
-	finds(t, preflight(t, request("web01")), "machine.powered-off", "warn", "web01")
+	finds(t, preflightOf(t, request("web01")), "machine.powered-off", "warn", "web01")
 	govc(t, "vm.power", "-off", "web01")
 }

@@ -17,6 +17,7 @@ import (
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/lab"
 	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/preflight"
 )
 
 // The machines of the site, beside two that are spoilt: web01 and app01 are modernized, db01 and mail01 classic; the first two run Linux. app01
@@ -88,7 +89,7 @@ type found struct {
 	Problems   []events.Problem
 }
 
-func preflight(t *testing.T, r events.Request, change ...func(*config.Config)) found {
+func preflightOf(t *testing.T, r events.Request, change ...func(*config.Config)) found {
 	t.Helper()
 	c := site
 	for _, f := range change {
@@ -96,7 +97,7 @@ func preflight(t *testing.T, r events.Request, change ...func(*config.Config)) f
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	report, err := app.Preflight(ctx, c, r, zap.NewNop())
+	report, err := app.Preflight(ctx, c, preflight.Ask{Request: r}, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func finds(t *testing.T, report found, check, status string, words ...string) {
 
 // The site as it is has nothing to find: without this no other test here would show anything.
 func TestSiteIsGood(t *testing.T) {
-	report := preflight(t, request("web01", "db01", "app01", "mail01", "grp01", "grp02"))
+	report := preflightOf(t, request("web01", "db01", "app01", "mail01", "grp01", "grp02"))
 	for _, f := range report.Findings {
 		if f.Status == "fail" || f.Status == "unknown" {
 			t.Errorf("%s (%s) is %s: %s", f.Check, f.Machine, f.Status, f.Evidence)
@@ -168,11 +169,11 @@ func TestSiteIsGood(t *testing.T) {
 
 // People alone can vouch for these; the product asks for the word or says what to remember.
 func TestSAttestedByPeople(t *testing.T) {
-	report := preflight(t, request("db01"))
+	report := preflightOf(t, request("db01"))
 	finds(t, report, "configuration-server.backup", "warn")
 	r := request("db01")
 	r.Attest = map[string]string{"configuration-server.backup": "restored from 2026-11-20"}
-	finds(t, preflight(t, r), "configuration-server.backup", "pass", "restored from 2026-11-20")
+	finds(t, preflightOf(t, r), "configuration-server.backup", "pass", "restored from 2026-11-20")
 	for number, what := range map[string]string{
 		"S6, S16":  "where the process server stands, unless the network path says so (process-server.placement)",
 		"S11":      "a backup of the configuration server (configuration-server.backup)",
