@@ -42,32 +42,32 @@ type watcher struct {
 	now   func() time.Time
 }
 
-func (w watcher) placed(ctx context.Context, e workflow.Event[events.Placed]) (workflow.Result, error) {
+func (w watcher) placed(ctx context.Context, e workflow.Event[events.Placed], told waiting.Told) (workflow.Result[waiting.Told], error) {
 	site, ok := w.sites[e.Site]
 	if !ok {
-		return workflow.Result{}, workflow.UnknownSite(e.Site)
+		return workflow.Result[waiting.Told]{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return waiting.Surroundings(err, c.Names(), e.Wait, w.now(), site.Look)
+		return waiting.Surroundings(err, c.Names(), told, e.Looks, w.now(), site.Look)
 	}
 	agents, missing := look(c, vault)
 	if len(missing) == 0 {
-		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRegistered, "", events.Registered{Case: c, Agents: agents})}}, nil
+		return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeRegistered, "", events.Registered{Case: c, Agents: agents})}}, nil
 	}
 
 	deadline := e.Time.Add(site.AgentWait)
 	now := w.now()
 	if !now.Before(deadline) {
-		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeFailed, events.StepRegistration, late(c, missing, site.AgentWait))}}, nil
+		return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeFailed, events.StepRegistration, late(c, missing, site.AgentWait))}}, nil
 	}
 	// Steady looks: this wait is short, and somebody is watching.
 	pause := min(waiting.Next(site.Look, 0, vault.Began, now), deadline.Sub(now)+time.Millisecond)
 	return waiting.On(events.Waiting{
 		For: waiting.ForAgent, Machines: missing, Since: e.Time, Until: deadline,
 		Message: fmt.Sprintf("The agent of %s has not registered again yet. That takes up to 15 minutes after the Azure VM has started.", strings.Join(missing, ", ")),
-	}, e.Wait, now, pause), nil
+	}, told, now, pause), nil
 }
 
 // look says which agents are back and which machines are still without.

@@ -9,6 +9,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -21,13 +22,13 @@ func (v vault) Vault(context.Context, time.Duration) (observed.Vault, error) { r
 
 var placedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 
-func ask(t *testing.T, v vault, now time.Time, wait workflow.Wait) (workflow.Result, error) {
+func ask(t *testing.T, v vault, now time.Time, looks int, told waiting.Told) (workflow.Result[waiting.Told], error) {
 	t.Helper()
 	w := watcher{map[string]Site{"tokyo": {Vault: v, AgentWait: 20 * time.Minute, Look: 30 * time.Second}}, func() time.Time { return now }}
-	e := workflow.Event[events.Placed]{Wait: wait}
+	e := workflow.Event[events.Placed]{Looks: looks}
 	e.Site, e.Case, e.Time = "tokyo", "r7", placedAt
 	e.Data.Case.Machines = []events.Machine{{Name: "web01", Item: "/items/web01"}, {Name: "db01", Item: "/items/db01"}}
-	return w.placed(context.Background(), e)
+	return w.placed(context.Background(), e, told)
 }
 
 func back(yes bool) *bool { return &yes }
@@ -61,7 +62,7 @@ func items(web, db bool) vault {
 }
 
 func TestWaitsForAllAgents(t *testing.T) {
-	r, err := ask(t, items(true, false), placedAt.Add(time.Minute), workflow.Wait{})
+	r, err := ask(t, items(true, false), placedAt.Add(time.Minute), 0, waiting.Told{})
 	if err != nil || r.After <= 0 || len(r.Publish) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -70,12 +71,12 @@ func TestWaitsForAllAgents(t *testing.T) {
 		t.Errorf("waiting %+v", w)
 	}
 
-	again, err := ask(t, items(true, false), placedAt.Add(2*time.Minute), workflow.Wait{Looks: 1, Note: r.Note})
+	again, err := ask(t, items(true, false), placedAt.Add(2*time.Minute), 1, r.State)
 	if err != nil || len(again.Publish) != 0 || again.After <= 0 {
 		t.Errorf("nothing changed, but it says %+v, %v", again, err)
 	}
 
-	done, err := ask(t, items(true, true), placedAt.Add(3*time.Minute), workflow.Wait{Looks: 2, Note: r.Note})
+	done, err := ask(t, items(true, true), placedAt.Add(3*time.Minute), 2, r.State)
 	if err != nil || done.After != 0 || len(done.Publish) != 1 {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -87,21 +88,21 @@ func TestWaitsForAllAgents(t *testing.T) {
 func TestAMachineThatCameBackMeanwhileCounts(t *testing.T) {
 	v := items(true, true)
 	v.look.Items[1].ID, v.look.Items[1].Provider = "/items/db01-new", "InMage"
-	if r, err := ask(t, v, placedAt.Add(time.Minute), workflow.Wait{}); err != nil || r.After != 0 {
+	if r, err := ask(t, v, placedAt.Add(time.Minute), 0, waiting.Told{}); err != nil || r.After != 0 {
 		t.Errorf("waits for the agent of a machine that replicates back: %+v, %v", r, err)
 	}
 }
 
 func TestNeverLooksPastTheDeadline(t *testing.T) {
 	now := placedAt.Add(20*time.Minute - time.Second)
-	r, err := ask(t, items(false, false), now, workflow.Wait{})
+	r, err := ask(t, items(false, false), now, 0, waiting.Told{})
 	if err != nil || now.Add(r.After).After(placedAt.Add(20*time.Minute+10*time.Millisecond)) {
 		t.Errorf("looks again after %v, %v", r.After, err)
 	}
 }
 
 func TestFailsAfterTheDeadline(t *testing.T) {
-	r, err := ask(t, items(true, false), placedAt.Add(20*time.Minute), workflow.Wait{Looks: 40})
+	r, err := ask(t, items(true, false), placedAt.Add(20*time.Minute), 40, waiting.Told{})
 	if err != nil || r.After != 0 || len(r.Publish) != 1 || r.Publish[0].Step() != events.StepRegistration {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -118,11 +119,11 @@ func TestFailsAfterTheDeadline(t *testing.T) {
 
 func TestWaitsForAzure(t *testing.T) {
 	fault := &observed.Fault{Class: observed.Temporary, Code: "azure.throttled", What: "Azure throttles", After: 3 * time.Minute}
-	r, err := ask(t, vault{err: fault}, placedAt.Add(time.Hour), workflow.Wait{}) // long past the deadline: nobody looked
+	r, err := ask(t, vault{err: fault}, placedAt.Add(time.Hour), 0, waiting.Told{}) // long past the deadline: nobody looked
 	if err != nil || r.After < 3*time.Minute || r.Publish[0].Data().(events.Waiting).For != "throttle" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if _, err := ask(t, vault{err: errors.New("bug")}, placedAt, workflow.Wait{}); err == nil {
+	if _, err := ask(t, vault{err: errors.New("bug")}, placedAt, 0, waiting.Told{}); err == nil {
 		t.Error("an error that is not of the surroundings must come back")
 	}
 }

@@ -43,10 +43,10 @@ type placer struct {
 	now   func() time.Time
 }
 
-func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated]) (workflow.Result, error) {
+func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated], told waiting.Told) (workflow.Result[waiting.Told], error) {
 	site, ok := p.sites[e.Site]
 	if !ok {
-		return workflow.Result{}, workflow.UnknownSite(e.Site)
+		return workflow.Result[waiting.Told]{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	vault, err := site.Vault.Vault(ctx, site.Look)
@@ -54,10 +54,10 @@ func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated
 		var inv observed.Inventory
 		inv, err = site.Inventory.Inventory(ctx, checks.Query(c, vault))
 		if err == nil {
-			return workflow.Result{Publish: []workflow.Draft{Place(c, vault, inv)}}, nil
+			return workflow.Result[waiting.Told]{Publish: []workflow.Draft{Place(c, vault, inv)}}, nil
 		}
 	}
-	return waiting.Surroundings(err, c.Names(), e.Wait, p.now(), site.Look)
+	return waiting.Surroundings(err, c.Names(), told, e.Looks, p.now(), site.Look)
 }
 
 // Place decides for all machines of a case: placed, or rejected when one finds no place.

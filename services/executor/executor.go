@@ -83,7 +83,7 @@ func New(sites map[string]Site, now func() time.Time) workflow.Service {
 		}
 	}
 	return workflow.Service{Name: "executor", Alone: true, Begin: begin, Routes: []workflow.Route{
-		workflow.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered),
+		workflow.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered).Within(x.longest()),
 		workflow.OnMarked(events.TypeStarted, events.StepReplication, x.started),
 	}}
 }
@@ -111,6 +111,20 @@ type executor struct {
 	queues map[string]*admission.Queue
 	now    func() time.Time
 }
+
+// longest is the time limit of a start: the machines of a group are submitted one after the other, at the site's pace.
+func (x executor) longest() time.Duration {
+	limit := workflow.Limit
+	for _, s := range x.sites {
+		if s.Limits.StartsPerMinute > 0 {
+			limit = max(limit, workflow.Limit+mostMachines*time.Minute/time.Duration(s.Limits.StartsPerMinute))
+		}
+	}
+	return limit
+}
+
+// mostMachines is how many one case may have.
+const mostMachines = 100
 
 func (x executor) site(name string) (Site, *admission.Queue, error) {
 	site, ok := x.sites[name]

@@ -17,21 +17,22 @@ import (
 // memory is what following a case keeps between looks. All of it can be lost: a redelivery begins anew and comes
 // to the same end.
 type memory struct {
-	Said   string               `json:"said,omitempty"`   // the progress that was told last
-	Told   map[string]string    `json:"told,omitempty"`   // the waits that were told last, each by what it is for and its code
-	Moved  time.Time            `json:"moved,omitzero"`   // when something changed last
-	Still  int                  `json:"still,omitempty"`  // looks since
-	Quiet  time.Time            `json:"quiet,omitzero"`   // when it was told last that nothing moves
-	Again  map[string]again     `json:"again,omitempty"`  // by machine: its job failed, and it is or was to be submitted again
-	Ended  map[string]string    `json:"ended,omitempty"`  // by machine: its job that succeeded, once it was read in full
-	Items  map[string]string    `json:"items,omitempty"`  // by machine: the new item that its job named
-	Seen   map[string]milestone `json:"seen,omitempty"`   // by machine: where its replication stood at first
-	Since  map[string]time.Time `json:"since,omitempty"`  // by machine: when it was seen protected first
-	Cancel map[string]time.Time `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
-	Unread map[string]time.Time `json:"unread,omitempty"` // by machine: since when its job cannot be read
-	Unsure bool                 `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
-	Bytes  map[string]int64     `json:"bytes,omitempty"`  // by machine: replicated so far
-	Danger map[string]string    `json:"danger,omitempty"` // by machine, "" for all: code of the last violation that the guard told
+	Said   string                  `json:"said,omitempty"`   // the progress that was told last
+	Outage waiting.Told            `json:"outage,omitzero"`  // the surroundings that could not be read at the last look
+	Told   map[string]waiting.Told `json:"told,omitempty"`   // the waits that were told last, each by what it is for and its code
+	Moved  time.Time               `json:"moved,omitzero"`   // when something changed last
+	Still  int                     `json:"still,omitempty"`  // looks since
+	Quiet  time.Time               `json:"quiet,omitzero"`   // when it was told last that nothing moves
+	Again  map[string]again        `json:"again,omitempty"`  // by machine: its job failed, and it is or was to be submitted again
+	Ended  map[string]string       `json:"ended,omitempty"`  // by machine: its job that succeeded, once it was read in full
+	Items  map[string]string       `json:"items,omitempty"`  // by machine: the new item that its job named
+	Seen   map[string]milestone    `json:"seen,omitempty"`   // by machine: where its replication stood at first
+	Since  map[string]time.Time    `json:"since,omitempty"`  // by machine: when it was seen protected first
+	Cancel map[string]time.Time    `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
+	Unread map[string]time.Time    `json:"unread,omitempty"` // by machine: since when its job cannot be read
+	Unsure bool                    `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
+	Bytes  map[string]int64        `json:"bytes,omitempty"`  // by machine: replicated so far
+	Danger map[string]string       `json:"danger,omitempty"` // by machine, "" for all: code of the last violation that the guard told
 }
 
 // milestone is where a replication stood at a time.
@@ -55,24 +56,27 @@ const (
 )
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
-func (x executor) started(ctx context.Context, e workflow.Event[events.Started]) (workflow.Result, error) {
+func (x executor) started(ctx context.Context, e workflow.Event[events.Started], before memory) (workflow.Result[memory], error) {
 	site, queue, err := x.site(e.Site)
 	if err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[memory]{}, err
 	}
-	f := &follower{site: site, queue: queue, e: e, now: x.now(), memory: waiting.State[memory](e.Wait)}
+	f := &follower{site: site, queue: queue, e: e, now: x.now(), memory: before}
+	if f.memory.Outage == (waiting.Told{}) { // until 2026 it stood in Said
+		f.memory.Outage = waiting.FromText(f.memory.Said)
+	}
 	if f.memory.Moved.IsZero() {
 		f.memory.Moved = e.Time
 	}
 	cancelling, found, err := workflow.Mark(ctx, e, events.TypeCancelling)
 	if err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[memory]{}, err
 	}
 	if found {
 		f.cancelling = &cancelling.Data
 	}
 	if err := f.dangers(ctx); err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[memory]{}, err
 	}
 	age := queue.MaxAge(site.Look)
 	if f.memory.Unsure {
@@ -95,7 +99,7 @@ func (x executor) started(ctx context.Context, e workflow.Event[events.Started])
 	for _, s := range standings {
 		queue.Leave(e.Case + "/" + s.Machine)
 	}
-	return workflow.Result{Publish: []workflow.Draft{f.end(standings)}}, nil
+	return workflow.Result[memory]{Publish: []workflow.Draft{f.end(standings)}}, nil
 }
 
 // dangers remembers what the guard told last.
@@ -133,12 +137,11 @@ func (f *follower) rests(s standing) bool {
 	return s.State == protected || s.State == failed || s.State == cancelled
 }
 
-func (f *follower) surroundings(err error) (workflow.Result, error) {
-	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), workflow.Wait{Note: f.memory.Said, Looks: f.memory.Still}, f.now, f.site.Look)
-	f.memory.Said = r.Note
+func (f *follower) surroundings(err error) (workflow.Result[memory], error) {
+	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), f.memory.Outage, f.memory.Still, f.now, f.site.Look)
+	f.memory.Outage, f.memory.Said = r.State, "" // progress is told anew when all can be read again
 	f.memory.Still++
-	r.Note = waiting.Note(f.memory)
-	return r, err
+	return workflow.Keep(r, f.memory), err
 }
 
 // stand says where a machine stands now: its item is the truth, its job explains.

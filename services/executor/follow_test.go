@@ -18,7 +18,7 @@ type watched struct {
 	t     *testing.T
 	vault *fake
 	now   time.Time
-	wait  workflow.Wait
+	kept  memory
 	event workflow.Event[events.Started]
 	queue *admission.Queue
 	marks map[string]events.Event[any] // by kind
@@ -51,12 +51,11 @@ func (w *watched) looks(after time.Duration) (said []any, pause time.Duration) {
 	site := Site{Vault: w.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}
 	w.vault.look.Began = w.now
 	x := executor{map[string]Site{"tokyo": site}, map[string]*admission.Queue{"tokyo": w.queue}, func() time.Time { return w.now }}
-	w.event.Wait = w.wait
-	r, err := x.started(context.Background(), w.event)
+	r, err := x.started(context.Background(), w.event, w.kept)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.wait = workflow.Wait{Looks: w.wait.Looks + 1, Note: r.Note}
+	w.kept = later(w.t, r.State)
 	for _, d := range r.Publish {
 		said = append(said, d.Data())
 	}

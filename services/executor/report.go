@@ -15,7 +15,7 @@ import (
 
 // goOn tells what moved, and waits: shortly while a job is due, longer and longer while data only flows, shortly
 // again when something moved.
-func (f *follower) goOn(standings []standing) workflow.Result {
+func (f *follower) goOn(standings []standing) workflow.Result[memory] {
 	progress := events.Progressed{}
 	jobsDue := false
 	var waits []events.Waiting
@@ -36,7 +36,7 @@ func (f *follower) goOn(standings []standing) workflow.Result {
 	progress.Percent /= len(standings)
 	progress.Warnings = f.warnings
 
-	result := workflow.Result{After: waiting.Next(f.site.Look, 0, f.vault.Began, f.now)}
+	result := workflow.Result[memory]{After: waiting.Next(f.site.Look, 0, f.vault.Began, f.now)}
 	said := digest(standings)
 	moved := said != f.memory.Said || f.warnings != nil
 	if moved {
@@ -51,15 +51,15 @@ func (f *follower) goOn(standings []standing) workflow.Result {
 	if !moved && slices.ContainsFunc(standings, func(s standing) bool { return s.waits == nil && !f.rests(s) }) {
 		result.Publish = f.sayQuiet(result.After)
 	}
-	told := map[string]string{}
+	told := map[string]waiting.Told{}
 	for _, w := range waits {
 		key := string(w.For) + " " + w.Code
-		r := waiting.On(w, workflow.Wait{Note: f.memory.Told[key]}, f.now, result.After)
-		told[key] = r.Note
+		r := waiting.On(w, f.memory.Told[key], f.now, result.After)
+		told[key] = r.State
 		result.Publish = append(result.Publish, r.Publish...)
 	}
-	f.memory.Told = told
-	result.Note = waiting.Note(f.memory)
+	f.memory.Told, f.memory.Outage = told, waiting.Told{}
+	result.State = f.memory
 	return result
 }
 

@@ -16,12 +16,12 @@ import (
 
 // patience is what a case that waits for its start keeps between looks.
 type patience struct {
-	Said   string `json:"said,omitempty"`   // the wait that was told last
-	Looks  int    `json:"looks,omitempty"`  // in this wait
-	Queued bool   `json:"line,omitempty"`   // it has waited in the admission queue
-	Unsure bool   `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
-	Tries  int    `json:"tries,omitempty"`  // refusals that pass
-	Begun  bool   `json:"begun,omitempty"`  // some of its machines are under way
+	Said   waiting.Told `json:"said,omitzero"`    // the wait that was told last
+	Looks  int          `json:"looks,omitempty"`  // in this wait
+	Queued bool         `json:"line,omitempty"`   // it has waited in the admission queue
+	Unsure bool         `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
+	Tries  int          `json:"tries,omitempty"`  // refusals that pass
+	Begun  bool         `json:"begun,omitempty"`  // some of its machines are under way
 	// Refused is what an operator has to mend before the case can start.
 	Refused *refusal `json:"refused,omitempty"`
 }
@@ -40,13 +40,13 @@ type refusal struct {
 }
 
 // registered answers the last precondition with the submissions.
-func (x executor) registered(ctx context.Context, e workflow.Event[events.Registered]) (workflow.Result, error) {
+func (x executor) registered(ctx context.Context, e workflow.Event[events.Registered], before patience) (workflow.Result[patience], error) {
 	site, queue, err := x.site(e.Site)
 	if err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[patience]{}, err
 	}
-	s := starter{site: site, queue: queue, e: e, c: e.Data.Case, now: x.now(), memory: waiting.State[patience](e.Wait)}
-	var result workflow.Result
+	s := starter{site: site, queue: queue, e: e, c: e.Data.Case, now: x.now(), memory: before}
+	var result workflow.Result[patience]
 	defer func() {
 		switch {
 		case s.queued:
@@ -74,7 +74,7 @@ type starter struct {
 	queued bool // it keeps its place until the next look
 }
 
-func (s *starter) start(ctx context.Context) (workflow.Result, error) {
+func (s *starter) start(ctx context.Context) (workflow.Result[patience], error) {
 	age := s.queue.MaxAge(s.site.Look)
 	if s.memory.Unsure {
 		age = 0
@@ -85,7 +85,7 @@ func (s *starter) start(ctx context.Context) (workflow.Result, error) {
 	s.memory.Unsure = false
 	cancelling, cancelled, err := workflow.Mark(ctx, s.e, events.TypeCancelling)
 	if err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[patience]{}, err
 	}
 	under, starting := s.count()
 	s.memory.Begun = under > 0
@@ -152,34 +152,32 @@ func (s *starter) running() (n int) {
 	return n
 }
 
-func (s *starter) end(d workflow.Draft) (workflow.Result, error) {
-	return workflow.Result{Publish: []workflow.Draft{d}}, nil
+func (s *starter) end(d workflow.Draft) (workflow.Result[patience], error) {
+	return workflow.Result[patience]{Publish: []workflow.Draft{d}}, nil
 }
 
-func (s *starter) wait(w events.Waiting, pause time.Duration) (workflow.Result, error) {
-	result := waiting.On(w, workflow.Wait{Note: s.memory.Said}, s.now, pause)
-	return s.keep(result), nil
+func (s *starter) wait(w events.Waiting, pause time.Duration) (workflow.Result[patience], error) {
+	return s.keep(waiting.On(w, s.memory.Said, s.now, pause)), nil
 }
 
 // keep leaves what is to be known at the next look.
-func (s *starter) keep(r workflow.Result) workflow.Result {
+func (s *starter) keep(r workflow.Result[waiting.Told]) workflow.Result[patience] {
 	s.memory.Looks++
-	if r.Note != s.memory.Said {
-		s.memory.Said, s.memory.Looks = r.Note, 0
+	if !r.State.Equal(s.memory.Said) {
+		s.memory.Said, s.memory.Looks = r.State, 0
 	}
-	r.Note = waiting.Note(s.memory)
-	return r
+	return workflow.Keep(r, s.memory)
 }
 
-func (s *starter) surroundings(err error) (workflow.Result, error) {
-	result, err := waiting.Surroundings(err, s.c.Names(), workflow.Wait{Note: s.memory.Said, Looks: s.memory.Looks}, s.now, s.site.Look)
+func (s *starter) surroundings(err error) (workflow.Result[patience], error) {
+	result, err := waiting.Surroundings(err, s.c.Names(), s.memory.Said, s.memory.Looks, s.now, s.site.Look)
 	if err != nil {
-		return result, err
+		return workflow.Result[patience]{}, err
 	}
 	return s.keep(result), nil
 }
 
-func (s *starter) waitForTurn(d admission.Decision) (workflow.Result, error) {
+func (s *starter) waitForTurn(d admission.Decision) (workflow.Result[patience], error) {
 	s.queued, s.memory.Queued = true, true
 	pause := waiting.Pause(s.site.Look, 0)
 	if d.Soonest > 0 { // to the moment, or the starts that are allowed would not be used
@@ -243,7 +241,7 @@ func (s *starter) begun(otherwise func(events.Machine) events.Job) events.Starte
 }
 
 // goOnWithout ends the start of a case of which some machines are under way already, and says why the others are not.
-func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (workflow.Result, error) {
+func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (workflow.Result[patience], error) {
 	return s.end(workflow.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job {
 		because := why(m)
 		return events.Job{Machine: m.Name, Refused: &because}
@@ -252,7 +250,7 @@ func (s *starter) goOnWithout(why func(events.Machine) events.Problem) (workflow
 
 // checkAgain reads everything anew for a case that waited long, and lets the checks judge the machines that are to
 // be started. Done says that the case does not go on now.
-func (s *starter) checkAgain(ctx context.Context, under int, starting []events.Machine) (result workflow.Result, done bool, err error) {
+func (s *starter) checkAgain(ctx context.Context, under int, starting []events.Machine) (result workflow.Result[patience], done bool, err error) {
 	if s.now.Sub(s.c.CheckedAt) <= staleAfter {
 		return result, false, nil
 	}

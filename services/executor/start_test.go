@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -178,12 +179,25 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 	}
 }
 
-func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
+// later is a state as it comes back at the next look.
+func later[S any](t *testing.T, state S) (back S) {
+	t.Helper()
+	raw, err := json.Marshal(state)
+	if err == nil {
+		err = json.Unmarshal(raw, &back)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result[patience] {
 	t.Helper()
 	return askIn(t, queueAt(func() time.Time { return cleared }), f, change)
 }
 
-func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result {
+func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result[patience] {
 	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
 		map[string]*admission.Queue{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
@@ -196,7 +210,7 @@ func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Even
 	if change != nil {
 		change(&e)
 	}
-	r, err := x.registered(context.Background(), e)
+	r, err := x.registered(context.Background(), e, patience{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func submission(m events.Machine, item observed.Item, vault observed.Vault) (obs
 
 // submitAll starts what is to be started. Every machine of the case may start now; what a crash or a passing
 // error leaves undone is taken up at the next delivery, where what runs is adopted.
-func (s *starter) submitAll(ctx context.Context) (workflow.Result, error) {
+func (s *starter) submitAll(ctx context.Context) (workflow.Result[patience], error) {
 	jobs := map[string]events.Job{}
 	cancelled := false
 	for i, m := range s.c.Machines {
@@ -62,7 +62,7 @@ func (s *starter) submitAll(ctx context.Context) (workflow.Result, error) {
 		if len(jobs) > 0 && !cancelled {
 			var err error
 			if _, cancelled, err = workflow.Mark(ctx, s.e, events.TypeCancelling); err != nil {
-				return workflow.Result{}, err
+				return workflow.Result[patience]{}, err
 			}
 		}
 		if cancelled {
@@ -90,7 +90,7 @@ func notAnyMore(m events.Machine) events.Problem {
 
 // awaitOperator waits for what an operator has to mend before the case can start: until somebody asks for another try,
 // or one is due by itself.
-func (s *starter) awaitOperator(ctx context.Context) (result workflow.Result, waits bool, err error) {
+func (s *starter) awaitOperator(ctx context.Context) (result workflow.Result[patience], waits bool, err error) {
 	r := s.memory.Refused
 	if r.Due {
 		return result, false, nil
@@ -111,7 +111,7 @@ func (s *starter) awaitOperator(ctx context.Context) (result workflow.Result, wa
 	return result, true, err
 }
 
-func (s *starter) waitForOperator() (workflow.Result, error) {
+func (s *starter) waitForOperator() (workflow.Result[patience], error) {
 	r := s.memory.Refused
 	return s.wait(events.Waiting{
 		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: r.First.Add(s.site.JobWait),
@@ -125,7 +125,7 @@ func triedAgain(caseID string) string {
 }
 
 // refusedFor keeps what an operator has to mend, and waits for that.
-func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (workflow.Result, error) {
+func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (workflow.Result[patience], error) {
 	at := s.now.UTC()
 	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
 	if before := s.memory.Refused; before != nil {
@@ -141,7 +141,7 @@ func ours(f *observed.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
 
 // submit starts one machine, or says why it was not; or it waits, when nothing of the case has started, or Azure is not
 // to be had. Once something has started, the others do not wait for the one.
-func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait workflow.Result, err error) {
+func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait workflow.Result[patience], err error) {
 	job.Machine = m.Name
 	r, problem := submission(m, s.items[m.Item], s.vault)
 	if problem != nil {

@@ -26,13 +26,13 @@ func TestARefusalForTheOperator(t *testing.T) {
 		return nil
 	}
 	now := cleared
-	var wait workflow.Wait
+	var kept patience
 	var retrying time.Time
-	look := func(after time.Duration) workflow.Result {
+	look := func(after time.Duration) workflow.Result[patience] {
 		now = now.Add(after)
 		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
 			map[string]*admission.Queue{"tokyo": queueAt(func() time.Time { return now })}, func() time.Time { return now }}
-		e := workflow.Event[events.Registered]{Wait: wait}
+		e := workflow.Event[events.Registered]{}
 		e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 		e.Data.Case = events.Case{CheckedAt: now, Machines: []events.Machine{machineOf(f.look.Items[0]), machineOf(f.look.Items[1])}}
 		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
@@ -43,11 +43,11 @@ func TestARefusalForTheOperator(t *testing.T) {
 				ID: "r7/retry/1", Source: "/reprotect/tokyo/validator", Type: events.TypeRetrying.CloudType(), Subject: "r7", Time: retrying, Site: "tokyo", Case: "r7", Step: events.StepRetry, Request: "r7"}})
 			return bus.Received{Message: bus.Message{Data: raw}}, true, err
 		}
-		r, err := x.registered(t.Context(), e)
+		r, err := x.registered(t.Context(), e, kept)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wait = workflow.Wait{Looks: wait.Looks + 1, Note: r.Note}
+		kept = later(t, r.State)
 		return r
 	}
 	w := look(0).Publish[0].Data().(events.Waiting)
@@ -65,11 +65,11 @@ func TestARefusalForTheOperator(t *testing.T) {
 	if look(0); tries != 3 {
 		t.Errorf("%d tries after somebody asked", tries)
 	}
-	bounded := wait
+	bounded := kept
 	if d, ok := look(2 * time.Hour).Publish[0].Data().(events.Failed); !ok || d.Code != "4711" || d.Machines[1].State != "not-started" {
 		t.Errorf("%+v", d)
 	}
-	wait, now, refusing = bounded, cleared.Add(time.Hour), false
+	kept, now, refusing = bounded, cleared.Add(time.Hour), false
 	if d, ok := look(0).Publish[0].Data().(events.Started); !ok || len(d.Jobs) != 2 {
 		t.Errorf("%+v", d)
 	}

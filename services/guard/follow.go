@@ -24,36 +24,36 @@ const (
 // started keeps a case under guard. What happens in vCenter the post hears by itself; here the case is found
 // again after a restart, its machines are looked up, the vault and Azure are asked, and all that is known goes
 // into the next wake-up.
-func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started]) (workflow.Result, error) {
+func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], before []known) (workflow.Result[[]known], error) {
 	p, ok := g.posts[e.Site]
 	if !ok {
-		return workflow.Result{}, workflow.UnknownSite(e.Site)
+		return workflow.Result[[]known]{}, workflow.UnknownSite(e.Site)
 	}
-	c := p.enter(e, waiting.State[[]known](e.Wait))
+	c := p.enter(e, before)
 	if err := p.look(ctx, c); err != nil {
 		if _, ok := observed.FaultOf(err); !ok {
-			return workflow.Result{}, err
+			return workflow.Result[[]known]{}, err
 		}
 		p.trouble(err) // it passes; what is known already stays under guard
 	}
 	if err := p.judge(ctx, c); err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[[]known]{}, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home }) {
 		p.leave(c)
-		return workflow.Result{}, nil
+		return workflow.Result[[]known]{}, nil
 	}
-	looks := min(e.Wait.Looks, growth)
+	looks := min(e.Looks, growth)
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home && k.Still == 0 }) {
-		looks = e.Wait.Looks // nothing brings one home: it may take a day until somebody has mended the cause
+		looks = e.Looks // nothing brings one home: it may take a day until somebody has mended the cause
 	}
 	pause := waiting.Pause(p.site.Look, looks)
-	if e.Wait.Looks < firstLooks {
+	if e.Looks < firstLooks {
 		pause = min(pause, time.Second)
 	}
-	return workflow.Result{After: pause, Note: waiting.Note(c.known)}, nil
+	return workflow.Result[[]known]{After: pause, State: c.known}, nil
 }
 
 // machines counts those at the head of a case's things.

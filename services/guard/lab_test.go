@@ -23,7 +23,6 @@ import (
 	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/lab"
 	"reprotect.example/services/lab/scenario"
-	"reprotect.example/services/workflow"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -215,15 +214,17 @@ func (w *site) remembered(machine string, fits func(note string) bool) {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		var wait workflow.Wait
+		var wait struct {
+			State json.RawMessage `json:"state"`
+		}
 		m, err := w.wakes.GetLastMsgForSubject(ctx, "reprotect-wake.guard.timer."+caseOf(machine)+".started")
-		if err == nil && json.Unmarshal([]byte(m.Header.Get("Reprotect-Wait")), &wait) == nil && fits(wait.Note) {
+		if err == nil && json.Unmarshal([]byte(m.Header.Get("Reprotect-Wait")), &wait) == nil && fits(string(wait.State)) {
 			return
 		}
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			w.t.Fatalf("of %s is known: %s (%v)", machine, wait.Note, err)
+			w.t.Fatalf("of %s is known: %s (%v)", machine, wait.State, err)
 		}
 	}
 }

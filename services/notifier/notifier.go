@@ -34,13 +34,13 @@ func New() workflow.Service {
 
 // tell answers a fact with the notification that words make of it.
 func tell[T any](t events.Type[T], words func(T) events.Note) workflow.Route {
-	return workflow.On(t, "", func(_ context.Context, e workflow.Event[T]) (workflow.Result, error) {
+	return workflow.On(t, "", func(_ context.Context, e workflow.Event[T], _ workflow.None) (workflow.Result[workflow.None], error) {
 		note := words(e.Data)
 		if note.Title == "" { // nobody needs to be told
-			return workflow.Result{}, nil
+			return workflow.Result[workflow.None]{}, nil
 		}
 		note.Fact, note.Kind = e.ID, t.Name
-		return workflow.Result{Publish: []workflow.Draft{workflow.Notify(note)}}, nil
+		return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Notify(note)}}, nil
 	})
 }
 

@@ -109,10 +109,10 @@ func (s story) nobodyKnows() bool { return !s.begun && s.end.Name == "" && s.wai
 
 // find reads the story of the case that a command of that kind names. Done says that the command is answered with the
 // result.
-func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, wait workflow.Wait, caseID string) (s story, result workflow.Result, done bool) {
+func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, looks int, caseID string) (s story, result workflow.Result[workflow.None], done bool) {
 	s, err := v.look(ctx, caseID)
 	behind := false
-	if err == nil && s.nobodyKnows() && wait.Looks > 0 {
+	if err == nil && s.nobodyKnows() && looks > 0 {
 		var kept bool
 		kept, err = v.log.Kept(ctx, events.CommandSubject(kind), e.ID)
 		behind = err == nil && !kept
@@ -121,13 +121,13 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 		}
 	}
 	switch {
-	case err != nil && wait.Looks < mostLooks:
-		return s, workflow.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
+	case err != nil && looks < mostLooks:
+		return s, workflow.Result[workflow.None]{After: waiting.Pause(secondLook, looks)}, true
 	case err != nil:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log of case %s cannot be read: %v", caseID, err),
 			"Send the command again when the bus, or on Service Bus the journal, is there."), true
-	case s.nobodyKnows() && (wait.Looks == 0 || behind && wait.Looks < mostLooks):
-		return s, workflow.Result{After: waiting.Pause(secondLook, wait.Looks)}, true
+	case s.nobodyKnows() && (looks == 0 || behind && looks < mostLooks):
+		return s, workflow.Result[workflow.None]{After: waiting.Pause(secondLook, looks)}, true
 	case s.nobodyKnows() && behind:
 		return s, v.refuseChange(e, s, "log.unread", fmt.Sprintf("The event log is behind: it has not got this command yet, so nobody can say whether there is a case %s", caseID),
 			"Send the command again when the journal has caught up."), true
@@ -137,7 +137,7 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 		return s, v.refuseChange(e, s, "case.unknown", fmt.Sprintf("There is no case %s", caseID), "See 'reprotect list' for the ids of all cases."), true
 	}
 	if site, known := v.sites[s.site]; !known || site.Elsewhere {
-		return s, workflow.Result{}, true // its own process answers
+		return s, workflow.Result[workflow.None]{}, true // its own process answers
 	}
 	if !s.begun && s.moves {
 		return s, v.refuseChange(e, s, "request.begun", fmt.Sprintf("There is no case %s: the request of that name has become cases", caseID),
@@ -150,8 +150,8 @@ func (v validator) find(ctx context.Context, e events.Header, kind events.Kind, 
 const mostLooks = 20
 
 // cancel answers the command that a case be ended.
-func (v validator) cancel(ctx context.Context, e workflow.Event[events.Cancel]) (workflow.Result, error) {
-	s, result, done := v.find(ctx, e.Header, events.TypeCancel.Kind, e.Wait, e.Data.Case)
+func (v validator) cancel(ctx context.Context, e workflow.Event[events.Cancel], _ workflow.None) (workflow.Result[workflow.None], error) {
+	s, result, done := v.find(ctx, e.Header, events.TypeCancel.Kind, e.Looks, e.Data.Case)
 	switch {
 	case done || s.cancelling && s.end.Name == "":
 		return result, nil // asked for twice is asked for once
@@ -163,14 +163,14 @@ func (v validator) cancel(ctx context.Context, e workflow.Event[events.Cancel]) 
 			"Follow it with 'reprotect watch "+e.Data.Case+"' until its machines are protected. To give one up after all, disable its replication in the vault."), nil
 	}
 	draft := workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For(s.site, e.Data.Case, s.request)
-	return workflow.Result{Publish: []workflow.Draft{draft}}, nil
+	return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
 }
 
 // retry answers the command that a case be taken up again: one that has ended by a new case, one that waits for
 // somebody by another try.
-func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry]) (workflow.Result, error) {
+func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry], _ workflow.None) (workflow.Result[workflow.None], error) {
 	id := e.Data.Case
-	s, result, done := v.find(ctx, e.Header, events.TypeRetry.Kind, e.Wait, id)
+	s, result, done := v.find(ctx, e.Header, events.TypeRetry.Kind, e.Looks, id)
 	if done {
 		return result, nil
 	}
@@ -185,7 +185,7 @@ func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry]) (w
 				"Follow it with 'reprotect watch "+id+"', or cancel it first."), nil
 		}
 		draft := workflow.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason}).For(s.site, id, s.request).Numbered(s.retries + 1)
-		return workflow.Result{Publish: []workflow.Draft{draft}}, nil
+		return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
 	case events.TypeCompleted.Kind:
 		return v.refuseChange(e.Header, s, "case.completed", fmt.Sprintf("Every machine of case %s is protected", id), "Nothing is left to be done: failback may begin."), nil
 	case events.TypeRehearsed.Kind:
@@ -194,13 +194,13 @@ func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry]) (w
 	next := nextTry(id, s.accepted.Case)
 	log, err := v.log.Story(ctx, next)
 	if err != nil {
-		return workflow.Result{}, err
+		return workflow.Result[workflow.None]{}, err
 	}
 	if later, err := read(log); err == nil && later.begun && later.cause != e.ID {
 		return v.refuseChange(e.Header, s, "case.retried", fmt.Sprintf("Case %s was taken up again as %s", id, next), "Follow or retry that one."), nil
 	}
 	draft := workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: takeUp(id, s, e)}).For(s.site, next, s.request)
-	return workflow.Result{Publish: []workflow.Draft{draft}}, nil
+	return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
 }
 
 // nextTry is the id of the case that takes a case up again: the same for every command that asks for it.
@@ -229,10 +229,10 @@ func takeUp(id string, s story, e workflow.Event[events.Retry]) events.Case {
 }
 
 // refuseChange says why a command makes no sense.
-func (v validator) refuseChange(e events.Header, s story, code, message, remedy string) workflow.Result {
+func (v validator) refuseChange(e events.Header, s story, code, message, remedy string) workflow.Result[workflow.None] {
 	site := s.site
 	if site == "" {
 		site = v.anySite()
 	}
-	return refused(site, e.ID, nil, events.Problem{Code: code, Place: "/data/case", Message: message, Remedy: remedy})
+	return workflow.Result[workflow.None]{Publish: []workflow.Draft{refusal(site, e.ID, nil, events.Problem{Code: code, Place: "/data/case", Message: message, Remedy: remedy})}}
 }

@@ -116,7 +116,7 @@ func TestCancel(t *testing.T) {
 		{"the log stays away", "away", mostLooks, "log.unread", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := changer(t).cancel(t.Context(), commandOf(events.Cancel{Case: tt.caseID, Reason: "wrong window"}, tt.looks))
+			r, err := changer(t).cancel(t.Context(), commandOf(events.Cancel{Case: tt.caseID, Reason: "wrong window"}, tt.looks), workflow.None{})
 			judge(t, r, err, tt.want, tt.again)
 		})
 	}
@@ -128,12 +128,12 @@ func TestUnknownCaseOfALogThatIsBehind(t *testing.T) {
 	log["behind"] = []bus.Received{}
 	v.log = log
 	for looks, want := range map[int]string{0: "", 1: "", 5: "", mostLooks - 1: "", mostLooks: "log.unread"} {
-		r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "nowhere"}, looks))
+		r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "nowhere"}, looks), workflow.None{})
 		judge(t, r, err, want, want == "")
-		r, err = v.retry(t.Context(), commandOf(events.Retry{Case: "nowhere"}, looks))
+		r, err = v.retry(t.Context(), commandOf(events.Retry{Case: "nowhere"}, looks), workflow.None{})
 		judge(t, r, err, want, want == "")
 	}
-	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 0)) // what it knows, it knows
+	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 0), workflow.None{}) // what it knows, it knows
 	judge(t, r, err, "cancelling", false)
 }
 
@@ -153,7 +153,7 @@ func (l late) Story(ctx context.Context, caseID string) ([]bus.Received, error) 
 func TestCaseThatBecomesKnownWhileItIsLookedFor(t *testing.T) {
 	v := changer(t)
 	v.log = late{stories(t), new(int)}
-	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 1))
+	r, err := v.cancel(t.Context(), commandOf(events.Cancel{Case: "runs"}, 1), workflow.None{})
 	judge(t, r, err, "cancelling", false)
 }
 
@@ -178,7 +178,7 @@ func TestRetry(t *testing.T) {
 		{"one that was taken up before", "taken", "case.retried", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := changer(t).retry(t.Context(), commandOf(events.Retry{Case: tt.caseID, Reason: "mended"}, 0))
+			r, err := changer(t).retry(t.Context(), commandOf(events.Retry{Case: tt.caseID, Reason: "mended"}, 0), workflow.None{})
 			judge(t, r, err, tt.want, false)
 			if tt.into == "" {
 				return
@@ -201,7 +201,7 @@ func TestRetryIsDeliveredTwice(t *testing.T) {
 	v := changer(t)
 	e := commandOf(events.Retry{Case: "taken"}, 0)
 	e.ID = "an-older-retry"
-	r, err := v.retry(t.Context(), e)
+	r, err := v.retry(t.Context(), e, workflow.None{})
 	judge(t, r, err, "accepted", false)
 }
 
@@ -228,7 +228,7 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 	} {
 		e := commandOf(events.Request{Machines: []events.RequestMachine{{Name: "web01"}}}, tt.looks)
 		e.ID, e.Stands = tt.id, stands
-		r, err := v.requested(t.Context(), e)
+		r, err := v.requested(t.Context(), e, waiting.Told{})
 		if err != nil || len(r.Publish) == 0 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -249,7 +249,7 @@ func TestCancelOfARequestThatWaits(t *testing.T) {
 		var e workflow.Event[events.Accepted]
 		e.Site, e.Case, e.Request, e.Time, e.Stands = "tokyo", request+"-web01", request, acceptedAt, stands
 		e.Data.Case = events.Case{RequestedAt: acceptedAt.Add(-time.Hour), Machines: []events.Machine{{Name: "web01", Item: "/1"}}}
-		r, err := v.accepted(t.Context(), e)
+		r, err := v.accepted(t.Context(), e, waiting.Told{})
 		if err != nil || len(r.Publish) != 1 || (r.Publish[0].Kind().Name == "cancelled") != (want != "") {
 			t.Errorf("%s: %+v, %v", request, r, err)
 		}
@@ -268,11 +268,11 @@ func changer(t *testing.T) validator {
 }
 
 func commandOf[T any](data T, looks int) (e workflow.Event[T]) {
-	e.ID, e.Data, e.Wait.Looks, e.Received = "cmd-1", data, looks, acceptedAt
+	e.ID, e.Data, e.Looks, e.Received = "cmd-1", data, looks, acceptedAt
 	return e
 }
 
-func judge(t *testing.T, r workflow.Result, err error, want string, again bool) {
+func judge(t *testing.T, r workflow.Result[workflow.None], err error, want string, again bool) {
 	t.Helper()
 	if err != nil || (r.After > 0) != again {
 		t.Fatalf("again after %v: %v", r.After, err)

@@ -7,6 +7,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -35,7 +36,7 @@ func TestAwaitsARetentionDriveThatMayBeNew(t *testing.T) {
 	e := workflow.Event[events.Accepted]{}
 	e.Site, e.Case, e.Time = "tokyo", "r7--app01", acceptedAt
 	e.Data.Case.Machines = []events.Machine{{Name: "app01", Item: "/vaults/v/items/3"}, {Name: "app02", Item: "/vaults/v/items/4"}, {Name: "web01", Item: "/vaults/v/items/1"}}
-	r, err := v.awaitDrive(t.Context(), e, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute))
+	r, err := v.awaitDrive(t.Context(), e, waiting.Told{}, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute))
 	if err != nil || r.After <= 0 || len(r.Publish) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -46,8 +47,8 @@ func TestAwaitsARetentionDriveThatMayBeNew(t *testing.T) {
 		t.Errorf("refreshed %v, want the one configuration server, once", vault.fabrics)
 	}
 
-	e.Wait = workflow.Wait{Looks: 1, Note: r.Note}
-	if r, err := v.awaitDrive(t.Context(), e, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute)); err != nil || len(r.Publish) != 0 || len(vault.fabrics) != 1 {
+	e.Looks = 1
+	if r, err := v.awaitDrive(t.Context(), e, r.State, site, []events.Finding{drive}, acceptedAt.Add(15*time.Minute)); err != nil || len(r.Publish) != 0 || len(vault.fabrics) != 1 {
 		t.Errorf("said or refreshed again: %+v, %v, %v", r, vault.fabrics, err)
 	}
 

@@ -8,6 +8,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -65,7 +66,7 @@ func TestAwaitsDiskSlots(t *testing.T) {
 			if tt.change != nil {
 				tt.change(c)
 			}
-			r, err := v.accepted(t.Context(), e)
+			r, err := v.accepted(t.Context(), e, waiting.Told{})
 			if err != nil || len(r.Publish) != 1 || r.Publish[0].Kind().Name != tt.want || (r.After > 0) != (tt.want == "waiting") {
 				t.Fatalf("%+v, %v", r, err)
 			}
@@ -79,13 +80,14 @@ func TestAwaitsDiskSlots(t *testing.T) {
 			if !strings.Contains(w.Message, "of 60") || !strings.Contains(w.Remedy, "fail back") {
 				t.Errorf("it says %q and %q", w.Message, w.Remedy)
 			}
-			e.Wait = workflow.Wait{Looks: 6, Note: r.Note}
+			e.Looks = 6
+			told := r.State
 			vault.facts = full(tt.disks, tt.taken+1) // told again it would be noise
-			if r, err := v.accepted(t.Context(), e); err != nil || len(r.Publish) != 0 || r.After < 4*time.Minute {
+			if r, err := v.accepted(t.Context(), e, told); err != nil || len(r.Publish) != 0 || r.After < 4*time.Minute {
 				t.Errorf("later: %+v, %v", r, err)
 			}
 			vault.facts = full(tt.disks, 0)
-			if r, err := v.accepted(t.Context(), e); err != nil || len(r.Publish) != 1 || r.Publish[0].Kind().Name != "validated" {
+			if r, err := v.accepted(t.Context(), e, told); err != nil || len(r.Publish) != 1 || r.Publish[0].Kind().Name != "validated" {
 				t.Errorf("with room: %+v, %v", r, err)
 			}
 		})

@@ -63,21 +63,21 @@ type validator struct {
 }
 
 // requested makes cases of a request, all or none.
-func (v validator) requested(ctx context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
+func (v validator) requested(ctx context.Context, e workflow.Event[events.Request], told waiting.Told) (workflow.Result[waiting.Told], error) {
 	name, problem := v.site(e.Data.Site)
 	if problem != nil {
 		return refused(v.anySite(), e.ID, nil, *problem), nil
 	}
 	site := v.sites[name]
 	if site.Elsewhere {
-		return workflow.Result{}, nil
+		return workflow.Result[waiting.Told]{}, nil
 	}
 	into := func(d workflow.Draft) workflow.Draft { return d.For(name, events.Token(e.ID), e.ID) }
-	if e.Wait.Looks > 0 { // it waited, so somebody may have cancelled it
+	if e.Looks > 0 { // it waited, so somebody may have cancelled it
 		reason, cancelled, err := cancelledRequest(ctx, e, name, e.ID)
 		switch {
 		case err != nil:
-			return workflow.Result{}, err
+			return workflow.Result[waiting.Told]{}, err
 		case cancelled:
 			return refused(name, e.ID, nil, events.Problem{
 				Code: "request.cancelled", Message: strings.TrimSuffix("The request was cancelled before it became cases: "+reason, ": "),
@@ -87,14 +87,14 @@ func (v validator) requested(ctx context.Context, e workflow.Event[events.Reques
 	}
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return waiting.Surroundings(err, machineNames(e.Data), e.Wait, v.now(), site.Look, into)
+		return waiting.Surroundings(err, machineNames(e.Data), told, e.Looks, v.now(), site.Look, into)
 	}
 	ids, cases, problems := Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
 	if problems != nil {
 		return refused(name, e.ID, nil, problems...), nil
 	}
-	var result workflow.Result
-	if e.Wait.Looks > 0 { // first, so that whoever asks for its end from now on is sent to its cases
+	var result workflow.Result[waiting.Told]
+	if e.Looks > 0 { // first, so that whoever asks for its end from now on is sent to its cases
 		result.Publish = append(result.Publish, into(moves(ids, cases)))
 	}
 	for _, id := range ids {
@@ -122,24 +122,24 @@ func cancelledRequest[T any](ctx context.Context, e workflow.Event[T], site, req
 }
 
 // accepted judges a case.
-func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepted], told waiting.Told) (workflow.Result[waiting.Told], error) {
 	site, ok := v.sites[e.Site]
 	if !ok {
-		return workflow.Result{}, workflow.UnknownSite(e.Site)
+		return workflow.Result[waiting.Told]{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
 	if c.RetryOf == "" && e.Time.Sub(c.RequestedAt) > site.Look/2 { // the request waited, and may have been cancelled in its last moment
 		reason, cancelled, err := cancelledRequest(ctx, e, e.Site, e.Request)
 		switch {
 		case err != nil:
-			return workflow.Result{}, err
+			return workflow.Result[waiting.Told]{}, err
 		case cancelled:
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
+			return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
 		}
 	}
 	in, err := look(ctx, site, c, v.now)
 	if err != nil {
-		return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
+		return waiting.Surroundings(err, c.Names(), told, e.Looks, v.now(), site.Look)
 	}
 	findings := checks.Run(in)
 	c.CheckedAt = in.Vault.AsOf().UTC()
@@ -147,15 +147,15 @@ func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepte
 	until := e.Time.Add(site.RetentionWait)
 	switch {
 	case onlyRetention(blocking) && v.now().Before(until):
-		return v.awaitDrive(ctx, e, site, blocking, until)
+		return v.awaitDrive(ctx, e, told, site, blocking, until)
 	case onlySlots(blocking) && checks.MayFit(in) && !c.DryRun: // a dry run takes none, and tells what it finds
-		return v.awaitSlots(e, site, blocking), nil
+		return v.awaitSlots(e, told, site, blocking), nil
 	case len(blocking) > 0:
-		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
+		return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
 			Case: c, Findings: checks.Told(findings), Problems: checks.Problems(checks.Told(blocking)),
 		})}}, nil
 	}
-	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: checks.Told(findings)})}}, nil
+	return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: checks.Told(findings)})}}, nil
 }
 
 const retentionDrive = "retention-drive.present"
@@ -167,17 +167,17 @@ func onlyRetention(blocking []events.Finding) bool {
 
 // awaitDrive waits for a retention drive that may be new, and refreshes the configuration server once, which
 // brings it forth sooner (S25).
-func (v validator) awaitDrive(ctx context.Context, e workflow.Event[events.Accepted], site Site, blocking []events.Finding, until time.Time) (workflow.Result, error) {
+func (v validator) awaitDrive(ctx context.Context, e workflow.Event[events.Accepted], told waiting.Told, site Site, blocking []events.Finding, until time.Time) (workflow.Result[waiting.Told], error) {
 	c := e.Data.Case
-	if e.Wait.Looks == 0 {
+	if e.Looks == 0 {
 		if err := refresh(ctx, site, c); err != nil {
-			return waiting.Surroundings(err, c.Names(), e.Wait, v.now(), site.Look)
+			return waiting.Surroundings(err, c.Names(), told, e.Looks, v.now(), site.Look)
 		}
 	}
 	w := waitFor(waiting.ForRetentionDrive, e, blocking)
 	w.Until = until
 	pause := min(waiting.Pause(site.Look, 0), until.Sub(v.now())+time.Millisecond)
-	return waiting.On(w, e.Wait, v.now(), pause), nil
+	return waiting.On(w, told, v.now(), pause), nil
 }
 
 // onlySlots says whether nothing stops the case but disk slots that others hold.
@@ -189,12 +189,12 @@ func onlySlots(blocking []events.Finding) bool {
 
 // awaitSlots waits for disk slots that come free as others fail back: a case that is asked for while its master target
 // or appliance is full waits like those that were asked for before, which stand in the executor's line.
-func (v validator) awaitSlots(e workflow.Event[events.Accepted], site Site, blocking []events.Finding) workflow.Result {
+func (v validator) awaitSlots(e workflow.Event[events.Accepted], told waiting.Told, site Site, blocking []events.Finding) workflow.Result[waiting.Told] {
 	w := waitFor(waiting.ForDiskSlot, e, blocking)
 	w.Remedy += " The case goes on by itself: slots come free as machines fail back."
-	result := waiting.On(w, e.Wait, v.now(), waiting.Pause(site.Look, e.Wait.Looks))
-	if strings.HasPrefix(e.Wait.Note, string(waiting.ForDiskSlot)+"\n") { // not told again whenever one of the others is home
-		result.Publish, result.Note = nil, e.Wait.Note
+	result := waiting.On(w, told, v.now(), waiting.Pause(site.Look, e.Looks))
+	if told.For == waiting.ForDiskSlot { // not told again whenever one of the others is home
+		result.Publish, result.State = nil, told
 	}
 	return result
 }
@@ -279,7 +279,7 @@ func (v validator) refuse(h events.Header, original []byte, err error) workflow.
 	case errors.As(err, &rejection):
 		problems = []events.Problem{{Code: rejection.Code, Message: rejection.Message, Remedy: rejection.Remedy}}
 	}
-	return refused(v.anySite(), h.ID, original, problems...).Publish[0]
+	return refusal(v.anySite(), h.ID, original, problems...)
 }
 
 // commandName is the name of the command that was sent, as far as that can be told.
@@ -290,12 +290,15 @@ func commandName(h events.Header) string {
 	return events.TypeRequest.Name
 }
 
-func refused(site, id string, original []byte, problems ...events.Problem) workflow.Result {
+func refused(site, id string, original []byte, problems ...events.Problem) workflow.Result[waiting.Told] {
+	return workflow.Result[waiting.Told]{Publish: []workflow.Draft{refusal(site, id, original, problems...)}}
+}
+
+// refusal words why a command makes no case.
+func refusal(site, id string, original []byte, problems ...events.Problem) workflow.Draft {
 	const most = 4 << 10
 	text := strings.ToValidUTF8(string(original[:min(len(original), most)]), "�")
-	return workflow.Result{Publish: []workflow.Draft{
-		workflow.Fact(events.TypeRefused, "", events.Refused{Problems: problems, Original: text}).For(site, events.Token(id), id),
-	}}
+	return workflow.Fact(events.TypeRefused, "", events.Refused{Problems: problems, Original: text}).For(site, events.Token(id), id)
 }
 
 func machineNames(r events.Request) []string {

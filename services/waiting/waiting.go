@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,17 +35,64 @@ const (
 	ForOthers         = events.ForOthers
 )
 
+// Told is the wait that a service told last: what it keeps between looks so that the same wait is told once.
+type Told struct {
+	For     events.Reason `json:"for,omitempty"`
+	Since   time.Time     `json:"since,omitzero"`
+	Message string        `json:"message,omitempty"`
+	Place   int           `json:"place,omitempty"` // in the queue, as coarse as it is told
+}
+
+func told(w events.Waiting) Told {
+	t := Told{For: w.For, Since: w.Since.UTC().Round(0), Message: w.Message}
+	if w.Place > 0 {
+		t.Place = telling(w.Place)
+	}
+	return t
+}
+
+// Equal says whether both tell the same.
+func (t Told) Equal(o Told) bool {
+	return t.For == o.For && t.Since.Equal(o.Since) && t.Message == o.Message && t.Place == o.Place
+}
+
+// UnmarshalJSON also reads the text that stood for it until 2026: reason, time, message and place, a line each.
+func (t *Told) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		*t = FromText(text)
+		return nil
+	}
+	type plain Told
+	return json.Unmarshal(raw, (*plain)(t))
+}
+
+// FromText reads such a text; nothing was told where it is none.
+func FromText(text string) (t Told) {
+	parts := strings.SplitN(text, "\n", 3)
+	if len(parts) < 3 {
+		return t
+	}
+	since, err := time.Parse(time.RFC3339Nano, parts[1])
+	if err != nil {
+		return t
+	}
+	t = Told{For: events.Reason(parts[0]), Since: since, Message: parts[2]}
+	if i := strings.LastIndexByte(t.Message, '\n'); i >= 0 {
+		if place, err := strconv.Atoi(t.Message[i+1:]); err == nil {
+			t.Message, t.Place = t.Message[:i], place
+		}
+	}
+	return t
+}
+
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
 // from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
 // the event unless into is given.
-func On(w events.Waiting, previous workflow.Wait, now time.Time, pause time.Duration, into ...func(workflow.Draft) workflow.Draft) workflow.Result {
-	note := strings.Join([]string{string(w.For), w.Since.UTC().Format(time.RFC3339Nano), w.Message}, "\n")
-	if w.Place > 0 {
-		note += fmt.Sprintf("\n%d", telling(w.Place))
-	}
+func On(w events.Waiting, before Told, now time.Time, pause time.Duration, into ...func(workflow.Draft) workflow.Draft) workflow.Result[Told] {
 	w.NextLook = now.Add(pause)
-	result := workflow.Result{After: pause, Note: note}
-	if previous.Note != note {
+	result := workflow.Result[Told]{After: pause, State: told(w)}
+	if !result.State.Equal(before) {
 		draft := workflow.Fact(events.TypeWaiting, "", w)
 		for _, f := range into {
 			draft = f(draft)
@@ -54,7 +102,7 @@ func On(w events.Waiting, previous workflow.Wait, now time.Time, pause time.Dura
 	return result
 }
 
-// telling changes when a place in the line is to be told again: near the front at every step, further back whenever
+// telling changes when a place in the queue is to be told again: near the front at every step, further back whenever
 // half of those before it are through.
 func telling(place int) int {
 	const near = 10
@@ -65,34 +113,29 @@ func telling(place int) int {
 }
 
 // Surroundings turns an error of Azure or vCenter into a wait without an end: bad surroundings pass, or somebody
-// mends them. It counts from the first look that failed since the last that did not. An error that is none of theirs
+// sees to them. It counts from the first look that failed since the last that did not. An error that is none of theirs
 // comes back.
-func Surroundings(err error, machines []string, previous workflow.Wait, now time.Time, look time.Duration, into ...func(workflow.Draft) workflow.Draft) (workflow.Result, error) {
+func Surroundings(err error, machines []string, before Told, looks int, now time.Time, look time.Duration, into ...func(workflow.Draft) workflow.Draft) (workflow.Result[Told], error) {
 	fault, ok := observed.FaultOf(err)
 	if !ok {
-		return workflow.Result{}, err
+		return workflow.Result[Told]{}, err
 	}
 	w := events.Waiting{
 		For: reason(fault.Code), Machines: machines, Code: fault.Code, Remedy: fault.Remedy,
-		Message: fault.What, Since: outage(previous.Note, now),
+		Message: fault.What, Since: outage(before, now),
 	}
 	if fault.Words != "" {
 		w.Message = fmt.Sprintf("%s: %s", fault.What, fault.Words)
 	}
-	return On(w, previous, now, max(Pause(look, previous.Looks), fault.After), into...), nil
+	return On(w, before, now, max(Pause(look, looks), fault.After), into...), nil
 }
 
-// outage is when the failures began of which the note, as On leaves it, tells; now when it tells of none.
-func outage(note string, now time.Time) time.Time {
-	parts := strings.SplitN(note, "\n", 3)
-	if len(parts) < 3 || !slices.Contains([]events.Reason{ForThrottle, ForVCenter, ForAzure}, events.Reason(parts[0])) {
-		return now.UTC()
+// outage is when the failures began of which a service told last; now when it told of none.
+func outage(before Told, now time.Time) time.Time {
+	if slices.Contains([]events.Reason{ForThrottle, ForVCenter, ForAzure}, before.For) {
+		return before.Since
 	}
-	since, err := time.Parse(time.RFC3339Nano, parts[1])
-	if err != nil {
-		return now.UTC()
-	}
-	return since
+	return now.UTC()
 }
 
 func reason(code string) events.Reason {
@@ -127,16 +170,4 @@ func Next(look time.Duration, looks int, began, now time.Time) time.Duration {
 		return pause
 	}
 	return max(pause-max(now.Sub(began), 0), look/10)
-}
-
-// State is what a service keeps between looks beside what it said last, as JSON in the wait's note.
-func State[T any](w workflow.Wait) (state T) {
-	_ = json.Unmarshal([]byte(w.Note), &state) // none yet: the zero value
-	return state
-}
-
-// Note writes the state for the next look.
-func Note(state any) string {
-	raw, _ := json.Marshal(state) // plain structs of strings and numbers cannot fail
-	return string(raw)
 }

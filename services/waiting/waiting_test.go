@@ -1,13 +1,13 @@
 package waiting
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/workflow"
 )
 
 const look = 30 * time.Second
@@ -35,7 +35,7 @@ func TestSurroundings(t *testing.T) {
 		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
 		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: observed.Operator}, ForVCenter},
 	} {
-		r, err := Surroundings(&tt.fault, []string{"web01"}, workflow.Wait{Note: "agent\n" + now.Add(-time.Hour).Format(time.RFC3339Nano) + "\nits agent"}, now, look)
+		r, err := Surroundings(&tt.fault, []string{"web01"}, Told{For: ForAgent, Since: now.Add(-time.Hour), Message: "its agent"}, 0, now, look)
 		if err != nil || len(r.Publish) != 1 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -46,17 +46,17 @@ func TestSurroundings(t *testing.T) {
 		if r.After < tt.fault.After || r.After == 0 {
 			t.Errorf("%s: again after %v", tt.fault.Code, r.After)
 		}
-		again, err := Surroundings(&tt.fault, nil, workflow.Wait{Looks: 1, Note: r.Note}, now.Add(time.Minute), look)
+		again, err := Surroundings(&tt.fault, nil, r.State, 1, now.Add(time.Minute), look)
 		if err != nil || len(again.Publish) != 0 || again.After == 0 {
 			t.Errorf("the same wait is told twice: %+v, %v", again, err)
 		}
-		other, err := Surroundings(&observed.Fault{Code: "azure.timeout", What: "too slow"}, nil, workflow.Wait{Looks: 2, Note: again.Note}, now.Add(time.Hour), look)
+		other, err := Surroundings(&observed.Fault{Code: "azure.timeout", What: "too slow"}, nil, again.State, 2, now.Add(time.Hour), look)
 		if err != nil || len(other.Publish) != 1 || !other.Publish[0].Data().(events.Waiting).Since.Equal(now) {
 			t.Errorf("an outage that looks different counts anew: %+v, %v", other, err)
 		}
 	}
 	own := errors.New("a mistake of ours")
-	if _, err := Surroundings(own, nil, workflow.Wait{}, now, look); !errors.Is(err, own) {
+	if _, err := Surroundings(own, nil, Told{}, 0, now, look); !errors.Is(err, own) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -75,6 +75,71 @@ func TestNextIsWhenTheNextLookShows(t *testing.T) {
 		}
 		if pause := Next(look, 9, time.Time{}, now); pause < 9*look {
 			t.Fatalf("late in a long wait: %s", pause)
+		}
+	}
+}
+
+// What the program before typed states kept is read as what it was, so that a wait goes on untold.
+func TestToldReadsTheTextOfBefore(t *testing.T) {
+	since := time.Date(2026, 11, 22, 9, 0, 0, 500, time.UTC)
+	for _, tt := range []struct {
+		text string
+		want Told
+	}{
+		{"agent\n2026-11-22T09:00:00.0000005Z\nno agent yet", Told{For: ForAgent, Since: since, Message: "no agent yet"}},
+		{"turn\n2026-11-22T09:00:00.0000005Z\ntwo\nlines\n13", Told{For: ForTurn, Since: since, Message: "two\nlines", Place: 13}},
+		{"azure\n2026-11-22T09:00:00.0000005Z\ntwo\nlines", Told{For: ForAzure, Since: since, Message: "two\nlines"}},
+		{"web01 running 10;", Told{}},
+		{"a\nb\nc", Told{}},
+		{"", Told{}},
+	} {
+		raw, err := json.Marshal(tt.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got Told
+		if err := json.Unmarshal(raw, &got); err != nil || !got.Equal(tt.want) {
+			t.Errorf("%q: %+v, %v", tt.text, got, err)
+		}
+		raw, err = json.Marshal(tt.want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &got); err != nil || !got.Equal(tt.want) {
+			t.Errorf("again: %+v, %v", got, err)
+		}
+	}
+	var got Told
+	if err := json.Unmarshal([]byte("7"), &got); err == nil {
+		t.Error("a number was read")
+	}
+}
+
+func TestToldDiffersByWhatIsTold(t *testing.T) {
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	w := events.Waiting{For: ForTurn, Since: now, Message: "m", Place: 3}
+	first := On(w, Told{}, now, look)
+	if len(first.Publish) != 1 || first.After != look {
+		t.Fatalf("%+v", first)
+	}
+	for name, change := range map[string]func(*events.Waiting){
+		"reason": func(w *events.Waiting) { w.For = ForAgent }, "time": func(w *events.Waiting) { w.Since = now.Add(1) },
+		"message": func(w *events.Waiting) { w.Message = "n" }, "place": func(w *events.Waiting) { w.Place = 2 },
+	} {
+		other := w
+		change(&other)
+		if r := On(other, first.State, now, look); len(r.Publish) != 1 {
+			t.Errorf("another %s is not told", name)
+		}
+	}
+	if r := On(w, first.State, now.Add(time.Hour), look); len(r.Publish) != 0 {
+		t.Error("the same is told twice")
+	}
+	for near, far := range map[int]int{11: 15, 33: 62, 100: 120} { // told again whenever half of those before it are through
+		a, b := w, w
+		a.Place, b.Place = near, far
+		if r := On(a, On(b, Told{}, now, look).State, now, look); len(r.Publish) != 0 {
+			t.Errorf("place %d is told again after %d", near, far)
 		}
 	}
 }

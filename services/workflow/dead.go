@@ -37,7 +37,7 @@ func Requeue(ctx context.Context, b bus.Broker, dead events.Dead, now time.Time)
 	}
 	key := events.Token(fmt.Sprintf("requeue %s %d", dead.Subject, dead.Sequence))
 	// Its waits are others than those of the first time, which a broker may remember.
-	m, err := wrap(in, Wait{Chain: fmt.Sprintf("%x.", now.UnixNano())})
+	m, err := wrap(in, wait{Chain: fmt.Sprintf("%x.", now.UnixNano())})
 	if err != nil {
 		return fmt.Errorf("the message on %s: %w", dead.Subject, err)
 	}

@@ -17,13 +17,13 @@ import (
 
 func loopHeartbeat(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		calls.Add(1)
 		select { // three times as long as the broker would wait
 		case <-time.After(3 * h.AckWait):
 		case <-ctx.Done():
 		}
-		return validate(ctx, e)
+		return validate(ctx, e, "")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -88,10 +88,10 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 
 func loopDrains(t *testing.T, h Harness) {
 	begun, release := make(chan struct{}), make(chan struct{})
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		close(begun)
 		<-release
-		return validate(ctx, e)
+		return validate(ctx, e, "")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	stop := serve(t, h, conn, s, workflow.Options{})
@@ -117,13 +117,13 @@ func loopDrains(t *testing.T, h Harness) {
 
 func loopDrainsBusy(t *testing.T, h Harness) {
 	begun, hopeless := make(chan struct{}, 2), make(chan struct{})
-	s := service(func(ctx context.Context, _ workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(ctx context.Context, _ workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		begun <- struct{}{}
 		select {
 		case <-ctx.Done():
 		case <-hopeless:
 		}
-		return workflow.Result{}, errors.New("stopped")
+		return workflow.Result[string]{}, errors.New("stopped")
 	})
 	_, conn, ctx := setUp(t, h, s)
 	stop := serve(t, h, conn, s, workflow.Options{Concurrency: 2, Grace: h.AckWait / 4})
@@ -156,9 +156,9 @@ func (d dying) Publish(ctx context.Context, m bus.Message) error {
 
 func loopRepeats(t *testing.T, h Harness) {
 	answered := make(chan string, 8)
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		answered <- e.Case
-		return validate(ctx, e)
+		return validate(ctx, e, "")
 	})
 	b, _, ctx := setUp(t, h, s)
 	first, cut := b.Connect(t)
@@ -189,9 +189,9 @@ func loopRepeats(t *testing.T, h Harness) {
 
 func loopCancels(t *testing.T, h Harness) {
 	var looks atomic.Int32
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		looks.Add(1)
-		return workflow.Result{After: h.AckWait / 4}, nil
+		return workflow.Result[string]{After: h.AckWait / 4}, nil
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -233,9 +233,9 @@ func loopCancels(t *testing.T, h Harness) {
 func loopAlone(t *testing.T, h Harness) {
 	var serving, begun, waited [2]atomic.Int32
 	instance := func(n int) workflow.Service {
-		s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+		s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 			serving[n].Add(1)
-			return validate(ctx, e)
+			return validate(ctx, e, "")
 		})
 		s.Alone, s.StandBy = true, func() { waited[n].Add(1) }
 		s.Begin = func(context.Context) {

@@ -101,14 +101,14 @@ func on(subject string) func(bus.Received) bool {
 	return func(r bus.Received) bool { return r.Subject == subject }
 }
 
-type validation = workflow.Handler[events.Accepted]
+type validation = workflow.Handler[events.Accepted, string]
 
 func service(h validation) workflow.Service {
 	return workflow.Service{Name: "validator", Routes: []workflow.Route{workflow.On(events.TypeAccepted, events.StepValidation, h)}}
 }
 
-func validate(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
-	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+func validate(_ context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
+	return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 }
 
 func setUp(t *testing.T, h Harness, s workflow.Service) (Bus, bus.Broker, context.Context) {
@@ -165,9 +165,9 @@ func failedFact(t *testing.T, ctx context.Context, b Bus) events.Failed {
 
 func loopGivesUp(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		calls.Add(1)
-		return workflow.Result{}, errors.New("disk on fire")
+		return workflow.Result[string]{}, errors.New("disk on fire")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{MaxAttempts: 3})
@@ -184,8 +184,8 @@ func loopGivesUp(t *testing.T, h Harness) {
 }
 
 func loopRejects(t *testing.T, h Harness) {
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
-		return workflow.Result{}, workflow.Reject("8061", "no way", "mount it")
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
+		return workflow.Result[string]{}, workflow.Reject("8061", "no way", "mount it")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -199,7 +199,9 @@ func loopRejects(t *testing.T, h Harness) {
 }
 
 func loopPanics(t *testing.T, h Harness) {
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) { panic("boom") })
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
+		panic("boom")
+	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{MaxAttempts: 2})
 	publishAccepted(t, ctx, conn, "a")
@@ -209,9 +211,9 @@ func loopPanics(t *testing.T, h Harness) {
 }
 
 func loopEndless(t *testing.T, h Harness) {
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		t.Error("the handler was called once more")
-		return workflow.Result{}, nil
+		return workflow.Result[string]{}, nil
 	})
 	b, conn, ctx := setUp(t, h, s)
 	publishAccepted(t, ctx, conn, "a")
@@ -266,9 +268,9 @@ func loopRefuses(t *testing.T, h Harness) {
 		}).For("tokyo", events.Token(e.ID), e.ID)
 	}
 	s := workflow.Service{Name: "validator", Routes: []workflow.Route{
-		workflow.OnCommand(events.TypeRequest, func(_ context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
+		workflow.OnCommand(events.TypeRequest, func(_ context.Context, e workflow.Event[events.Request], _ string) (workflow.Result[string], error) {
 			c := events.Case{Machines: []events.Machine{{Name: e.Data.Machines[0].Name, Item: "/items/1", Architecture: "classic"}}}
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", "good", e.ID)}}, nil
+			return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", "good", e.ID)}}, nil
 		}, refuse),
 		workflow.OnUnknownCommand(refuse),
 	}}
@@ -287,19 +289,19 @@ func loopRefuses(t *testing.T, h Harness) {
 }
 
 func loopReports(t *testing.T, h Harness) {
-	woken := make(chan workflow.Wait, 1)
+	woken := make(chan string, 1)
 	var answered events.Header
 	s := workflow.Service{Name: "guard", Routes: []workflow.Route{
-		workflow.On(events.TypeAccepted, "", func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
-			if e.Wait.Looks == 0 {
-				return workflow.Result{After: h.AckWait / 4, Note: "known"}, nil
+		workflow.On(events.TypeAccepted, "", func(_ context.Context, e workflow.Event[events.Accepted], kept string) (workflow.Result[string], error) {
+			if e.Looks == 0 {
+				return workflow.Result[string]{After: h.AckWait / 4, State: "known"}, nil
 			}
 			answered = e.Header
 			select {
-			case woken <- e.Wait:
+			case woken <- kept:
 			default:
 			}
-			return workflow.Result{}, nil
+			return workflow.Result[string]{}, nil
 		}),
 	}}
 	b, conn, ctx := setUp(t, h, s)
@@ -307,7 +309,7 @@ func loopReports(t *testing.T, h Harness) {
 	publishAccepted(t, ctx, conn, "a")
 	select {
 	case w := <-woken:
-		if w.Note != "known" {
+		if w != "known" {
 			t.Errorf("woken with %+v", w)
 		}
 	case <-ctx.Done():
@@ -337,16 +339,20 @@ func loopReports(t *testing.T, h Harness) {
 
 func loopWaits(t *testing.T, h Harness) {
 	var mu sync.Mutex
-	var looks []workflow.Wait
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	type look struct {
+		looks int
+		kept  string
+	}
+	var looks []look
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], kept string) (workflow.Result[string], error) {
 		mu.Lock()
 		defer mu.Unlock()
-		looks = append(looks, e.Wait)
-		if e.Wait.Looks < 2 {
+		looks = append(looks, look{e.Looks, kept})
+		if e.Looks < 2 {
 			waiting := workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
-			return workflow.Result{Publish: []workflow.Draft{waiting}, After: h.AckWait / 4, Note: strings.Repeat("n", e.Wait.Looks+1)}, nil
+			return workflow.Result[string]{Publish: []workflow.Draft{waiting}, After: h.AckWait / 4, State: strings.Repeat("n", e.Looks+1)}, nil
 		}
-		return validate(ctx, e)
+		return validate(ctx, e, "")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -357,7 +363,7 @@ func loopWaits(t *testing.T, h Harness) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	want := []workflow.Wait{{}, {Looks: 1, Note: "n", Position: 2}, {Looks: 2, Note: "nn", Position: 3}}
+	want := []look{{}, {1, "n"}, {2, "nn"}}
 	if !slices.Equal(looks, want) {
 		t.Errorf("looks %+v, want %+v", looks, want)
 	}
@@ -374,9 +380,9 @@ func loopWaits(t *testing.T, h Harness) {
 
 func loopDecided(t *testing.T, h Harness) {
 	var calls atomic.Int32
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		calls.Add(1)
-		return validate(ctx, e)
+		return validate(ctx, e, "")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	publish(t, ctx, conn, message("a", "validation", "rejected"))

@@ -70,21 +70,25 @@ func wakeSizes(t *testing.T, h Harness) {
 // loopLongNote answers each look of a handler from here, so that what lies between two of them can be chosen.
 func loopLongNote(t *testing.T, h Harness) {
 	type answer struct {
-		result workflow.Result
+		result workflow.Result[string]
 		err    error
 	}
-	looks, answers := make(chan workflow.Event[events.Accepted]), make(chan answer)
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	type view struct {
+		event workflow.Event[events.Accepted]
+		kept  string
+	}
+	looks, answers := make(chan view), make(chan answer)
+	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], kept string) (workflow.Result[string], error) {
 		select {
-		case looks <- e:
+		case looks <- view{e, kept}:
 		case <-ctx.Done():
-			return workflow.Result{}, ctx.Err()
+			return workflow.Result[string]{}, ctx.Err()
 		}
 		select {
 		case a := <-answers:
 			return a.result, a.err
 		case <-ctx.Done():
-			return workflow.Result{}, ctx.Err()
+			return workflow.Result[string]{}, ctx.Err()
 		}
 	})
 	b, first, ctx := setUp(t, h, s)
@@ -97,15 +101,18 @@ func loopLongNote(t *testing.T, h Harness) {
 	look := func(when string, number int, note string) {
 		t.Helper()
 		select {
-		case e := <-looks:
-			if e.Wait.Looks != number || e.Wait.Note != note || e.Data.Case.Machines[0].Item != sent.Data.Case.Machines[0].Item {
-				t.Fatalf("%s: look %d, a note of %d bytes; want %d, the %d bytes that were left, and the event as it was", when, e.Wait.Looks, len(e.Wait.Note), number, len(note))
+		case v := <-looks:
+			e := v.event
+			if e.Looks != number || v.kept != note || e.Data.Case.Machines[0].Item != sent.Data.Case.Machines[0].Item {
+				t.Fatalf("%s: look %d, a note of %d bytes; want %d, the %d bytes that were left, and the event as it was", when, e.Looks, len(v.kept), number, len(note))
 			}
 		case <-ctx.Done():
 			t.Fatalf("no look %s", when)
 		}
 	}
-	leave := func(note string) { answers <- answer{result: workflow.Result{After: h.AckWait / 4, Note: note}} }
+	leave := func(note string) {
+		answers <- answer{result: workflow.Result[string]{After: h.AckWait / 4, State: note}}
+	}
 	note := noise(120 << 10)
 	one, two, three := "1"+note, "2"+note, "3"+note
 
@@ -146,9 +153,9 @@ func loopLongNote(t *testing.T, h Harness) {
 func loopNoteTooLong(t *testing.T, h Harness) {
 	for what, note := range map[string]string{"by the bus": noise(2 << 20), "by any": strings.Repeat("n", 9<<20)} {
 		var calls atomic.Int32
-		s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
+		s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 			calls.Add(1)
-			return workflow.Result{After: h.AckWait / 4, Note: note}, nil
+			return workflow.Result[string]{After: h.AckWait / 4, State: note}, nil
 		})
 		b, conn, ctx := setUp(t, h, s)
 		stop := serve(t, h, conn, s, workflow.Options{})
@@ -182,11 +189,11 @@ func (n narrow) Publish(ctx context.Context, m bus.Message) error {
 func loopUnpublishable(t *testing.T, h Harness) {
 	var calls atomic.Int32
 	answer := events.Validated{}
-	s := service(func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+	s := service(func(_ context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		calls.Add(1)
 		a := answer
 		a.Case = e.Data.Case
-		return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", a)}}, nil
+		return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", a)}}, nil
 	})
 	for name, size := range map[string]int{"by the limit of events": 300 << 10, "by the bus": 2000} {
 		calls.Store(0)
@@ -208,8 +215,8 @@ func loopUnpublishable(t *testing.T, h Harness) {
 }
 
 func loopNoRoom(t *testing.T, h Harness) {
-	s := service(func(context.Context, workflow.Event[events.Accepted]) (workflow.Result, error) {
-		return workflow.Result{}, workflow.Reject("8061", strings.Repeat("no way ", 1000), "mount it")
+	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
+		return workflow.Result[string]{}, workflow.Reject("8061", strings.Repeat("no way ", 1000), "mount it")
 	})
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})

@@ -157,12 +157,12 @@ func TestRunOutlivesTheServer(t *testing.T) {
 }
 
 // looksTwice waits once, so that a wake-up is pending, then decides.
-func looksTwice(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
-	if e.Wait.Looks == 0 {
+func looksTwice(_ context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
+	if e.Looks == 0 {
 		waiting := workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Message: "not yet", Since: e.Time, NextLook: e.Time})
-		return workflow.Result{Publish: []workflow.Draft{waiting}, After: 2 * time.Second}, nil
+		return workflow.Result[string]{Publish: []workflow.Draft{waiting}, After: 2 * time.Second}, nil
 	}
-	return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+	return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 }
 
 func acceptedFact(t *testing.T, caseID string) bus.Message {

@@ -31,12 +31,12 @@ func TestSkewedClocksLoseNothing(t *testing.T) {
 	skewed(t, func(t *testing.T, p *sbpeer.Peer) {
 		var calls atomic.Int32
 		stop := run(t, connect(t, p), workflow.Service{Name: "validator", Routes: []workflow.Route{
-			workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+			workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 				calls.Add(1)
 				if e.Attempt == 1 {
-					return workflow.Result{}, errors.New("not yet")
+					return workflow.Result[string]{}, errors.New("not yet")
 				}
-				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+				return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 			}),
 		}})
 		c := connect(t, p)

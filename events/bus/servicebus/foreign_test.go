@@ -194,9 +194,9 @@ func TestALongReasonIsBuriedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0
 		service := workflow.Service{Name: "executor", Routes: []workflow.Route{workflow.On(events.TypeRegistered, events.StepSubmission,
-			func(context.Context, workflow.Event[events.Registered]) (workflow.Result, error) {
+			func(context.Context, workflow.Event[events.Registered], string) (workflow.Result[string], error) {
 				handled++
-				return workflow.Result{}, workflow.Reject("x", strings.Repeat("仮想", 2000), "y")
+				return workflow.Result[string]{}, workflow.Reject("x", strings.Repeat("仮想", 2000), "y")
 			})}}
 		p := peer(t, service.Consumer())
 		conn := connect(t, p)

@@ -29,11 +29,11 @@ func bubble(t *testing.T, f func(t *testing.T, p *sbpeer.Peer, c *servicebus.Con
 // validator answers accepted with validated; whatever handle does comes first.
 func answering(handle func(context.Context) error) workflow.Service {
 	return workflow.Service{Name: "validator", Routes: []workflow.Route{
-		workflow.On(events.TypeAccepted, events.StepValidation, func(ctx context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+		workflow.On(events.TypeAccepted, events.StepValidation, func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 			if err := handle(ctx); err != nil {
-				return workflow.Result{}, err
+				return workflow.Result[string]{}, err
 			}
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+			return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 		}),
 	}}
 }

@@ -28,14 +28,14 @@ const prepared = "CHG0012345"
 
 // validator stands for all services: it takes a request and carries each machine to the end that its name says.
 func validator() workflow.Service {
-	accept := func(_ context.Context, e workflow.Event[events.Request]) (workflow.Result, error) {
+	accept := func(_ context.Context, e workflow.Event[events.Request], _ workflow.None) (workflow.Result[workflow.None], error) {
 		if strings.HasPrefix(e.ID, "r-1") {
-			return workflow.Result{}, nil
+			return workflow.Result[workflow.None]{}, nil
 		}
-		var r workflow.Result
+		var r workflow.Result[workflow.None]
 		for _, m := range e.Data.Machines {
 			if strings.HasPrefix(m.Name, "ghost") {
-				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{
+				return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{{
 					Code: "machine.unknown", Place: m.Name, Message: "The vault holds no machine of that name.", Remedy: "Look the name up in the vault.",
 				}}}).For("tokyo", events.Token(e.ID), e.ID)}}, nil
 			}
@@ -49,9 +49,9 @@ func validator() workflow.Service {
 	}
 	return workflow.Service{Name: "validator", Routes: []workflow.Route{
 		workflow.OnCommand(events.TypeRequest, accept, refuse),
-		workflow.OnCommand(events.TypeCancel, func(_ context.Context, e workflow.Event[events.Cancel]) (workflow.Result, error) {
+		workflow.OnCommand(events.TypeCancel, func(_ context.Context, e workflow.Event[events.Cancel], _ workflow.None) (workflow.Result[workflow.None], error) {
 			if e.Data.Case == "r-1-web01" {
-				return workflow.Result{}, workflow.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
+				return workflow.Result[workflow.None]{}, workflow.Reject("case.ended", "Case r-1-web01 ended as completed.", "Nothing is left to be cancelled.")
 			}
 			data := events.Cancelled{Case: events.Case{Machines: []events.Machine{{Name: "app01", Item: "/i", Architecture: "modernized"}}}, Reason: e.Data.Reason}
 			drafts := []workflow.Draft{workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For("tokyo", e.Data.Case, "r-1")}
@@ -67,32 +67,32 @@ func validator() workflow.Service {
 			default:
 				drafts = append(drafts, workflow.Fact(events.TypeCancelled, events.StepValidation, data).For("tokyo", e.Data.Case, "r-1"))
 			}
-			return workflow.Result{Publish: drafts}, nil
+			return workflow.Result[workflow.None]{Publish: drafts}, nil
 		}, refuse),
-		workflow.OnCommand(events.TypeRetry, func(_ context.Context, e workflow.Event[events.Retry]) (workflow.Result, error) {
+		workflow.OnCommand(events.TypeRetry, func(_ context.Context, e workflow.Event[events.Retry], _ workflow.None) (workflow.Result[workflow.None], error) {
 			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
+			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
 		}, refuse),
-		workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted]) (workflow.Result, error) {
+		workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted], _ workflow.None) (workflow.Result[workflow.None], error) {
 			if e.Data.Case.Reason == prepared {
-				return workflow.Result{}, nil
+				return workflow.Result[workflow.None]{}, nil
 			}
 			if strings.HasPrefix(e.Data.Case.Machines[0].Name, "bad") {
-				return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: e.Data.Case, Problems: []events.Problem{{
+				return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: e.Data.Case, Problems: []events.Problem{{
 					Code: "machine.failed-over", Place: e.Data.Case.Machines[0].Name, Message: "It was never failed over.", Remedy: "Fail it over first.",
 				}}})}}, nil
 			}
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
+			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 		}),
-		workflow.On(events.TypeValidated, events.StepReplication, func(_ context.Context, e workflow.Event[events.Validated]) (workflow.Result, error) {
+		workflow.On(events.TypeValidated, events.StepReplication, func(_ context.Context, e workflow.Event[events.Validated], _ workflow.None) (workflow.Result[workflow.None], error) {
 			if e.Data.Case.Reason == prepared {
-				return workflow.Result{}, nil
+				return workflow.Result[workflow.None]{}, nil
 			}
 			done := events.Completed{Case: e.Data.Case}
 			for _, m := range e.Data.Case.Machines {
 				done.Machines = append(done.Machines, events.ProtectedState{Machine: m.Name, Item: m.Item, Since: now})
 			}
-			return workflow.Result{Publish: []workflow.Draft{workflow.Fact(events.TypeCompleted, "", done)}}, nil
+			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeCompleted, "", done)}}, nil
 		}),
 	}}
 }

@@ -14,6 +14,8 @@ type Metrics struct {
 	registry *prometheus.Registry
 	messages *prometheus.CounterVec
 	took     *prometheus.HistogramVec
+	hanging  *prometheus.GaugeVec
+	left     *prometheus.GaugeVec
 }
 
 // NewMetrics starts from zero, with the Go runtime's and the process's own metrics.
@@ -30,15 +32,29 @@ func NewMetrics() *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 4, 9), // 1 ms to 65 s
 		}, []string{"service", "kind"}),
 	}
-	m.registry.MustRegister(m.messages, m.took, collectors.NewGoCollector(),
+	m.hanging = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_messages_hanging",
+		Help: "Messages whose handler took longer than its route allows, and that have not come to an end since.",
+	}, []string{"service", "kind"})
+	m.left = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_handlers_left_behind",
+		Help: "Handlers that were ended at their time limit, did not heed that, and still run.",
+	}, []string{"service", "kind"})
+	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// Observe counts a message that a service is done with; it fits bus.Options.Observe.
+// Observe counts a message that a service is done with; it fits workflow.Options.Observe.
 func (m *Metrics) Observe(service, kind, how string, took time.Duration) {
 	m.messages.WithLabelValues(service, kind, how).Inc()
 	m.took.WithLabelValues(service, kind).Observe(took.Seconds())
+}
+
+// Hanging takes note of a change in what hangs; it fits workflow.Options.Hanging.
+func (m *Metrics) Hanging(service, kind string, messages, handlers int) {
+	m.hanging.WithLabelValues(service, kind).Add(float64(messages))
+	m.left.WithLabelValues(service, kind).Add(float64(handlers))
 }
 
 // Count publishes a number that only grows and that somebody else keeps, such as requests to Azure: read is

@@ -1,0 +1,168 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+const (
+	// parting is how long a handler whose context has ended may take to come back, before its message is handed back
+	// without it.
+	parting = 5 * time.Second
+	// remembered is how long a message counts as one whose handler hangs when it does not come again: another process
+	// may have taken it.
+	remembered = 5 * time.Minute
+)
+
+var errLimit = errors.New("time limit")
+
+// call asks the handler within the time limit of its route. When that or ctx ends, the handler has parting to come back
+// and is then left behind. A panic in it is an error like any other.
+func (l *loop) call(ctx context.Context, route Route, in incoming, o opened, log *zap.Logger) (outcome, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, route.limit(), errLimit)
+	defer cancel()
+	type answer struct {
+		outcome
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				a = answer{err: fmt.Errorf("handler panicked: %v", p)}
+				log.Error("handler panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+			}
+			answers <- a
+		}()
+		a.outcome, a.err = o.ask(limited, l)
+	}()
+
+	message := hanging{route.kind.Name, in.Subject, in.Sequence}
+	select {
+	case a := <-answers:
+		if limited.Err() == nil {
+			l.hangs.over(message)
+		}
+		return a.outcome, a.err
+	case <-limited.Done():
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = fmt.Errorf("the handler did not end within %s", route.limit())
+		l.hangs.begin(message, l.o.Now())
+	}
+	timer := time.NewTimer(parting)
+	defer timer.Stop()
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			return a.outcome, fmt.Errorf("%w: %w", err, a.err)
+		}
+		l.hangs.over(message)
+		return a.outcome, nil
+	case <-timer.C:
+	}
+	l.hangs.leave(message, l.o.Now())
+	log.Error("handler does not heed its context and is left behind", zap.String("kind", route.kind.Name), zap.Duration("limit", route.limit()))
+	go func() {
+		<-answers
+		l.hangs.back(message)
+	}()
+	return outcome{}, err
+}
+
+// hanging names a message whose handler took longer than its route allows.
+type hanging struct {
+	kind, subject string
+	sequence      uint64
+}
+
+// hangs holds the messages whose handlers hang.
+type hangs struct {
+	tell func(kind string, messages, handlers int) // by how much the numbers change
+
+	mu       sync.Mutex
+	messages map[hanging]*hang
+	closed   bool // nothing is delivered any more
+}
+
+type hang struct {
+	last     time.Time // when the handler was seen to hang
+	handlers int       // left behind, and not back yet
+}
+
+func (h *hangs) begin(m hanging, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.note(m, now)
+}
+
+func (h *hangs) note(m hanging, now time.Time) *hang {
+	known := h.messages[m]
+	if known == nil {
+		known = &hang{}
+		h.messages[m] = known
+		h.tell(m.kind, 1, 0)
+	}
+	known.last = now
+	return known
+}
+
+func (h *hangs) leave(m hanging, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.note(m, now).handlers++
+	h.tell(m.kind, 0, 1)
+}
+
+func (h *hangs) back(m hanging) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.messages[m].handlers--
+	h.tell(m.kind, 0, -1)
+	if h.closed {
+		h.forget(m)
+	}
+}
+
+// over is called when a handler has answered, or its message is given up.
+func (h *hangs) over(m hanging) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forget(m)
+}
+
+// expire forgets what was seen to hang before a time.
+func (h *hangs) expire(before time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for m, known := range h.messages {
+		if !known.last.After(before) {
+			h.forget(m)
+		}
+	}
+}
+
+func (h *hangs) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for m := range h.messages {
+		h.forget(m)
+	}
+}
+
+// forget takes a message off, unless a handler of it still runs.
+func (h *hangs) forget(m hanging) {
+	if known := h.messages[m]; known != nil && known.handlers == 0 {
+		delete(h.messages, m)
+		h.tell(m.kind, -1, 0)
+	}
+}
