@@ -1,11 +1,9 @@
 package app
 
 import (
-	"context"
 	"net"
-	"sync"
+	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -44,80 +42,31 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// An observation is made once for all who ask, and again when it is too old or does not fit a later look.
-func TestRecent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r recent[int]
-		made := 0
-		observe := func(context.Context) int {
-			<-time.After(time.Second)
-			made++
-			return made
+// Whether the Azure VMs cover the machines of a look at the vault is found once for each look, however many ask.
+func TestFitted(t *testing.T) {
+	t.Parallel()
+	group := "/subscriptions/s/resourceGroups/rg"
+	item := observed.Item{ID: "/web01", Name: "web01", State: "UnplannedFailoverStatesBegin", Location: "Recovery", AzureVMName: "web01", AzureGroup: group}
+	vms := observed.AzureVMs{Taken: time.Unix(1, 0), Groups: map[string]string{strings.ToLower(group): ""}, VMs: []observed.AzureVM{{ID: group + "/providers/Microsoft.Compute/virtualMachines/web01", Name: "web01"}}}.Indexed()
+	look := func(second int64, items ...observed.Item) observed.Vault {
+		return observed.Vault{Taken: time.Unix(second, 0), Items: items}
+	}
+	other := item
+	other.Name, other.AzureVMName = "db01", "db01"
+	f := &fitted{}
+	for _, step := range []struct {
+		name string
+		look observed.Vault
+		fits bool
+	}{
+		{"has the machine", look(2, item), true},
+		{"is not asked again whether it does", look(2, other), true},
+		{"a later look has another machine", look(3, item, other), false},
+		{"nor is that forgotten", look(3, item, other), false},
+		{"a later look again without it", look(4, item), true},
+	} {
+		if got := f.fits(vms, step.look); got != step.fits {
+			t.Errorf("%s: %t", step.name, got)
 		}
-		fits := true
-		start := time.Now()
-		ask := func(maxAge time.Duration, look time.Time) int {
-			t.Helper()
-			value, err := r.get(t.Context(), maxAge, look, func(int) bool { return fits }, observe)
-			if err != nil {
-				t.Error(err)
-			}
-			return value
-		}
-		var all sync.WaitGroup
-		for range 50 {
-			all.Go(func() { ask(time.Minute, start) })
-		}
-		all.Wait()
-		if made != 1 {
-			t.Fatalf("made %d times for 50 who asked at once", made)
-		}
-		later := start.Add(30 * time.Second)
-		for _, step := range []struct {
-			name   string
-			wait   time.Duration
-			maxAge time.Duration
-			look   time.Time
-			fits   bool
-			want   int
-		}{
-			{"young enough", 0, time.Minute, start, true, 1},
-			{"fits a later look", 0, time.Minute, later, true, 1},
-			{"is not asked again whether it fits", 0, time.Minute, later, false, 1},
-			{"does not fit a later look", 0, time.Minute, later.Add(1), false, 2},
-			{"too old", 2 * time.Minute, time.Minute, later.Add(1), true, 3},
-			{"wanted anew", time.Second, 0, later.Add(1), true, 4},
-		} {
-			<-time.After(step.wait)
-			fits = step.fits
-			if got := ask(step.maxAge, step.look); got != step.want {
-				t.Errorf("%s: observation %d, want %d", step.name, got, step.want)
-			}
-		}
-	})
-}
-
-func TestWhoLeavesDoesNotEndTheObservation(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r recent[string]
-		observe := func(ctx context.Context) string {
-			select {
-			case <-ctx.Done():
-				return "broken off"
-			case <-time.After(time.Second):
-				return "seen"
-			}
-		}
-		get := func(ctx context.Context) (string, error) {
-			return r.get(ctx, time.Minute, time.Time{}, func(string) bool { return true }, observe)
-		}
-		ctx, leave := context.WithTimeout(t.Context(), time.Millisecond)
-		defer leave()
-		if _, err := get(ctx); err == nil {
-			t.Error("a caller that left was answered")
-		}
-		if got, err := get(t.Context()); got != "seen" || err != nil {
-			t.Errorf("%q %v", got, err)
-		}
-	})
+	}
 }

@@ -28,6 +28,7 @@ import (
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"go.uber.org/zap"
 
+	"reprotect.example/services/internal/looks"
 	"reprotect.example/services/observed"
 )
 
@@ -72,7 +73,7 @@ type Client struct {
 
 	reads, writes, throttled atomic.Int64
 
-	looks looks
+	looks *looks.Shared[bool, observed.Vault] // asked whether everything is to be read anew
 	kept  keptParts
 }
 
@@ -108,6 +109,7 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	}
 	c := &Client{options: o, login: &login{credential: o.Credential}, retry: retry}
 	c.retry.ShouldRetry = askAgain
+	c.looks = looks.New(o.Now, c.look)
 	var err error
 	if c.cloud, err = o.configuration(); err != nil {
 		return nil, err

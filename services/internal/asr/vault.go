@@ -2,6 +2,7 @@ package asr
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
@@ -24,7 +25,7 @@ const seldom = 10
 // is one of the login (half a look would show a running job as none), or the end of the look's two minutes is an
 // error; a failed look answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
 func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
-	vault, err := c.looks.share(ctx, maxAge, c.options.Now, c.look)
+	vault, err := c.looks.Get(ctx, maxAge <= 0, maxAge, nil)
 	if err != nil {
 		return observed.Vault{}, c.fault("cannot look at vault "+c.options.Vault, err)
 	}
@@ -45,8 +46,8 @@ type kept[T any] struct {
 	values []T
 }
 
-// look reads the vault once; whole reads every part, whatever is kept.
-func (c *Client) look(ctx context.Context, whole bool) (observed.Vault, error) {
+// look reads the vault once. Where anybody asks for all of it anew, it reads every part, whatever is kept.
+func (c *Client) look(ctx context.Context, anew []bool) (observed.Vault, error) {
 	group, vault, began := c.options.ResourceGroup, c.options.Vault, c.options.Now()
 	v := observed.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
@@ -57,7 +58,7 @@ func (c *Client) look(ctx context.Context, whole bool) (observed.Vault, error) {
 		return v, c.fault("cannot read its replicated items", err)
 	}
 
-	l := &looking{client: c, ctx: ctx, unread: v.Unread, now: began, oldest: began, whole: whole}
+	l := &looking{client: c, ctx: ctx, unread: v.Unread, now: began, oldest: began, whole: slices.Contains(anew, true)}
 	v.Jobs = part(l, "jobs", nil, c.read.NewReplicationJobsClient().NewListPager(group, vault, nil),
 		func(p sr.ReplicationJobsClientListResponse) []*sr.Job { return p.Value }, job)
 	v.Fabrics = part(l, "fabrics", &c.kept.fabrics, c.read.NewReplicationFabricsClient().NewListPager(group, vault, nil),

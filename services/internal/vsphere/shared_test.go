@@ -15,7 +15,7 @@ import (
 func TestSharedLooksTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var looks []int
-		s := &Shared{look: func(_ context.Context, q observed.Query) (observed.Inventory, error) {
+		s := share(func(_ context.Context, q observed.Query) (observed.Inventory, error) {
 			looks = append(looks, len(q.VMs))
 			<-time.After(time.Second)
 			var inv observed.Inventory
@@ -23,7 +23,7 @@ func TestSharedLooksTogether(t *testing.T) {
 				inv.VMs = append(inv.VMs, observed.VM{Name: ref.Name})
 			}
 			return inv, nil
-		}}
+		})
 		var all sync.WaitGroup
 		for i := range 50 {
 			name := fmt.Sprint("vm", i)
@@ -43,10 +43,10 @@ func TestSharedLooksTogether(t *testing.T) {
 
 func TestSharedCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Shared{look: func(ctx context.Context, _ observed.Query) (observed.Inventory, error) {
+		s := share(func(ctx context.Context, _ observed.Query) (observed.Inventory, error) {
 			<-time.After(time.Second)
 			return observed.Inventory{URL: "x"}, ctx.Err()
-		}}
+		})
 		leaving, leave := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
