@@ -73,10 +73,7 @@ func (w watcher) placed(ctx context.Context, e workflow.Event[events.Placed], to
 // look says which agents are back and which machines are still without.
 func look(c events.Case, vault observed.Vault) (agents []events.Agent, missing []string) {
 	for _, m := range c.Machines {
-		item, ok := vault.Item(m.Item)
-		if !ok {
-			item, ok = vault.Became(m.Name)
-		}
+		item, ok := vault.ItemOf(m)
 		if !ok || !Registered(item) {
 			missing = append(missing, m.Name)
 			continue

@@ -19,7 +19,7 @@ var applianceChecks = []Check{
 		Title:     "The disks of the case fit on the appliance.",
 		Why:       "At most 60 disks can be attached to an appliance.",
 		Remedy:    "Choose another appliance for some of the machines, or wait until others have failed back.",
-		Reference: pageModernized, Judge: with(theAppliance, judgeApplianceSlots),
+		Reference: pageModernized, Judge: with(theAppliance, judgeSlots[observed.Appliance]),
 	},
 	{
 		Code: "appliance.storage-vmotion", Level: Warn, For: modernized, Refs: []string{"M5"},
@@ -56,19 +56,6 @@ func judgeAppliance(s Subject, a observed.Appliance) Verdict {
 		return fail("Appliance %s is in critical health%s.", a.Name, words(a.Problems))
 	}
 	return unknown("Site Recovery gives the health of appliance %s as %s.", a.Name, orNothing(a.Health))
-}
-
-// judgeApplianceSlots counts the disks of the vault's machines that replicate back through the appliance.
-// Its VM's own disks count too, where vCenter shows them: those of replicating machines are attached to it.
-func judgeApplianceSlots(s Subject, _ observed.Appliance) Verdict {
-	if s.Slots.Unclear != "" {
-		return unknown("%s", s.Slots.Unclear)
-	}
-	used := s.Slots.Others
-	if s.Writer.It != nil {
-		used = max(used, len(s.Writer.It.Disks))
-	}
-	return judgeSlots(s, used)
 }
 
 // judgeLogStorage cannot ask whether the account exists; one that the machine used on its way to Azure does.

@@ -1,6 +1,6 @@
 // Package checks is the catalogue of preconditions of a reprotect, and what judges them.
 //
-// A check is a row of data with a pure function over facts: nothing here reads Azure or vCenter. What could not
+// A check is a row of data with a pure function over observations: nothing here reads Azure or vCenter. What could not
 // be read is unknown and never passes. The demands come from Microsoft's pages (the Reference of each row) and
 // are numbered S, N and M in the product's procedure.
 package checks
@@ -40,7 +40,7 @@ type Check struct {
 	Remedy    string // what to do, where the verdict has nothing more exact
 	Reference string // address of a public page
 
-	// Judge is pure. It sees the facts of one machine, or, PerCase, those that all machines share.
+	// Judge is pure. It sees what was observed of one machine, or, PerCase, what all machines share.
 	Judge func(Subject) Verdict
 }
 

@@ -242,7 +242,7 @@ func TestPanicIsUnknown(t *testing.T) {
 	}
 }
 
-// Facts that are missing altogether never pass for good ones, and break no check.
+// Observations that are missing altogether never pass for good ones, and break no check.
 func TestNothingKnown(t *testing.T) {
 	t.Parallel()
 	own := []string{"configuration-server.backup", "network.private-path", "machine.linux-network"} // what the case and the config say

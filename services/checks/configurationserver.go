@@ -109,7 +109,7 @@ func judgeServerAddress(s Subject) Verdict {
 		return unknown("%s", s.Fabric.Why)
 	case s.Fabric.It.IPAddress == "":
 		return unknown("Site Recovery does not say the address of configuration server %s.", s.Fabric.It.Name)
-	case !sameAddress(s.Fabric.It.IPAddress, recorded):
+	case !observed.SameAddress(s.Fabric.It.IPAddress, recorded):
 		return fail("Configuration server %s has the address %s; %s is recorded.", s.Fabric.It.Name, s.Fabric.It.IPAddress, recorded)
 	}
 	return pass("Configuration server %s has the recorded address %s.", s.Fabric.It.Name, recorded)

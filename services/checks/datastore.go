@@ -41,11 +41,10 @@ var datastoreChecks = []Check{
 
 // Home is where the disks of a machine come to lie.
 type Home struct {
-	Unclear   string // why it is not known whether the on-premises VM exists
-	Alternate bool   // a new VM will be made (S22, S35)
-	Open      bool   // alternate, and the placement step chooses the datastore
-	Places    []Place
-	Unread    string // why the datastores are not known
+	observed.Homeward
+	Open   bool // alternate, and the placement step chooses the datastore
+	Places []Place
+	Unread string // why the datastores are not known
 }
 
 // Place is a datastore with what one machine needs there.
@@ -58,67 +57,65 @@ type Place struct {
 
 // locate follows the disks, not what the request names: at the original location that has no effect (S34).
 func locate(s Subject) Home {
-	if s.Item.It == nil {
-		return Home{Unclear: s.Item.Why}
-	}
-	item := *s.Item.It
-	deleted := item.VMDeleted != nil && *item.VMDeleted
 	switch {
-	case s.VM.It == nil && !s.VM.Absent:
-		return Home{Unclear: s.VM.Why}
-	case s.VM.It == nil && item.VMDeleted != nil && !deleted && !item.Physical:
-		return Home{Unclear: s.VM.Why + " Site Recovery still sees it, so it is most likely hidden from the account."}
-	case s.VM.It == nil || deleted:
-		return newHome(s, item)
+	case s.Homeward.Unclear != "":
+		return Home{Homeward: s.Homeward}
+	case s.Homeward.Alternate():
+		return newHome(s, *s.Item.It)
 	}
-	return oldHome(s, item, *s.VM.It)
+	return oldHome(s, *s.Item.It, *s.Homeward.VM)
 }
 
 func oldHome(s Subject, item observed.Item, vm observed.VM) Home {
-	if why := unread(vm.Unread, "config.hardware.device"); why != "" {
-		return Home{Unread: fmt.Sprintf("The disks of VM %s could not be read: %s.", vm.Name, why)}
+	home := Home{Homeward: s.Homeward}
+	if why := vm.Unread.Why("config.hardware.device"); why != "" {
+		home.Unread = fmt.Sprintf("The disks of VM %s could not be read: %s.", vm.Name, why)
+		return home
 	}
 	if len(vm.Disks) == 0 {
-		return Home{Unread: fmt.Sprintf("vCenter shows no disks of VM %s.", vm.Name)}
+		home.Unread = fmt.Sprintf("vCenter shows no disks of VM %s.", vm.Name)
+		return home
 	}
-	var home Home
+	need := vm.Needs(s.Inventory)
 	for _, disk := range vm.Disks {
-		i := slices.IndexFunc(home.Places, func(p Place) bool { return p.Datastore.Ref == disk.DatastoreRef })
-		if i < 0 {
-			d, ok := s.lookup.datastore(disk.DatastoreRef)
-			d.Ref = disk.DatastoreRef
-			i = len(home.Places)
-			home.Places = append(home.Places, Place{Name: orRef(d.Name, disk.DatastoreRef), Datastore: d, Missing: !ok})
+		if slices.ContainsFunc(home.Places, func(p Place) bool { return p.Datastore.Ref == disk.DatastoreRef }) {
+			continue
 		}
-		home.Places[i].Need += disk.CapacityBytes
-	}
-	for i, p := range home.Places {
-		home.Places[i].Need = max(p.Need-p.Datastore.CommittedBytes[vm.Ref], 0)
+		d, ok := s.lookup.datastore(disk.DatastoreRef)
+		d.Ref = disk.DatastoreRef
+		p := Place{Name: orRef(s.Inventory.DatastoreLabel(d), disk.DatastoreRef), Datastore: d, Missing: !ok, Need: need[d.Ref]}
 		if item.ReversedOnce() {
-			home.Places[i].Need = 0 // its disks are being written already
+			p.Need = 0 // its disks are being written already
 		}
+		home.Places = append(home.Places, p)
 	}
 	return home
 }
 
 func newHome(s Subject, item observed.Item) Home {
-	home := Home{Alternate: true}
+	home := Home{Homeward: s.Homeward}
 	name := s.Machine.Datastore
 	if name == "" || strings.EqualFold(name, "auto") {
 		home.Open = true
 		return home
 	}
-	p := Place{Name: name}
 	if s.lookup.noInventory != "" {
 		home.Unread = "vCenter could not be read: " + s.lookup.noInventory + "."
 		return home
 	}
-	d, ok := s.lookup.datastoreNamed(name)
-	p.Datastore, p.Missing = d, !ok
-	if !item.ReversedOnce() {
-		for _, disk := range item.Disks {
-			p.Need += disk.CapacityBytes
+	p := Place{Name: name}
+	switch named := s.Inventory.DatastoresNamed(name); len(named) {
+	case 0:
+		p.Missing = true
+	default:
+		p.Datastore = named[0]
+		if mounted := slices.IndexFunc(named, func(d observed.Datastore) bool { return d.RefuseMount(s.station()) == nil }); mounted >= 0 {
+			p.Datastore = named[mounted]
 		}
+		p.Name = s.Inventory.DatastoreLabel(p.Datastore)
+	}
+	if !item.ReversedOnce() {
+		p.Need = item.Needs()
 	}
 	home.Places = []Place{p}
 	return home
@@ -144,78 +141,44 @@ func eachPlace(judge func(Subject, Place) Verdict) func(Subject) Verdict {
 }
 
 func judgeType(s Subject, p Place) Verdict {
-	why := unread(p.Datastore.Unread, "summary.type")
-	switch {
-	case p.Missing:
+	if p.Missing {
 		return unknown("vCenter shows no datastore %s.", p.Name)
-	case why != "":
-		return unknown("The type of datastore %s could not be read: %s.", p.Name, why)
-	case p.Datastore.Type == "":
-		return unknown("vCenter does not tell the type of datastore %s.", p.Name)
-	case p.Datastore.Type == "vmfs":
-		return pass("Datastore %s is VMFS.", p.Name)
-	case p.Datastore.Type == "vsan":
-		return warn("Datastore %s is vSAN: it can be offered and still fail in the job.", p.Name).
-			remedy("Prefer a VMFS datastore where there is a choice.")
 	}
-	return fail("Datastore %s of %s is %s.", p.Name, s.Machine.Name, strings.ToUpper(p.Datastore.Type))
+	if r := p.Datastore.RefuseType(); r != nil {
+		return refused(*r, p.Name)
+	}
+	return pass("Datastore %s is VMFS.", p.Name)
 }
 
 func judgeMount(s Subject, p Place) Verdict {
-	d := p.Datastore
-	switch why := unread(d.Unread, "host", "summary.accessible"); {
+	switch {
 	case s.Host.It == nil:
 		return unknown("%s", s.Host.Why)
 	case p.Missing:
-		return fail("Datastore %s is not mounted on host %s of the %s, as far as the vCenter account can see.", p.Name, s.Host.It.Name, s.writerName()).
+		return fail("Datastore %s is not mounted on %s, the host of the %s, as far as the vCenter account can see.", p.Name, s.Host.It.Name, s.By).
 			remedy("Check the name of the datastore, mount it read-write on host %s, or give the account the right to see it.", s.Host.It.Name)
-	case why != "":
-		return unknown("The mounts of datastore %s could not be read: %s.", p.Name, why)
-	case !d.Accessible:
-		return fail("vCenter says that datastore %s is not accessible.", p.Name).remedy("Mend the storage paths of datastore %s.", p.Name)
-	case d.Maintenance != "" && d.Maintenance != "normal":
-		return fail("Datastore %s is in maintenance mode.", p.Name).remedy("In vCenter, take datastore %s out of maintenance mode.", p.Name)
 	}
-	host := *s.Host.It
-	mount, ok := d.Mounts[host.Ref]
-	switch {
-	case !ok || !mount.Mounted:
-		return fail("Datastore %s is not mounted on host %s of the %s.", p.Name, host.Name, s.writerName()).
-			remedy("In vCenter, mount datastore %s read-write on host %s.", p.Name, host.Name)
-	case !mount.Accessible:
-		return fail("Host %s of the %s cannot reach datastore %s.", host.Name, s.writerName(), p.Name).
-			remedy("Mend the storage paths of host %s to datastore %s.", host.Name, p.Name)
-	case mount.Mode != "readWrite":
-		return fail("Datastore %s is mounted %s on host %s of the %s.", p.Name, orNothing(mount.Mode), host.Name, s.writerName()).
-			remedy("In vCenter, mount datastore %s read-write on host %s.", p.Name, host.Name)
+	if r := p.Datastore.RefuseMount(s.station()); r != nil {
+		return refused(*r, p.Name)
 	}
-	return judgeAccessible(s, p, pass("Datastore %s is mounted read-write on host %s of the %s.", p.Name, host.Name, s.writerName()))
-}
-
-// judgeAccessible adds, for modernized machines, what the appliance itself says (M3).
-func judgeAccessible(s Subject, p Place, mounted Verdict) Verdict {
+	mounted := pass("Datastore %s is mounted read-write on %s, the host of the %s.", p.Name, s.Host.It.Name, s.By)
 	if s.Machine.Architecture != string(observed.Modernized) {
 		return mounted
 	}
 	if s.Appliance.It == nil {
 		return unknown("%s", s.Appliance.Why)
 	}
-	a := *s.Appliance.It
-	if slices.ContainsFunc(a.Datastores, func(name string) bool { return strings.EqualFold(name, p.Name) }) {
-		return mounted
+	if r := p.Datastore.RefuseUndiscovered(s.By); r != nil { // what the appliance itself says (M3)
+		return refused(*r, p.Name)
 	}
-	return fail("Appliance %s does not list datastore %s among those it can reach.", a.Name, p.Name).
-		remedy("Give the vCenter account of appliance %s read-write access to datastore %s, then wait for the next discovery.", a.Name, p.Name)
+	return mounted
 }
 
 func judgeSpace(s Subject, p Place) Verdict {
-	why := unread(p.Datastore.Unread, "summary.freeSpace")
 	switch {
 	case p.Missing:
 		return unknown("vCenter shows no datastore %s.", p.Name)
-	case why != "":
-		return unknown("The free space of datastore %s could not be read: %s.", p.Name, why)
-	case s.Home.Alternate && len(s.Item.It.Disks) == 0:
+	case s.Home.Alternate() && len(s.Item.It.Disks) == 0:
 		return unknown("Site Recovery does not name the disks of %s, so it is not known how much room they need.", s.Machine.Name)
 	}
 	need := fmt.Sprintf("%s needs %s on datastore %s", s.Machine.Name, gb(p.Need), p.Name)
@@ -223,9 +186,12 @@ func judgeSpace(s Subject, p Place) Verdict {
 	if whole > p.Need {
 		need += fmt.Sprintf(", with the other machines of the case %s", gb(whole))
 	}
-	if whole > p.Datastore.FreeBytes {
-		return fail("%s, and %s are free.", need, gb(p.Datastore.FreeBytes)).
-			remedy("Free %s on datastore %s, or choose another for a machine that is made anew.", gb(whole-p.Datastore.FreeBytes), p.Name)
+	if r := p.Datastore.RefuseFull(whole, 0); r != nil {
+		v := refused(*r, p.Name)
+		if !r.Unknown {
+			v.Evidence = fmt.Sprintf("%s. %s", need, v.Evidence)
+		}
+		return v
 	}
 	return pass("%s, and %s are free.", need, gb(p.Datastore.FreeBytes))
 }
@@ -239,24 +205,20 @@ func judgeLocation(s Subject) Verdict {
 	for _, p := range h.Places {
 		names = append(names, p.Name)
 	}
-	if !h.Alternate {
+	if !h.Alternate() {
 		where := "with its disks on " + list(names) + "."
 		if h.Unread != "" {
 			where = "but: " + h.Unread
 		}
-		return pass("%s goes to its original location: VM %s, %s", s.Machine.Name, place(*s.VM.It), where)
+		return pass("%s goes to its original location: VM %s, %s", s.Machine.Name, s.VM.It.Place(), where)
 	}
-	host := "the host of the " + s.writerName()
+	host := "the host of the " + s.By.String()
 	if s.Host.It != nil {
-		host = "host " + s.Host.It.Name + " of the " + s.writerName()
+		host = "host " + s.Host.It.Name + " of the " + s.By.String()
 	}
 	where := "a datastore that the placement step chooses"
 	if !h.Open {
 		where = "datastore " + s.Machine.Datastore
 	}
-	why := "Site Recovery says that the on-premises VM was deleted."
-	if s.VM.It == nil {
-		why = s.VM.Why
-	}
-	return pass("%s goes to an alternate location: a new VM on %s and %s. %s", s.Machine.Name, host, where, why)
+	return pass("%s goes to an alternate location: a new VM on %s and %s. %s", s.Machine.Name, host, where, h.Why)
 }

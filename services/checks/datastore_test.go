@@ -28,7 +28,7 @@ func TestDatastores(t *testing.T) {
 		}
 		judge(t, "datastore.type", machine, append(common,
 			judgement{"VMFS", nil, Passed, "VMFS-01 is VMFS"},
-			judgement{"NFS", func(s *site) { s.ds().Type = "nfs41" }, Failed, "VMFS-01 of " + machine + " is NFS41"},
+			judgement{"NFS", func(s *site) { s.ds().Type = "nfs41" }, Failed, "VMFS-01: type NFS41 is not supported"},
 			judgement{"one disk on NFS", func(s *site) { vm(s).Disks[1].DatastoreRef = "ds-2"; s.Inventory.Datastores[1].Type = "nfs" }, Failed, "VMFS-02"},
 			judgement{"vSAN", func(s *site) { s.ds().Type = "vsan" }, Warned, "vSAN"},
 			judgement{"not said", func(s *site) { s.ds().Type = "" }, Unknown, "does not tell"},
@@ -41,9 +41,9 @@ func TestDatastores(t *testing.T) {
 			}, Passed, "VMFS-01"},
 		))
 		judge(t, "datastore.read-write", machine, append(common,
-			judgement{"read-write", nil, Passed, "mounted read-write on host esx01"},
-			judgement{"read-only", func(s *site) { s.mount(observed.Mount{Mode: "readOnly", Mounted: true, Accessible: true}) }, Failed, "VMFS-01 is mounted readOnly on host esx01"},
-			judgement{"not mounted", func(s *site) { delete(s.ds().Mounts, "host-1") }, Failed, "not mounted on host esx01"},
+			judgement{"read-write", nil, Passed, "mounted read-write on esx01"},
+			judgement{"read-only", func(s *site) { s.mount(observed.Mount{Mode: "readOnly", Mounted: true, Accessible: true}) }, Failed, "VMFS-01: it is mounted read-only on esx01"},
+			judgement{"not mounted", func(s *site) { delete(s.ds().Mounts, "host-1") }, Failed, "not mounted on esx01, the host of"},
 			judgement{"unmounted", func(s *site) { s.mount(observed.Mount{Mode: "readWrite", Accessible: true}) }, Failed, "not mounted"},
 			judgement{"no path", func(s *site) { s.mount(observed.Mount{Mode: "readWrite", Mounted: true}) }, Failed, "cannot reach"},
 			judgement{"not accessible", func(s *site) { s.ds().Accessible = false }, Failed, "not accessible"},
@@ -71,7 +71,7 @@ func TestDatastores(t *testing.T) {
 		))
 	}
 	judge(t, "datastore.read-write", "web01", []judgement{
-		{"not among the appliance's", func(s *site) { s.appliance().Datastores = []string{"VMFS-02"} }, Failed, "does not list datastore VMFS-01"},
+		{"not among the appliance's", func(s *site) { s.appliance().Datastores = []string{"VMFS-02"} }, Failed, "VMFS-01: appliance ASR-APPL-01 does not list it"},
 		{"listed in another letter case", func(s *site) { s.appliance().Datastores = []string{"vmfs-01"} }, Passed, "VMFS-01"},
 		{"appliance not registered", func(s *site) { s.appliance().Name, s.appliance().ID = "OTHER", "OTHER" }, Unknown, "not registered"},
 	})

@@ -169,7 +169,7 @@ func onVM(judge func(Subject, observed.VM) Verdict, properties ...string) func(S
 		case s.VM.It == nil:
 			return unknown("%s", s.VM.Why)
 		}
-		if why := unread(s.VM.It.Unread, properties...); why != "" {
+		if why := s.VM.It.Unread.Why(properties...); why != "" {
 			return unknown("VM %s could not be read in full: %s.", s.VM.It.Name, why)
 		}
 		return judge(s, *s.VM.It)
@@ -202,7 +202,7 @@ func judgePower(_ Subject, vm observed.VM) Verdict {
 		return fail("VM %s is suspended: its disks are not at rest.", vm.Name).
 			remedy("In vCenter, resume the VM and shut it down, or discard the suspended state by Power Off.")
 	case vm.Power == "poweredOn":
-		return fail("VM %s (%s) is switched on while the machine runs in Azure.", vm.Name, place(vm))
+		return fail("VM %s (%s) is switched on while the machine runs in Azure.", vm.Name, vm.Place())
 	}
 	return unknown("vCenter gives the power state of VM %s as %s.", vm.Name, orNothing(vm.Power))
 }
@@ -235,7 +235,7 @@ func judgeRDM(s Subject) Verdict {
 			remedy("If the machine had no RDM disks, go on. If it had, restore its VM from a backup first.")
 	}
 	vm := *s.VM.It
-	if why := unread(vm.Unread, "config.hardware.device"); why != "" {
+	if why := vm.Unread.Why("config.hardware.device"); why != "" {
 		return unknown("The disks of VM %s could not be read: %s.", vm.Name, why)
 	}
 	var raw []string
@@ -247,7 +247,7 @@ func judgeRDM(s Subject) Verdict {
 	switch {
 	case len(raw) == 0:
 		return pass("VM %s has no RDM disks.", vm.Name)
-	case s.Home.Alternate:
+	case s.Home.Alternate():
 		return fail("VM %s has RDM disks (%s) and goes to an alternate location.", vm.Name, list(raw))
 	}
 	return pass("VM %s has RDM disks (%s) and goes back to its original location: keep the VM.", vm.Name, list(raw))

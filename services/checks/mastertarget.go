@@ -37,7 +37,7 @@ var masterTargetChecks = []Check{
 		Title:     "The disks of the case fit on the master target.",
 		Why:       "At most 60 disks can be attached to a master target; beyond that reprotects fail.",
 		Remedy:    "Choose another master target for some of the machines, or wait until others have failed back.",
-		Reference: pageReprotect, Judge: with(theMasterTarget, judgeMasterTargetSlots),
+		Reference: pageReprotect, Judge: with(theMasterTarget, judgeSlots[observed.MasterTarget]),
 	},
 	{
 		Code: "master-target.snapshots", Level: Block, For: classic, Refs: []string{"S5", "S30"},
@@ -96,8 +96,8 @@ func theHost(s Subject) Found[observed.Host]                 { return s.Host }
 // onWriter judges the VM that will write the disks, of which these properties must be readable.
 func onWriter(judge func(Subject, observed.VM) Verdict, properties ...string) func(Subject) Verdict {
 	return with(func(s Subject) Found[observed.VM] { return s.Writer }, func(s Subject, vm observed.VM) Verdict {
-		if why := unread(vm.Unread, properties...); why != "" {
-			return unknown("The %s could not be read in full in vCenter: %s.", s.writerName(), why)
+		if why := vm.Unread.Why(properties...); why != "" {
+			return unknown("The %s could not be read in full in vCenter: %s.", s.By, why)
 		}
 		return judge(s, vm)
 	})
@@ -188,31 +188,25 @@ func judgeFamily(s Subject, mt observed.MasterTarget) Verdict {
 	return pass("%s and master target %s both run %s.", s.Machine.Name, mt.Name, mt.OS)
 }
 
-// mostDisks can be attached to a master target or an appliance (S7, M1).
-const mostDisks = 60
-
 // MayFit says whether the disks of a case are known, and so few that its master targets and appliances can take them once
 // enough others have failed back (S7, M1).
 func MayFit(in Input) bool {
 	_, ofMachines := subjects(in)
-	return !slices.ContainsFunc(ofMachines, func(s Subject) bool { return s.Slots.Unclear != "" || s.Slots.Case > mostDisks })
+	return !slices.ContainsFunc(ofMachines, func(s Subject) bool { return s.Slots.Unclear != "" || s.Slots.Case > observed.MostDisks })
 }
 
-// judgeMasterTargetSlots counts what is attached: the VM's own disks count too, where vCenter shows them.
-func judgeMasterTargetSlots(s Subject, mt observed.MasterTarget) Verdict {
+// judgeSlots counts what is attached: the writer's own disks count too, where vCenter shows them, and those of
+// machines that replicate are among them.
+func judgeSlots[T any](s Subject, _ T) Verdict {
 	if s.Slots.Unclear != "" {
 		return unknown("%s", s.Slots.Unclear)
 	}
-	used := mt.DiskCount
+	used := s.Slots.Used()
 	if s.Writer.It != nil {
 		used = max(used, len(s.Writer.It.Disks))
 	}
-	return judgeSlots(s, used)
-}
-
-func judgeSlots(s Subject, used int) Verdict {
-	free := mostDisks - used
-	text := fmt.Sprintf("The case adds %d disk(s) to %s, which has %d of %d", s.Slots.Case, s.writerName(), used, mostDisks)
+	free := observed.MostDisks - used
+	text := fmt.Sprintf("The case adds %d disk(s) to %s, which has %d of %d", s.Slots.Case, s.By, used, observed.MostDisks)
 	if s.Slots.Case > free {
 		return fail("%s: %d too many.", text, s.Slots.Case-max(free, 0))
 	}
@@ -273,7 +267,7 @@ func judgeTools(_ Subject, vm observed.VM) Verdict {
 }
 
 func judgeVMFS(s Subject, h observed.Host) Verdict {
-	if why := unread(h.Unread, "datastore"); why != "" {
+	if why := h.Unread.Why("datastore"); why != "" {
 		return unknown("The datastores of host %s could not be read: %s.", h.Name, why)
 	}
 	var vsan, dark []string
@@ -294,7 +288,7 @@ func judgeVMFS(s Subject, h observed.Host) Verdict {
 	case len(vsan) > 0:
 		return warn("Host %s has vSAN (%s) and no VMFS datastore: vSAN can be offered and still fail in the job.", h.Name, list(vsan))
 	}
-	return fail("Host %s, on which the %s runs, has no accessible VMFS datastore.", h.Name, s.writerName())
+	return fail("Host %s, on which the %s runs, has no accessible VMFS datastore.", h.Name, s.By)
 }
 
 func orRef(name, ref string) string {
@@ -342,7 +336,7 @@ func judgeCollision(s Subject) Verdict {
 			shared = append(shared, fmt.Sprintf("disk UUID %s (%s and %s)", d.UUID, d.Label, label))
 		}
 	}
-	why := unread(vm.Unread, "config.hardware.device") + unread(mt.Unread, "config.hardware.device")
+	why := vm.Unread.Why("config.hardware.device") + mt.Unread.Why("config.hardware.device")
 	switch {
 	case len(shared) > 0:
 		return fail("VM %s and master target %s share %s.", vm.Name, mt.Name, list(shared))

@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"net/netip"
 	"strings"
 
 	"reprotect.example/services/observed"
@@ -41,20 +40,14 @@ func judgePlacement(s Subject, ps observed.ProcessServer) Verdict {
 		return pass("The site is connected by ExpressRoute: process server %s may stand on either side.", ps.Name)
 	}
 	cs := *s.Fabric.It
-	if strings.EqualFold(ps.Name, cs.Name) || strings.EqualFold(ps.Name, cs.HostName) || sameAddress(ps.IPAddress, cs.IPAddress) {
+	if strings.EqualFold(ps.Name, cs.Name) || strings.EqualFold(ps.Name, cs.HostName) || observed.SameAddress(ps.IPAddress, cs.IPAddress) {
 		return fail("Process server %s is the on-premises configuration server itself, and the site has no ExpressRoute.", ps.Name)
 	}
 	if vm := s.lookup.vm(observed.VMRef{Name: ps.Name}, "process server "+ps.Name); vm.It != nil {
-		return fail("Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.", ps.Name, place(*vm.It))
+		return fail("Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.", ps.Name, vm.It.Place())
 	}
 	if s.Case.Attest["process-server.placement"] != "" {
 		return pass("A person vouches for the place of process server %s.", ps.Name)
 	}
 	return unknown("Site Recovery does not say where process server %s stands.", ps.Name)
-}
-
-func sameAddress(a, b string) bool {
-	x, err1 := netip.ParseAddr(a)
-	y, err2 := netip.ParseAddr(b)
-	return err1 == nil && err2 == nil && x == y
 }

@@ -28,8 +28,8 @@ func Query(c events.Case, vault observed.Vault) observed.Query {
 		if f := look.fabric(i); f.It != nil {
 			fabric = *f.It
 		}
-		add(machineRef(item))
-		writer, _ := Writer(m, fabric)
+		add(item.VMRef())
+		writer := vault.WriterOf(m, item.FabricID).VM
 		add(writer)
 		if seen[writer] && !slices.Contains(q.Writers, writer) {
 			q.Writers = append(q.Writers, writer)
@@ -39,24 +39,4 @@ func Query(c events.Case, vault observed.Vault) observed.Query {
 		}
 	}
 	return q
-}
-
-func machineRef(item observed.Item) observed.VMRef {
-	return observed.VMRef{Name: item.Name, ID: item.VMID}
-}
-
-// Writer names the VM that will write the disks of a machine: the master target, or the VM of the appliance.
-func Writer(m events.Machine, fabric observed.Fabric) (ref observed.VMRef, role string) {
-	if m.Architecture == string(observed.Modernized) {
-		ref := observed.VMRef{Name: m.Appliance}
-		if a, ok := fabric.Appliance(m.Appliance); ok {
-			ref = observed.VMRef{Name: a.Name, ID: a.BIOSID}
-		}
-		return ref, "appliance"
-	}
-	ref = observed.VMRef{Name: m.MasterTarget}
-	if mt, ok := fabric.MasterTarget(m.MasterTarget); ok {
-		ref.Name = mt.Name // the choice may be an id
-	}
-	return ref, "master target"
 }

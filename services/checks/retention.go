@@ -80,7 +80,7 @@ func judgeRetentionEligible(s Subject, mt observed.MasterTarget) Verdict {
 		return unknown("The file system of %s is not known: %s", v.Name, s.Writer.Why)
 	}
 	vm := *s.Writer.It
-	if why := unread(vm.Unread, "guest.disk"); why != "" {
+	if why := vm.Unread.Why("guest.disk"); why != "" {
 		return unknown("The volumes of VM %s could not be read: %s.", vm.Name, why)
 	}
 	i := slices.IndexFunc(vm.GuestDisks, func(d observed.GuestDisk) bool { return sameVolume(d.Path, v.Name) })

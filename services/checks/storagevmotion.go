@@ -12,13 +12,13 @@ import (
 // and Storage DRS of the datastore clusters in which its disks lie.
 func judgeMoves(s Subject, vm observed.VM) Verdict {
 	verdicts := []Verdict{judgeRelocations(vm)}
-	if why := unread(vm.Unread, "datastore"); why != "" {
+	if why := vm.Unread.Why("datastore"); why != "" {
 		return worst(append(verdicts, unknown("The datastores of VM %s could not be read: %s.", vm.Name, why)))
 	}
 	pods := map[string]bool{}
 	for _, ref := range vm.Datastores {
 		d, ok := s.lookup.datastore(ref)
-		switch why := unread(d.Unread, "parent"); {
+		switch why := d.Unread.Why("parent"); {
 		case !ok:
 			verdicts = append(verdicts, unknown("Datastore %s of VM %s could not be read.", ref, vm.Name))
 		case why != "":
@@ -32,7 +32,7 @@ func judgeMoves(s Subject, vm observed.VM) Verdict {
 }
 
 func judgeRelocations(vm observed.VM) Verdict {
-	if why := unread(vm.Unread, "moves"); why != "" {
+	if why := vm.Unread.Why("moves"); why != "" {
 		return unknown("Whether VM %s was moved lately could not be read: %s.", vm.Name, why).
 			remedy("In vCenter, look at Monitor > Tasks of VM %s for relocations.", vm.Name)
 	}
@@ -75,7 +75,7 @@ func judgePod(s Subject, vm observed.VM, d observed.Datastore) Verdict {
 		return unknown("The datastore cluster %s, in which datastore %s lies, could not be read.", orRef(d.PodName, d.PodRef), d.Name)
 	}
 	pod := s.Inventory.Pods[i]
-	if why := unread(pod.Unread, "podStorageDrsEntry"); why != "" {
+	if why := pod.Unread.Why("podStorageDrsEntry"); why != "" {
 		return unknown("Storage DRS of datastore cluster %s could not be read: %s.", pod.Name, why)
 	}
 	rule := pod.Rules[vm.Ref]

@@ -1,14 +1,13 @@
 package checks
 
 import (
-	"strings"
 	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
 )
 
-// Subject is what a check judges: the facts of one machine, looked up once. For a check of the whole case
+// Subject is what a check judges: what was observed of one machine, looked up once. For a check of the whole case
 // everything that belongs to one machine is empty, and Members has them all.
 type Subject struct {
 	*Shared
@@ -20,7 +19,9 @@ type Subject struct {
 	ProcessServer Found[observed.ProcessServer] // classic
 	Appliance     Found[observed.Appliance]     // modernized
 	VM            Found[observed.VM]            // the machine on-premises
-	Writer        Found[observed.VM]            // the master target, or the appliance
+	Homeward      observed.Homeward             // to that VM, or to a new one
+	By            observed.Writer               // what writes the disks: the master target, or the appliance
+	Writer        Found[observed.VM]            // its VM
 	Host          Found[observed.Host]          // where the writer runs
 	Home          Home
 	Slots         Slots
@@ -62,9 +63,9 @@ func unclear[T any](why string) Found[T] { return Found[T]{Why: why} }
 
 // Slots counts disks at the master target or appliance of a machine.
 type Slots struct {
+	observed.Slots
 	Case    int    // disks that the machines of this case will add
 	Unclear string // why that cannot be counted
-	Others  int    // appliance: disks of machines that replicate back through it already
 }
 
 // subjects looks everything up: once for the whole case, and for each machine.
@@ -89,9 +90,9 @@ func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 		}
 		shared.Members = append(shared.Members, member)
 	}
-	slots := countSlots(ofMachines, in.Vault.Items)
+	slots := countSlots(ofMachines, in.Vault)
 	for i := range ofMachines {
-		ofMachines[i].Slots = slots[ofMachines[i].writerKey()]
+		ofMachines[i].Slots = slots[ofMachines[i].By.Key()]
 	}
 	return Subject{Shared: shared}, ofMachines
 }
@@ -103,24 +104,19 @@ func (s *Subject) find(look *lookup) {
 	s.MasterTarget = server(s.Fabric, m.MasterTarget, "master target", observed.Fabric.MasterTarget)
 	s.ProcessServer = server(s.Fabric, m.ProcessServer, "process server", observed.Fabric.ProcessServer)
 	s.Appliance = server(s.Fabric, m.Appliance, "appliance", observed.Fabric.Appliance)
-	s.VM = look.machineVM(s.Item)
-	var fabric observed.Fabric
-	if s.Fabric.It != nil {
-		fabric = *s.Fabric.It
+	s.VM, s.Homeward = look.machineVM(s.Item)
+	fabricID := ""
+	if s.Item.It != nil {
+		fabricID = s.Item.It.FabricID
 	}
-	ref, role := Writer(m, fabric)
-	s.Writer = look.vm(ref, role+" "+ref.Name)
+	s.By = look.vault.WriterOf(m, fabricID)
+	s.Writer = look.vm(s.By.VM, s.By.String())
 	s.Host = look.host(s.Writer)
 }
 
-// writerName is how an operator calls what writes the machine's disks.
-func (s Subject) writerName() string {
-	_, role := Writer(s.Machine, observed.Fabric{})
-	return role + " " + s.Machine.MasterTarget + s.Machine.Appliance
-}
-
-func (s Subject) writerKey() string {
-	return strings.ToLower(s.Machine.Architecture + "/" + s.Machine.MasterTarget + s.Machine.Appliance)
+// station is where the writer stands, as the rules about datastores want it.
+func (s Subject) station() observed.Station {
+	return observed.Station{Writer: s.By, Host: s.Host.It, Why: s.Host.Why}
 }
 
 // server finds a server of a fabric by the name that was chosen.
@@ -137,41 +133,28 @@ func server[T any](fabric Found[observed.Fabric], name, role string, find func(o
 	return absent[T]("The " + role + " " + name + " is not registered with " + fabric.It.Name + ".")
 }
 
-// countSlots counts, by master target or appliance, the disks that the case will add there.
-func countSlots(ofMachines []Subject, items []observed.Item) map[string]Slots {
-	inCase := map[string]bool{}
+// countSlots counts, by master target or appliance, the disks there and those that the case will add.
+func countSlots(ofMachines []Subject, vault observed.Vault) map[string]Slots {
+	there := vault.Slots()
 	slots := map[string]Slots{}
 	for _, s := range ofMachines {
 		if s.Item.It == nil {
 			continue
 		}
-		item := *s.Item.It
-		inCase[strings.ToLower(item.ID)] = true
-		n := slots[s.writerKey()]
-		disks := len(item.Disks)
+		n := slots[s.By.Key()]
+		n.Slots = there[s.By.Key()]
+		disks := len(s.Item.It.Disks)
 		if disks == 0 && s.VM.It != nil {
 			disks = len(s.VM.It.Disks)
 		}
 		switch {
-		case item.ReversedOnce(): // counted by Site Recovery already
+		case s.Item.It.ReversedOnce(): // it is there already
 		case disks == 0:
 			n.Unclear = "Neither Site Recovery nor vCenter names the disks of " + s.Machine.Name + "."
 		default:
 			n.Case += disks
 		}
-		slots[s.writerKey()] = n
-	}
-	others := map[string]int{}
-	for _, item := range items {
-		if item.ApplianceID != "" && !inCase[strings.ToLower(item.ID)] {
-			others[strings.ToLower(item.ApplianceID)] += len(item.Disks)
-		}
-	}
-	for _, s := range ofMachines {
-		if n := slots[s.writerKey()]; s.Appliance.It != nil {
-			n.Others = others[strings.ToLower(s.Appliance.It.ID)]
-			slots[s.writerKey()] = n
-		}
+		slots[s.By.Key()] = n
 	}
 	return slots
 }

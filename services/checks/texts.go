@@ -1,9 +1,6 @@
 package checks
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // Languages in which every text of the catalogue exists, as --lang names them.
 const (
@@ -22,22 +19,6 @@ func (c Check) In(lang string) Text {
 	return Text{Title: c.Title, Why: c.Why, Remedy: c.Remedy}
 }
 
-// phrase is a sentence about certain things: names, numbers. What its English format is in other languages stands
-// in a table, so that a check words it once.
-type phrase struct {
-	format string
-	args   []any
-}
-
-// in is the sentence in a language, in English where the table does not have it.
-func (p phrase) in(lang string) string {
-	format := p.format
-	if translated, ok := japaneseRemedies[format]; ok && lang == Japanese {
-		format = translated
-	}
-	return fmt.Sprintf(format, p.args...)
-}
-
 // remedy is what a verdict says to do, else what the check does.
 func (c Check) remedy(v Verdict, lang string) string {
 	switch {
@@ -48,7 +29,7 @@ func (c Check) remedy(v Verdict, lang string) string {
 	}
 	var sentences strings.Builder
 	for _, p := range v.exact {
-		sentences.WriteString(p.in(lang))
+		sentences.WriteString(p.InJapanese())
 	}
 	return sentences.String()
 }

@@ -132,7 +132,7 @@ func TestFindingsSpeakTheLanguage(t *testing.T) {
 	s.Inventory.Datastores[1].Maintenance = "inMaintenance" // two at once
 	for code, want := range map[string][]string{
 		"master-target.connected": {japanese["master-target.connected"].Remedy},
-		"datastore.read-write":    {"VMFS-01 をホスト esx01 に", "VMFS-02 のメンテナンス モード"},
+		"datastore.read-write":    {"VMFS-01: データストアをホスト esx01 に", "VMFS-02: メンテナンス モード"},
 	} {
 		for _, text := range want {
 			if f := s.finding(t, code, "db01"); !strings.Contains(f.Remedy, text) {

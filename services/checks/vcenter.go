@@ -76,8 +76,8 @@ func judgeDiscovered(s Subject) Verdict {
 		if !observed.SameID(v.FabricID, s.Fabric.It.ID) {
 			continue
 		}
-		if sameHost(v.Address, ours) || sameHost(v.Name, ours) {
-			return pass("vCenter %s, which runs the %s, is registered as %s.", ours, s.writerName(), v.Name)
+		if observed.SameHost(v.Address, ours) || observed.SameHost(v.Name, ours) {
+			return pass("vCenter %s, which runs the %s, is registered as %s.", ours, s.By, v.Name)
 		}
 		known = append(known, v.Name+" at "+v.Address)
 		comparable = comparable && isAddress(v.Address) == isAddress(ours)
@@ -87,34 +87,17 @@ func judgeDiscovered(s Subject) Verdict {
 		return unknown("The address of the vCenter is not known.")
 	case len(known) > 0 && !comparable:
 		return unknown("vCenter %s runs the %s; whether it is one of those that configuration server %s knows (%s) cannot be told, because one is given by name and the other by address.",
-			ours, s.writerName(), s.Fabric.It.Name, list(known)).
+			ours, s.By, s.Fabric.It.Name, list(known)).
 			remedy("Use the same name or address for the vCenter in the config of the site and in the vault.")
 	case len(known) == 0:
-		return fail("Configuration server %s knows no vCenter; %s runs the %s.", s.Fabric.It.Name, ours, s.writerName())
+		return fail("Configuration server %s knows no vCenter; %s runs the %s.", s.Fabric.It.Name, ours, s.By)
 	}
-	return fail("vCenter %s runs the %s, and configuration server %s knows only %s.", ours, s.writerName(), s.Fabric.It.Name, list(known))
+	return fail("vCenter %s runs the %s, and configuration server %s knows only %s.", ours, s.By, s.Fabric.It.Name, list(known))
 }
 
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
-}
-
-// sameHost compares hosts; a short name is the same as a full one that begins with it.
-func sameHost(a, b string) bool {
-	switch {
-	case a == "" || b == "":
-		return false
-	case strings.EqualFold(a, b) || sameAddress(a, b):
-		return true
-	case isAddress(a) || isAddress(b):
-		return false
-	}
-	short, long := strings.ToLower(a), strings.ToLower(b)
-	if len(short) > len(long) {
-		short, long = long, short
-	}
-	return !strings.Contains(short, ".") && strings.HasPrefix(long, short+".")
 }
 
 func judgePrivileges(s Subject) Verdict {
@@ -159,7 +142,7 @@ func judgeLicence(s Subject) Verdict {
 }
 
 func licenceOf(h observed.Host, whyNone string) Verdict {
-	if why := unread(h.Unread, "licence"); why != "" {
+	if why := h.Unread.Why("licence"); why != "" {
 		whyNone = why
 	}
 	switch {

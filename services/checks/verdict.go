@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"reprotect.example/services/observed"
 )
 
 // Statuses of a verdict, and of a finding.
@@ -25,7 +27,7 @@ type Verdict struct {
 	Remedy   string // more exact than that of the check; "" takes the check's
 	Level    Level  // graver than that of the check; "" takes the check's
 
-	exact []phrase // what Remedy is made of, for other languages
+	exact []observed.Phrase // what Remedy is made of, for other languages
 }
 
 func pass(format string, args ...any) Verdict    { return verdict(Passed, format, args) }
@@ -39,9 +41,28 @@ func verdict(status, format string, args []any) Verdict {
 }
 
 func (v Verdict) remedy(format string, args ...any) Verdict {
-	p := phrase{format, args}
-	v.Remedy, v.exact = p.in(English), []phrase{p}
+	return v.says(observed.Phrase{English: format, Japanese: japaneseRemedies[format], Args: args})
+}
+
+// says takes a remedy in both languages.
+func (v Verdict) says(p observed.Phrase) Verdict {
+	v.Remedy, v.exact = p.String(), []observed.Phrase{p}
 	return v
+}
+
+// refused is the verdict on a datastore that something stands against.
+func refused(r observed.Refusal, name string) Verdict {
+	v := Verdict{Status: Failed, Evidence: fmt.Sprintf("Datastore %s: %s.", name, r.Reason)}
+	switch {
+	case r.Unknown:
+		v.Status = Unknown
+	case r.Warning:
+		v.Status = Warned
+	}
+	// Of several that are judged together each must be told apart, and the table says "it".
+	r.Remedy.English, r.Remedy.Japanese = "Datastore %s: "+r.Remedy.English, "データストア %s: "+r.Remedy.Japanese
+	r.Remedy.Args = slices.Concat([]any{name}, r.Remedy.Args)
+	return v.says(r.Remedy)
 }
 
 // list joins names for a sentence, and counts those beyond the fifth.
@@ -56,23 +77,6 @@ func list(names []string) string {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func gb(bytes int64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/(1<<30)) }
-
-// unread finds the reason why one of the paths, or what it lies in, could not be read; "" when all were.
-func unread(reasons map[string]string, paths ...string) string {
-	for _, path := range paths {
-		for p := path; ; {
-			if reason, ok := reasons[p]; ok {
-				return path + ": " + strings.TrimSuffix(reason, ".")
-			}
-			dot := strings.LastIndexByte(p, '.')
-			if dot < 0 {
-				break
-			}
-			p = p[:dot]
-		}
-	}
-	return ""
-}
 
 // severity orders statuses: what decides when several things are judged together.
 var severity = map[string]int{Skipped: 0, Passed: 1, Warned: 2, Unknown: 3, Failed: 4}

@@ -74,7 +74,7 @@ func TestPlace(t *testing.T) {
 			gone(v, inv)
 			inv.Datastores = inv.Datastores[3:]
 		}, why: "none of the 1 datastores"},
-		{name: "a named one is taken for a machine that is gone", datastore: "vmfs-01", change: gone, want: "vmfs-01", location: "alternate", why: "the request names it"},
+		{name: "a named one is taken for a machine that is gone", datastore: "vmfs-01", change: gone, want: "VMFS-01", location: "alternate", why: "the request names it"},
 		{name: "a named one has no effect while the disks exist", datastore: "VMFS-02", want: "VMFS-02", location: "original", why: "no effect"},
 		{name: "a named one that cannot be used", datastore: "NFS-01", change: gone, why: "NFS is not supported"},
 		{name: "a named one that the account does not see", datastore: "VMFS-99", change: gone, why: "not visible"},
@@ -106,10 +106,10 @@ func TestPlace(t *testing.T) {
 			gone(v, inv)
 			v.Fabrics[0].MasterTargets[0].Datastores = []observed.FabricDatastore{{Name: "VMFS-01"}}
 		}, why: "has not discovered it"},
-		{name: "the master target is not in vCenter", change: func(_ *observed.Vault, inv *observed.Inventory) { inv.VMs = inv.VMs[:1] }, why: "master target MT-01 was not found"},
+		{name: "the master target is not in vCenter", change: func(_ *observed.Vault, inv *observed.Inventory) { inv.VMs = inv.VMs[:1] }, why: "no VM of master target MT-01"},
 		{name: "the type could not be read", change: func(_ *observed.Vault, inv *observed.Inventory) {
 			inv.Datastores[0].Type, inv.Datastores[0].Unread = "", map[string]string{"summary": "NoPermission"}
-		}, why: "could not be read (NoPermission)"},
+		}, why: "could not be read (summary.type: NoPermission)"},
 		{name: "the item is gone", change: func(v *observed.Vault, _ *observed.Inventory) { v.Items = nil }, why: "not in the vault any more"},
 	}
 	for _, tt := range cases {
@@ -157,7 +157,7 @@ func TestVerdicts(t *testing.T) {
 	vault, inv := home()
 	machine := theCase("").Machines[0]
 	got := map[string]string{}
-	for _, v := range Verdicts(machine, vault.Fabrics[0], inv) {
+	for _, v := range Verdicts(vault.WriterOf(machine, ""), inv) {
 		got[v.Name] = "refused"
 		if v.Accepted {
 			got[v.Name] = "accepted"
@@ -178,7 +178,7 @@ func TestVerdicts(t *testing.T) {
 	}
 
 	machine.Architecture, machine.Appliance = "modernized", "APPL-01"
-	for _, v := range Verdicts(machine, vault.Fabrics[0], inv) {
+	for _, v := range Verdicts(vault.WriterOf(machine, ""), inv) {
 		if accessible := v.Name == "VMFS-02"; v.Accepted != accessible {
 			t.Errorf("the appliance sees only VMFS-02: %+v", v)
 		}

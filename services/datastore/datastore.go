@@ -68,10 +68,7 @@ func Place(c events.Case, vault observed.Vault, inv observed.Inventory) workflow
 	machines := make([]events.Machine, len(c.Machines))
 	copy(machines, c.Machines)
 	for i, m := range machines {
-		item, ok := vault.Item(m.Item)
-		if !ok {
-			item, ok = vault.Became(m.Name)
-		}
+		item, ok := vault.ItemOf(m)
 		if !ok {
 			problems = append(problems, events.Problem{
 				Code: "machine.gone", Place: m.Name,
@@ -79,8 +76,7 @@ func Place(c events.Case, vault observed.Vault, inv observed.Inventory) workflow
 			})
 			continue
 		}
-		fabric, _ := vault.Fabric(item.FabricID)
-		placement := choose(m, item, fabric, inv, taken)
+		placement := choose(m, item, vault.WriterOf(m, item.FabricID), inv, taken)
 		placements = append(placements, placement)
 		if placement.Datastore == "" {
 			problems = append(problems, events.Problem{

@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 			if tt.modernized {
 				m.Architecture, m.Appliance = "modernized", "APPL-01"
 			}
-			p := Explain(m, vault.Items[0], vault.Fabrics[0], inv)
+			p := Explain(m, vault.Items[0], vault.WriterOf(m, ""), inv)
 			if p.Datastore != tt.chosen || p.Why == "" {
 				t.Errorf("chose %q, want %q: %s", p.Datastore, tt.chosen, p.Why)
 			}

@@ -1,9 +1,6 @@
 package observed
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // index finds the things of a vault at once. A vault may hold ten thousand items, and as many cases may ask.
 type index struct {
@@ -70,16 +67,6 @@ func (v Vault) ItemsNamed(name string) []Item {
 		return []Item{item}
 	}
 	return pick(v.Items, v.Indexed().index.names[strings.ToLower(name)])
-}
-
-// Became finds the item that a machine has become by a classic reprotect, unless several machines of that name came
-// back.
-func (v Vault) Became(name string) (Item, bool) {
-	found := slices.DeleteFunc(v.ItemsNamed(name), func(i Item) bool { return !i.ReversedOnce() })
-	if len(found) != 1 {
-		return Item{}, false
-	}
-	return found[0], true
 }
 
 // Group returns all items of an item's replication group, itself among them; none when it is in no group.

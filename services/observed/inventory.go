@@ -5,18 +5,12 @@ import (
 	"time"
 )
 
-// Query says which machines one look at vCenter is about. Names and ids are matched as VMMatches does.
+// Query says which machines one look at vCenter is about. Which they are, Finder tells.
 type Query struct {
 	VMs []VMRef
 	// Writers are those of the VMs that write the disks of others (master targets, appliances): of them also
 	// the relocations are read, which costs calls of their own.
 	Writers []VMRef
-}
-
-// VMRef names one virtual machine in any of the ways that Site Recovery knows it.
-type VMRef struct {
-	Name string // as in the inventory
-	ID   string // BIOS UUID, instance UUID or managed object id; may be empty
 }
 
 // Inventory is one look at a vCenter: the machines of a query with their hosts, datastores and clusters, and
@@ -46,6 +40,8 @@ type VM struct {
 	Path         string // inventory path
 	BIOSUUID     string
 	InstanceUUID string
+	GuestHost    string   // what the guest calls itself, as VMware Tools report it
+	GuestIPs     []string // of all its networks
 	HostRef      string
 	Power        string // poweredOn, poweredOff, suspended
 	Connection   string // connected, disconnected, …
@@ -61,9 +57,9 @@ type VM struct {
 	GuestDisks   []GuestDisk
 	Datastores   []string // refs of the datastores on which the machine has anything
 	Template     bool
-	Moves        []Move            // newest first; unread as "moves"
-	MovesRead    bool              // Moves are those of the last seven days: read of writers only
-	Unread       map[string]string // property path -> reason
+	Moves        []Move // newest first; unread as "moves"
+	MovesRead    bool   // Moves are those of the last seven days: read of writers only
+	Unread       Unread // property path -> reason
 }
 
 // Controller is a disk controller of a VM; Kind is the type name of the vSphere API in lower case without
@@ -108,7 +104,7 @@ type Pod struct {
 	Behaviour string // automated or manual: what happens to a VM without a rule of its own
 	// Rules are those of single VMs, by VM ref.
 	Rules  map[string]PodRule
-	Unread map[string]string
+	Unread Unread
 }
 
 // PodRule is what Storage DRS does with one VM; an empty Behaviour is that of the pod.
@@ -133,7 +129,7 @@ type Host struct {
 	DatastoreRefs []string
 	Licence       string // name of the assigned licence; "" when not read
 	LicenceKey    string // edition key, e.g. esx.enterprisePlus.cpuPackage
-	Unread        map[string]string
+	Unread        Unread
 }
 
 // Datastore is a datastore and how each host mounts it.
@@ -149,7 +145,7 @@ type Datastore struct {
 	PodRef         string           // SDRS cluster, when it is in one
 	PodName        string
 	CommittedBytes map[string]int64 // by VM ref: what the VM already takes there, when read
-	Unread         map[string]string
+	Unread         Unread
 }
 
 // Mount is how a host mounts a datastore.
@@ -159,22 +155,20 @@ type Mount struct {
 	Accessible bool
 }
 
-// VM returns the machine that a ref names: by id first, else by name; many when the name is not unique.
+// VM returns the machine that a ref means, or all that it might be.
 func (inv Inventory) VM(ref VMRef) []VM {
-	if ref.ID != "" {
-		for _, vm := range inv.VMs {
-			if NormalUUID(vm.BIOSUUID) == NormalUUID(ref.ID) || NormalUUID(vm.InstanceUUID) == NormalUUID(ref.ID) || vm.Ref == ref.ID {
-				return []VM{vm}
-			}
-		}
+	seen := inv.Find(ref)
+	if seen.VM != nil {
+		return []VM{*seen.VM}
 	}
-	var found []VM
-	for _, vm := range inv.VMs {
-		if strings.EqualFold(vm.Name, ref.Name) {
-			found = append(found, vm)
-		}
+	if len(seen.Candidates) < 2 {
+		return nil
 	}
-	return found
+	vms := make([]VM, len(seen.Candidates))
+	for i, vm := range seen.Candidates {
+		vms[i] = *vm
+	}
+	return vms
 }
 
 // Host returns the host of that ref.
@@ -197,20 +191,51 @@ func (inv Inventory) Pod(ref string) (Pod, bool) {
 	return Pod{}, false
 }
 
-// Datastore returns the datastore of that ref or name.
-func (inv Inventory) Datastore(name string) (Datastore, bool) {
+// Datastore returns the datastore of that ref.
+func (inv Inventory) Datastore(ref string) (Datastore, bool) {
 	for _, d := range inv.Datastores {
-		if d.Ref == name || strings.EqualFold(d.Name, name) {
+		if d.Ref == ref {
 			return d, true
 		}
 	}
 	return Datastore{}, false
 }
 
-// NormalUUID spells a UUID in lower case without dashes and spaces, so that the forms of vCenter, VMX files
-// and Site Recovery compare.
-func NormalUUID(s string) string {
-	return uuidForm.Replace(strings.ToLower(s))
+// DatastoresNamed returns the datastores of that name: every datacenter may have one. The inventory path serves as
+// well.
+func (inv Inventory) DatastoresNamed(name string) (named []Datastore) {
+	for _, d := range inv.Datastores {
+		if SameName(d.Name, name) || d.Path != "" && SameName(d.Path, name) {
+			named = append(named, d)
+		}
+	}
+	return named
 }
 
-var uuidForm = strings.NewReplacer("-", "", " ", "", "{", "", "}", "")
+// DatastoreLabel is what people call a datastore: its name, or its path where others have the name too.
+func (inv Inventory) DatastoreLabel(d Datastore) string {
+	if d.Path != "" && len(inv.DatastoresNamed(d.Name)) > 1 {
+		return d.Path
+	}
+	return d.Name
+}
+
+// Unread tells why properties could not be read, by their paths. What is in it is not known: its field is empty.
+type Unread map[string]string
+
+// Why is the reason why one of the paths, or what it lies in, could not be read; "" when all were.
+func (u Unread) Why(paths ...string) string {
+	for _, path := range paths {
+		for p := path; ; {
+			if reason, ok := u[p]; ok {
+				return path + ": " + strings.TrimSuffix(reason, ".")
+			}
+			dot := strings.LastIndexByte(p, '.')
+			if dot < 0 {
+				break
+			}
+			p = p[:dot]
+		}
+	}
+	return ""
+}

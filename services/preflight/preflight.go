@@ -146,11 +146,11 @@ func Datastores(ctx context.Context, s Site, machine string, now time.Time) (eve
 	}
 	m := theCase.Machines[0]
 	item, _ := vault.Item(m.Item)
-	fabric, _ := vault.Fabric(item.FabricID)
+	writer := vault.WriterOf(m, item.FabricID)
 	if machine == "" {
-		return events.Placement{Considered: datastore.Verdicts(m, fabric, inventory)}, nil
+		return events.Placement{Considered: datastore.Verdicts(writer, inventory)}, nil
 	}
-	return datastore.Explain(m, item, fabric, inventory), nil
+	return datastore.Explain(m, item, writer, inventory), nil
 }
 
 // caseFor resolves the case of a machine, or of the first that is failed over.

@@ -210,19 +210,19 @@ func machine(choice events.Choice, item observed.Item, vault observed.Vault, d D
 	if item.Architecture == observed.Modernized {
 		m.Appliance, m.LogStorageAccount = choice.Appliance, choice.LogStorageAccount
 		if m.Appliance == "" {
-			m.Appliance = room.appliance(item, fabric.Appliances)
+			m.Appliance = room.appliance(item, fabric)
 		}
 		if m.LogStorageAccount == "" {
 			m.LogStorageAccount = item.LogStorage
 		}
-		room.take(m.Appliance, item)
+		room.take(vault.WriterOf(m, item.FabricID), item)
 		return m
 	}
 	m.MasterTarget, m.ProcessServer, m.RetentionDrive = choice.MasterTarget, choice.ProcessServer, choice.RetentionDrive
 	if m.MasterTarget == "" {
-		m.MasterTarget = room.masterTarget(item, fabric.MasterTargets)
+		m.MasterTarget = room.masterTarget(item, fabric)
 	}
-	room.take(m.MasterTarget, item)
+	room.take(vault.WriterOf(m, item.FabricID), item)
 	if m.ProcessServer == "" && len(fabric.ProcessServers) > 0 {
 		m.ProcessServer = fabric.ProcessServers[0].Name
 	}

@@ -229,7 +229,7 @@ func refresh(ctx context.Context, site Site, c events.Case) error {
 	return nil
 }
 
-// look reads the facts behind a case; nothing is changed.
+// look reads what a case is judged by; nothing is changed.
 func look(ctx context.Context, site Site, c events.Case, now func() time.Time) (checks.Input, error) {
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package vsphere reads a vCenter: machines, hosts, datastores, privileges and licences, as facts. It changes
+// Package vsphere reads a vCenter: machines, hosts, datastores, privileges and licences, as observations. It changes
 // nothing there.
 //
 // One look costs the same few calls whether it is about one machine or fifty: a slim list of names and UUIDs,

@@ -59,11 +59,11 @@ func one(t *testing.T, inv observed.Inventory, name string) observed.VM {
 
 func datastore(t *testing.T, inv observed.Inventory, name string) observed.Datastore {
 	t.Helper()
-	d, ok := inv.Datastore(name)
-	if !ok {
-		t.Fatalf("no datastore %s", name)
+	named := inv.DatastoresNamed(name)
+	if len(named) != 1 {
+		t.Fatalf("%d datastores named %s", len(named), name)
 	}
-	return d
+	return named[0]
 }
 
 func TestInventory(t *testing.T) {
@@ -176,7 +176,7 @@ func scsiKinds(vm observed.VM) (kinds []string) {
 	return kinds
 }
 
-// Each action of the lab must be visible in the facts: that proves both sides.
+// Each action of the lab must be visible in what is read: that proves both sides.
 func TestInventorySeesChanges(t *testing.T) {
 	s := scenario.Default(2)
 	srv, caFile := vcentertest.Start(t, s)
