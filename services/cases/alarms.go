@@ -32,8 +32,8 @@ type Alarm struct {
 func (a Alarm) Pressing() bool { return a.State == AlarmOpen || a.State == AlarmEnded }
 
 // About says whether the alarm is about a machine, or about all of its case.
-func (a Alarm) About(machine string) bool {
-	return a.Machine == "" || strings.EqualFold(a.Machine, machine)
+func (a Alarm) About(m Machine) bool {
+	return a.Machine == "" || m.is(a.Item) || a.Item == "" && strings.EqualFold(a.Machine, m.Name)
 }
 
 // Pressing lists the alarms of a case about which a person has yet to do something, the latest last.
@@ -79,7 +79,7 @@ func (c *Case) alarms(entries []Entry) {
 	}
 	for i, m := range c.Machines {
 		for _, a := range c.Alarms {
-			if a.Pressing() && a.About(m.Name) {
+			if a.Pressing() && a.About(m) {
 				c.Machines[i].Alarms = append(c.Machines[i].Alarms, a.ID)
 			}
 		}

@@ -41,7 +41,7 @@ func TestVSphereAlarmsEnd(t *testing.T) {
 		{"acknowledged, then over", []cases.Entry{alarm, over, seen}, cases.AlarmCleared, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := cases.Fold(tt.entries)[0]
+			c := cases.Fold(tt.entries)
 			if len(c.Alarms) != 1 || c.Alarms[0].State != tt.state || len(c.Pressing()) == 1 != tt.pressing {
 				t.Fatalf("%+v, want %s", c.Alarms, tt.state)
 			}
@@ -80,7 +80,7 @@ func TestVSphereAlarmsInAnyOrder(t *testing.T) {
 			entries[i].Sequence = uint64(at + 1)
 		}
 		var got, want []string
-		for _, a := range cases.Fold(entries)[0].Pressing() {
+		for _, a := range cases.Fold(entries).Pressing() {
 			got = append(got, a.ID)
 		}
 		for id, on := range pressing {
@@ -109,7 +109,7 @@ func TestVSphereUnwatched(t *testing.T) {
 	sees := guardEntry("2", 2, events.TypeWatched.Kind, events.Watched{Unwatched: blind.Header.ID, VM: "MT"})
 	again := guardEntry("4", 3, events.TypeUnwatched.Kind, events.Unwatched{VM: "MT", Code: "guard.not-found", What: "none"})
 	for n, want := range []int{1, 0, 1} {
-		if got := cases.Fold([]cases.Entry{blind, sees, again}[:n+1])[0].Unwatched; len(got) != want {
+		if got := cases.Fold([]cases.Entry{blind, sees, again}[:n+1]).Unwatched; len(got) != want {
 			t.Errorf("after %d: %+v", n+1, got)
 		}
 	}

@@ -62,7 +62,7 @@ func sentence(e Entry) (level, text string) {
 	case events.Retry:
 		return Info, "Asked to retry " + d.Case + "."
 	case events.Accepted:
-		return Info, "Accepted: " + list(d.Case.Machines, machineKind) + together(d.Case)
+		return Info, "Accepted: " + list(labelled(d.Case), machineKind) + together(d.Case)
 	case events.Refused:
 		return Bad, "Refused, nothing was begun: " + list(d.Problems, placed) + "."
 	case events.Validated:
@@ -73,13 +73,13 @@ func sentence(e Entry) (level, text string) {
 	case events.Placed:
 		return Info, "Datastore chosen: " + list(d.Placements, placement) + "."
 	case events.Registered:
-		return Info, "Agents are back: " + list(d.Agents, func(a events.Agent) string { return a.Machine + bracket(a.Version) }) + "."
+		return Info, "Agents are back: " + list(d.Agents, func(a events.Agent) string { return Label(a.Machine, a.Item) + bracket(a.Version) }) + "."
 	case events.Started:
 		return Info, "Reprotect started: " + list(d.Jobs, job) + "."
 	case events.Rehearsed:
-		return Good, "Rehearsed, nothing was changed. A real run would reprotect " + list(d.Would, wouldGo) + "."
+		return Good, "Rehearsed, nothing was changed. A real run would reprotect " + list(labelled(events.Case{Machines: d.Would}), wouldGo) + "."
 	case events.Completed:
-		return Good, "Protected: " + list(d.Machines, func(m events.ProtectedState) string { return m.Machine }) + "."
+		return Good, "Protected: " + list(d.Machines, home(d.Case)) + "."
 	case events.Failed:
 		return Bad, "Failed" + bracket(d.Code) + ": " + d.Message + prefixed(" Azure or vCenter says: ", d.Words) + prefixed(" What to do: ", d.Remedy)
 	case events.Cancelled:
@@ -91,7 +91,7 @@ func sentence(e Entry) (level, text string) {
 	case events.Progressed:
 		return Info, fmt.Sprintf("%d %%: %s.", d.Percent, list(d.Machines, machineProgress))
 	case events.Violated:
-		return Bad, fmt.Sprintf("Attention%s: %s Why it matters: %s What to do: %s", prefixed(", ", d.Machine), stop(d.What), stop(d.Endangers), d.Do)
+		return Bad, fmt.Sprintf("Attention%s: %s Why it matters: %s What to do: %s", prefixed(", ", Label(d.Machine, d.Item)), stop(d.What), stop(d.Endangers), d.Do)
 	case events.Cleared:
 		return clearedLevel(d), fmt.Sprintf("Over%s, from %s to %s: %s%s%s", prefixed(", ", d.Machine), stamp(d.From), stamp(d.Until), stop(d.What), prefixed(" What remains: ", d.Remains), prefixed(" What to do: ", d.Do))
 	case events.Acknowledged:
@@ -136,6 +136,25 @@ func asked(r events.Request) string {
 		return who + " asks for a dry run of " + what + because(r.Reason)
 	}
 	return who + " asks for " + what + because(r.Reason)
+}
+
+// labelled are the machines of a case by names that tell them apart.
+func labelled(c events.Case) []events.Machine {
+	machines := slices.Clone(c.Machines)
+	for i := range machines {
+		machines[i].Name = Label(machines[i].Name, c.Beside(i))
+	}
+	return machines
+}
+
+// home names the machines that are protected, as those of their case.
+func home(c events.Case) func(events.ProtectedState) string {
+	return func(p events.ProtectedState) string {
+		if i := c.Find(p.Machine, former(p.Item, p.FormerItem)); i >= 0 {
+			return Label(p.Machine, c.Beside(i))
+		}
+		return p.Machine
+	}
 }
 
 func machineKind(m events.Machine) string {
@@ -184,14 +203,15 @@ func placed(p events.Problem) string {
 func placement(p events.Placement) string {
 	switch {
 	case p.Datastore == "":
-		return p.Machine + ": none fits"
+		return Label(p.Machine, p.Item) + ": none fits"
 	case p.Location == "":
-		return p.Machine + " on " + p.Datastore
+		return Label(p.Machine, p.Item) + " on " + p.Datastore
 	}
-	return p.Machine + " on " + p.Datastore + ", " + p.Location + " location"
+	return Label(p.Machine, p.Item) + " on " + p.Datastore + ", " + p.Location + " location"
 }
 
 func job(j events.Job) string {
+	j.Machine = Label(j.Machine, j.Item)
 	switch {
 	case j.Refused != nil:
 		return j.Machine + " (not started: " + strings.TrimSuffix(j.Refused.Message, ".") + ")"
@@ -231,6 +251,7 @@ func For(why events.Reason) string {
 }
 
 func machineProgress(m events.MachineProgress) string {
+	m.Machine = Label(m.Machine, m.Item)
 	if m.Message != "" && m.State == events.StateFailed {
 		return fmt.Sprintf("%s failed%s: %s", m.Machine, bracket(m.Code), strings.TrimSuffix(m.Message, "."))
 	}

@@ -17,34 +17,62 @@ type CaseFilter struct {
 // Cases returns where the cases stand, the oldest first, without their history, which Case has. As in cases.Log, a
 // request that waited is none of them once it has become cases.
 func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]cases.Case, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT document,
-			(id = request OR step = '') AND EXISTS (SELECT 1 FROM cases AS other WHERE other.request = cases.request AND other.id <> cases.id)
-		FROM cases
+	rows, err := s.readers.QueryContext(ctx, `SELECT document FROM cases
 		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3)
 		ORDER BY since, id`, f.State, f.Site, f.Request)
 	if err != nil {
 		return nil, s.explain("read the cases", err)
 	}
 	defer func() { _ = rows.Close() }() // what fails shows in Err
-	listed := []cases.Case{}
+	listed, waited := []cases.Case{}, []string{}
 	for rows.Next() {
 		var document []byte
-		var others bool // of the same request
 		var c cases.Case
-		if err = rows.Scan(&document, &others); err == nil {
+		if err = rows.Scan(&document); err == nil {
 			err = json.Unmarshal(document, &c)
 		}
 		if err != nil {
 			return nil, s.explain("read the cases", err)
 		}
-		if !others || !c.OfRequest() {
-			listed = append(listed, c)
+		if listed = append(listed, c); c.OfRequest() {
+			waited = append(waited, c.Request)
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, s.explain("read the cases", err)
 	}
-	return listed, nil
+	beside, err := s.ofRequests(ctx, waited)
+	if err != nil {
+		return nil, err
+	}
+	return cases.Listed(listed, beside...), nil
+}
+
+// ofRequests names the cases of some requests.
+func (s *Store) ofRequests(ctx context.Context, requests []string) (named []cases.Case, err error) {
+	if len(requests) == 0 {
+		return nil, nil
+	}
+	raw, err := json.Marshal(requests)
+	if err != nil {
+		return nil, s.explain("read the cases of a request", err)
+	}
+	rows, err := s.readers.QueryContext(ctx, `SELECT id, request FROM cases WHERE request IN (SELECT value FROM json_each(?))`, string(raw))
+	if err != nil {
+		return nil, s.explain("read the cases of a request", err)
+	}
+	defer func() { _ = rows.Close() }() // what fails shows in Err
+	for rows.Next() {
+		var c cases.Case
+		if err := rows.Scan(&c.ID, &c.Request); err != nil {
+			return nil, s.explain("read the cases of a request", err)
+		}
+		named = append(named, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, s.explain("read the cases of a request", err)
+	}
+	return named, nil
 }
 
 // Case returns where a case stands, with its whole history.

@@ -5,18 +5,15 @@ import (
 	"encoding/json"
 	"slices"
 
-	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
 // mostFolded is how many cases that are under way are kept in memory. The others are read again when they move.
 const mostFolded = 1000
 
-// folded is what the projection of a case stands on. A case that runs for days has thousands of reports, of which
-// each overtakes the one before; to fold all of them at each would take ever longer. So those that are overtaken
-// are left out: then the projection is the same, but for its history.
+// folded is what the projection of a case stands on: the facts that cases.Compact leaves of it.
 type folded struct {
-	entries []cases.Entry // that count, in the order of the log
+	entries []cases.Entry // in the order of the log
 	stored  []uint64      // the places in case_events
 	ended   bool
 }
@@ -71,56 +68,8 @@ func (f *folded) places() []uint64 {
 	return places
 }
 
-// add takes in the next entry of the log and leaves out what nothing depends on any more. Everything counts that is
-// no report on the way, and of those reports the ones that say something which no other says.
-func (f *folded) add(e cases.Entry) {
-	if slices.ContainsFunc(f.entries, func(old cases.Entry) bool { return old.Header.ID == e.Header.ID }) {
-		return // another message of the same event: the first stands
-	}
-	f.entries = append(f.entries, e)
-	if len(f.entries) < 3 {
-		return
-	}
-	var first, asked, earliest, newest, progressed, latest cases.Entry
-	for i, e := range f.entries {
-		if i == 0 {
-			first, earliest, newest = e, e, e // the first names the site
-		}
-		if asked.Sequence == 0 && e.Header.Request != "" {
-			asked = e
-		}
-		if earliest.Time.IsZero() || e.Time.Before(earliest.Time) {
-			earliest = e
-		}
-		if e.Time.After(newest.Time) {
-			newest = e
-		}
-		if !passing(e) {
-			continue
-		}
-		if _, ok := e.Data.(events.Progressed); ok && !overtaken(e, progressed) {
-			progressed = e
-		}
-		if !overtaken(e, latest) {
-			latest = e
-		}
-	}
-	keep := []uint64{first.Sequence, asked.Sequence, earliest.Sequence, newest.Sequence, progressed.Sequence, latest.Sequence}
-	f.entries = slices.DeleteFunc(f.entries, func(e cases.Entry) bool {
-		return passing(e) && !slices.Contains(keep, e.Sequence)
-	})
-}
-
-// passing says whether a report tells where a case stands for the moment only.
-func passing(e cases.Entry) bool {
-	return e.Kind == events.TypeWaiting.Kind || e.Kind == events.TypeProgressed.Kind
-}
-
-// overtaken says whether a report is older than one that stands before it in the log. Positions rise along the way
-// of a case; where one has none, the order of the log counts. It is what package progress goes by.
-func overtaken(e, by cases.Entry) bool {
-	return e.Header.Position > 0 && e.Header.Position < by.Header.Position
-}
+// add takes in the next fact of the log.
+func (f *folded) add(e cases.Entry) { f.entries = cases.Compact(append(f.entries, e)) }
 
 // project stores where the touched cases stand, and what that stands on.
 func (s *Store) project(ctx context.Context, touched map[string]*folded) error {
@@ -141,9 +90,8 @@ func (s *Store) project(ctx context.Context, touched map[string]*folded) error {
 			}
 		}
 		f.stored = now
-		c := cases.Fold(f.entries)[0] // all are facts of this case
+		c := cases.Fold(f.entries)
 		f.ended = c.End
-		c.History = nil
 		document, err := json.Marshal(c)
 		if err != nil {
 			return err

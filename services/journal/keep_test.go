@@ -188,7 +188,7 @@ func TestProjectionIsThatOfTheLog(t *testing.T) {
 				log = append(log, r)
 			}
 		}
-		want := cases.Fold(entries(log))
+		want := cases.All(entries(log))
 		compare := func(when string) {
 			got, err := s.Cases(context.Background(), CaseFilter{})
 			if err != nil {

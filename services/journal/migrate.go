@@ -58,6 +58,9 @@ CREATE TABLE case_events (
 
 CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `},
+	{name: "machines by their items, every report that a machine waits", projects: true, sql: `
+CREATE INDEX cases_by_request ON cases (request);
+`},
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own. projects says that the cases must

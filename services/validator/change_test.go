@@ -3,6 +3,7 @@ package validator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -42,8 +43,12 @@ func tell[T any](t *testing.T, l told, caseID, step, cause string, kind events.T
 		step = kind.Step
 	}
 	n := len(l[caseID]) + 1
+	id := caseID + "/" + step
+	if !kind.Decides() {
+		id = fmt.Sprintf("%s/%d", id, n)
+	}
 	raw, err := events.Encode(events.Event[T]{Header: events.Header{
-		ID: caseID + "/" + step, Source: "/reprotect/tokyo/test", Type: kind.CloudType(), Subject: caseID, Site: "tokyo",
+		ID: id, Source: "/reprotect/tokyo/test", Type: kind.CloudType(), Subject: caseID, Site: "tokyo",
 		Case: caseID, Step: step, Request: "r7", Causation: cause, Position: n, Time: acceptedAt.Add(time.Duration(n) * time.Minute),
 	}, Data: data})
 	if err != nil {

@@ -22,7 +22,7 @@ func TestVSphereAlarmComesFirst(t *testing.T) {
 	calm := cases.Case{ID: "a", Site: "t", State: "completed", End: true, Good: true, Machines: machine("web01"), Alarms: []cases.Alarm{over}}
 	bad := cases.Case{ID: "b", Site: "t", State: "completed", End: true, Good: true, Machines: machine("db01"), Alarms: []cases.Alarm{alarm}}
 
-	ready := readyMachines([]cases.Case{calm, bad})
+	ready := cases.ReadyMachines([]cases.Case{calm, bad})
 	if len(ready) != 2 || ready[0].Machine != "db01" || len(ready[0].Alarms) != 1 || len(ready[1].Alarms) != 0 {
 		t.Errorf("ready: %+v", ready)
 	}

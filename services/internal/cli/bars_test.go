@@ -128,26 +128,6 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestReadyMachines(t *testing.T) {
-	t.Parallel()
-	protected := func(id, machine string, state events.State) cases.Case {
-		return cases.Case{ID: id, Site: "tokyo", Machines: []cases.Machine{{Name: machine, State: state}}}
-	}
-	got := readyMachines([]cases.Case{
-		protected("1", "web01", "protected"), protected("2", "WEB01", "not-started"), // rejected later: still protected
-		protected("3", "db01", "protected"), protected("4", "db01", "failed"), // acted on again: not any more
-		protected("5", "app01", "failed"), protected("6", "app01", "protected"),
-		{ID: "7", Site: "tokyo", Machines: []cases.Machine{{Name: "mail01", State: "protected", Returned: noon}}}, // it fails back
-	})
-	var ids []string
-	for _, r := range got {
-		ids = append(ids, r.Machine+"/"+r.Case)
-	}
-	if diff := cmp.Diff([]string{"app01/6", "web01/1"}, ids); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestNewIDIsASafeToken(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -72,8 +72,9 @@ func (a *app) printDemo(listed []cases.Case, speed float64) error {
 	t := newTable("MACHINE", "ARCHITECTURE", "OUTCOME", "TOOK", "SIMULATED", "WHY")
 	for _, c := range listed {
 		took := c.Took(a.deps.Now())
-		for _, m := range c.Machines {
-			t.row(m.Name, m.Architecture, p.level(stateLevel(c), string(m.State)), cases.Duration(took),
+		labels := c.Labels()
+		for i, m := range c.Machines {
+			t.row(labels[i], m.Architecture, p.level(stateLevel(c), string(m.State)), cases.Duration(took),
 				cases.Duration(time.Duration(float64(took)*speed)), short(c.Why))
 		}
 	}

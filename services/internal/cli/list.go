@@ -2,14 +2,11 @@ package cli
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
@@ -63,7 +60,7 @@ func (a *app) printCases(listed []cases.Case) error {
 
 // names lists a case's machines as far as a table has room.
 func names(c cases.Case) string {
-	all := c.Names()
+	all := c.Labels()
 	if len(all) > 3 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(all[:2], ", "), len(all)-2)
 	}
@@ -118,55 +115,8 @@ func short(s string) string {
 	return s
 }
 
-// ready is a machine that may be failed back.
-type ready struct {
-	Machine    string            `json:"machine"`
-	Site       string            `json:"site"`
-	Case       string            `json:"case"`
-	Since      time.Time         `json:"since,omitzero"`
-	LagSeconds *int              `json:"lagSeconds,omitempty"` // age of the last recovery point when the case ended
-	Location   string            `json:"location,omitempty"`
-	Alarms     []cases.Alarm     `json:"alarms,omitempty"` // the pressing ones
-	Violations []events.Violated `json:"violations,omitempty"`
-}
-
-// readyMachines lists the machines that the latest case to act on them left protected, and that are not seen to fail
-// back. Cases that ended before they changed anything say nothing about their machines. The cases come the oldest first.
-func readyMachines(listed []cases.Case) []ready {
-	latest := map[string]ready{}
-	for _, c := range listed {
-		for _, m := range c.Machines {
-			key := c.Site + "/" + strings.ToLower(m.Name)
-			switch {
-			case m.State == events.StateNotStarted:
-			case m.State == events.StateProtected && m.Returned.IsZero():
-				latest[key] = ready{m.Name, c.Site, c.ID, m.Since, m.LagSeconds, m.Location, pressing(m.Name, c), about(m.Name, c.Violations)}
-			default:
-				delete(latest, key)
-			}
-		}
-	}
-	all := []ready{}
-	for _, key := range slices.Sorted(maps.Keys(latest)) {
-		all = append(all, latest[key])
-	}
-	return alarmedFirst(all, func(r ready) bool { return len(r.Alarms) > 0 })
-}
-
-// pressing picks the alarms of a machine about which a person has yet to do something.
-func pressing(machine string, c cases.Case) []cases.Alarm {
-	return slices.DeleteFunc(c.Pressing(), func(a cases.Alarm) bool { return !a.About(machine) })
-}
-
-// about picks what was said of a machine, or of all.
-func about(machine string, violations []events.Violated) []events.Violated {
-	return slices.DeleteFunc(slices.Clone(violations), func(v events.Violated) bool {
-		return v.Machine != "" && !strings.EqualFold(v.Machine, machine)
-	})
-}
-
 func (a *app) printReady(listed []cases.Case) error {
-	machines := readyMachines(listed)
+	machines := cases.ReadyMachines(listed)
 	if a.json() {
 		return a.printJSON(machines)
 	}
@@ -181,7 +131,7 @@ func (a *app) printReady(listed []cases.Case) error {
 		if len(m.Alarms) > 0 {
 			attention = alarmed(m.Alarms, speech)
 		}
-		t.row(m.Machine, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Bad, attention))
+		t.row(m.Label, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Bad, attention))
 	}
 	t.write(a.stdout)
 	return nil

@@ -122,7 +122,7 @@ func showAlarms(w io.Writer, c cases.Case, p paint, s speech) {
 		if a.State == cases.AlarmEnded {
 			times = fmt.Sprintf(" (over, from %s to %s)", clock(a.From), clock(a.Until))
 		}
-		fmt.Fprintf(w, "\n%s %s%s\n  Why it matters: %s\n", p.level(cases.Bad, strings.TrimSuffix("Attention, "+a.Machine, ", ")+":"), a.What, times, cmp.Or(a.Remains, a.Endangers))
+		fmt.Fprintf(w, "\n%s %s%s\n  Why it matters: %s\n", p.level(cases.Bad, strings.TrimSuffix("Attention, "+cases.Label(a.Machine, a.Item), ", ")+":"), a.What, times, cmp.Or(a.Remains, a.Endangers))
 		for _, l := range s.about(a.Code, a.Do) {
 			fmt.Fprintf(w, "  %s: %s\n", l.name, l.text)
 		}
@@ -148,7 +148,8 @@ func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 	}
 	fmt.Fprintln(w)
 	t := newTable("MACHINE", "KIND", "DATASTORE", "LOCATION", "STATE", "DONE", "NOW", "JOB")
-	for _, m := range c.Machines {
+	labels := c.Labels()
+	for i, m := range c.Machines {
 		doing := cases.Doing(m.State, m.Task, m.Replication) + moving(m)
 		switch {
 		case m.Message != "":
@@ -159,17 +160,17 @@ func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 			doing = "since " + clock(m.Since) + lagged(m)
 		}
 		level := map[events.State]string{events.StateProtected: cases.Good, events.StateFailed: cases.Bad, events.StateCancelled: cases.Bad}[m.State]
-		t.row(m.Name, kind(m), m.Datastore, m.Location, p.level(level, string(m.State)), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
+		t.row(labels[i], kind(m), m.Datastore, m.Location, p.level(level, string(m.State)), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
 	if len(c.Machines) == 1 {
 		return // said above
 	}
-	for _, m := range c.Machines {
+	for i, m := range c.Machines {
 		if m.Message == "" {
 			continue
 		}
-		fmt.Fprintf(w, "  %s: %s", m.Name, m.Message)
+		fmt.Fprintf(w, "  %s: %s", labels[i], m.Message)
 		if m.Code != "" {
 			fmt.Fprintf(w, " (%s)", m.Code)
 		}

@@ -31,13 +31,14 @@ func (b jetBus) Read(ctx context.Context, r cli.Reading, each func(bus.Received)
 	return b.Conn.Read(ctx, jetstream.Reading{Stream: stream, Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
 }
 
-// Cases passes over the reports that later ones of their subject have overtaken; what endangers a case all counts.
+// Cases passes over most facts that later ones of their subject have overtaken.
 func (b jetBus) Cases(ctx context.Context) ([]cases.Case, error) {
 	var l cases.Log
-	for _, r := range []cli.Reading{
-		{Filters: []string{events.SubjectFacts + ".>"}, Latest: true},
-		{Filters: []string{events.FactSubject("*", "*", events.TypeViolated.Step, events.TypeViolated.Name)}},
-	} {
+	var older []string
+	for _, k := range cases.AlsoOlder() {
+		older = append(older, events.FactSubject("*", "*", k.Step, k.Name))
+	}
+	for _, r := range []cli.Reading{{Filters: []string{events.SubjectFacts + ".>"}, Latest: true}, {Filters: older}} {
 		if err := b.Read(ctx, r, into(&l)); err != nil {
 			return nil, err
 		}
