@@ -300,12 +300,14 @@ type Violated struct {
 	Do        string `json:"do"`
 }
 
-// Returned: the failback of a machine has begun, or is done. It stands ready for failback no more (S41).
+// Returned: the failback of a machine has begun, or is done. It stands ready for failback no more (S41), until one
+// that says Undone: the failback was cancelled or failed.
 type Returned struct {
 	Machine    string `json:"machine"`
 	Item       string `json:"item"`                 // now
 	FormerItem string `json:"formerItem,omitempty"` // as in ProtectedState
 	State      string `json:"state"`                // of the item, in Azure's words
+	Undone     bool   `json:"undone,omitempty"`
 }
 
 // Cleared: a violation is over (a snapshot is gone, a move has ended with the disks where they belong, a machine is off

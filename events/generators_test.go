@@ -198,7 +198,7 @@ func violated(t *rapid.T) events.Violated {
 }
 
 func returned(t *rapid.T) events.Returned {
-	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), State: word.Draw(t, "state")}
+	return events.Returned{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), State: word.Draw(t, "state"), Undone: rapid.Bool().Draw(t, "undone")}
 }
 
 func cleared(t *rapid.T) events.Cleared {

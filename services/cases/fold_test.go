@@ -323,6 +323,10 @@ func TestWhatStandsReady(t *testing.T) {
 		if m := one(t, s.entries).Machines[0]; m.State != "protected" || m.Returned.IsZero() {
 			t.Errorf("%s, then home: %+v", name, m)
 		}
+		tell(s, events.TypeReturned, "", 10, events.Returned{Machine: "web01", Item: "/i", State: "Protected", Undone: true})
+		if m := one(t, s.entries).Machines[0]; m.State != "protected" || !m.Returned.IsZero() {
+			t.Errorf("F2: %s, then its failback was cancelled: %+v", name, m)
+		}
 	}
 }
 

@@ -101,6 +101,9 @@ func sentence(e Entry) (level, text string) {
 	case events.Watched:
 		return Info, fmt.Sprintf("%s It was not from %s to %s.", stop(d.What), stamp(d.From), stamp(d.Until))
 	case events.Returned:
+		if d.Undone {
+			return Warn, "The failback of " + d.Machine + " was cancelled or failed: it replicates from Azure again, and stands ready for failback."
+		}
 		return Info, d.Machine + " fails back, or has done so: it stands ready for failback no more."
 	case events.Note:
 		return noteLevels[d.Level], "Notified: " + d.Title

@@ -3,6 +3,7 @@ package cases
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"reprotect.example/events"
 )
@@ -16,6 +17,9 @@ func (c *Case) report(entries []Entry, last Entry) {
 		case events.Returned:
 			for _, m := range c.of(d.Machine, d.FormerItem, d.Item) {
 				m.Returned = e.Time
+				if d.Undone {
+					m.Returned = time.Time{}
+				}
 			}
 		case events.Cancelling:
 			c.Cancelled = true

@@ -16,7 +16,10 @@ func TestAhead(t *testing.T) {
 		{"not failed over yet", home, map[string]string{"machine.failed-over": Skipped, "machine.powered-off": Skipped, "master-target.connected": Passed}},
 		{"what can be checked now still fails", func(s *site) { home(s); s.dbVM().ExtraConfig = map[string]string{"x": "y"} }, map[string]string{"machine.disk-uuid": Warned}},
 		{"nobody asked ahead", func(s *site) { home(s); s.Ahead = false }, map[string]string{"machine.failed-over": Failed, "machine.powered-off": Warned}},
-		{"came home already", func(s *site) { home(s); s.db().Provider, s.db().State = "InMage", "PlannedFailoverCommitted" }, map[string]string{"machine.failed-over": Skipped}},
+		{"came home already", func(s *site) {
+			home(s)
+			s.db().Provider, s.db().State, s.db().Location = "InMage", "UnplannedFailoverCommitted", "Recovery"
+		}, map[string]string{"machine.failed-over": Skipped}},
 		{"its failover runs", func(s *site) { home(s); s.db().JobID, s.db().Scenario = "job-1", "UnplannedFailover" }, map[string]string{"machine.failed-over": Failed}},
 		{"its failover stopped half way", func(s *site) { home(s); s.db().State = "UnplannedFailoverFailed" }, map[string]string{"machine.failed-over": Failed}},
 		{"migrated", func(s *site) { home(s); s.db().State = "MigrationCompleted" }, map[string]string{"machine.failed-over": Failed, "machine.not-migrated": Failed}},

@@ -83,31 +83,54 @@ var machineChecks = []Check{
 func theItem(s Subject) Found[observed.Item] { return s.Item }
 
 func judgeFailedOver(s Subject, i observed.Item) Verdict {
-	movedOn := strings.HasPrefix(i.State, "PlannedFailover") || strings.HasPrefix(i.State, "UnplannedFailover")
 	state := i.State
 	if i.StateText != "" && i.StateText != i.State {
 		state += " (" + i.StateText + ")"
 	}
-	switch {
-	case i.Migrated():
+	if !i.Ours() {
+		return fail("%s is protected by %s.", i.Name, i.ProtectedBy()).
+			remedy("Only VMware and physical machines can be reprotected here. See Site Recovery's own guide for %s.", i.ProtectedBy())
+	}
+	stage := i.Stage()
+	switch stage {
+	case observed.StageMigrated:
 		return fail("The migration of %s to Azure was completed: %s.", i.Name, state).
 			remedy("This machine cannot be reprotected any more.")
-	case i.Busy():
-		return judgeBusy(s, i)
-	case i.ReversedOnce() && movedOn:
+	case observed.StageFailingBack:
+		return fail("%s fails back just now, or its failback is being cancelled: its state is %s.", i.Name, state).
+			remedy("Wait until the failback has ended. Nothing can be reprotected until then.")
+	case observed.StageHomeUncommitted:
+		return fail("%s has failed back and runs on-premises; the failback is not committed: its state is %s.", i.Name, state).
+			remedy("Check the machine, then commit the failback in the vault: the commit removes the VM in Azure, which still costs. To go back to Azure, cancel the failover there.")
+	case observed.StageHome:
 		return fail("%s was failed back already: its state is %s.", i.Name, state).
 			remedy("Nothing is to be done here: the machine runs on-premises. To protect it again, reprotect it to Azure in the vault.")
-	case i.Protected():
+	}
+	if i.Busy() {
+		return judgeBusy(s, i)
+	}
+	switch stage {
+	case observed.StageReady, observed.StageFailbackCancelled:
 		return pass("%s is protected already: it replicates from Azure to on-premises.", i.Name)
-	case i.ReversedOnce():
-		return pass("Replication of %s from Azure to on-premises is running already: its state is %s.", i.Name, state)
-	case i.FailedOver() && i.FailedOverAt.IsZero():
-		return pass("%s runs in Azure after a failover.", i.Name)
-	case i.FailedOver():
+	case observed.StageReprotecting, observed.StageInitial, observed.StageReplicationFailed, observed.StageResynchronizing:
+		if i.ReversedOnce() {
+			return pass("Replication of %s from Azure to on-premises is running already: its state is %s.", i.Name, state)
+		}
+	case observed.StageUncommitted, observed.StageCommitted:
+		if i.FailedOverAt.IsZero() {
+			return pass("%s runs in Azure after a failover.", i.Name)
+		}
 		return pass("%s runs in Azure since the failover of %s.", i.Name, stamp(i.FailedOverAt))
-	case movedOn:
+	case observed.StageFailingOver, observed.StageFailoverFailed:
 		return fail("The failover of %s has not finished: its state is %s and it is active at the %s site.", i.Name, state, strings.ToLower(i.Location)).
 			remedy("Wait until the failover has finished, or see under Jobs in the vault why it stopped, then send the request again.")
+	case observed.StageUnknown:
+		if i.State == "" || i.Location == "" {
+			return unknown("Site Recovery does not say in which state %s is, or where it runs.", i.Name)
+		}
+		return fail("Site Recovery says of %s what this product does not know: its state is %s, active location %s, allowed operations %s.",
+			i.Name, state, i.Location, strings.Join(i.Operations, ", ")).
+			remedy("See in the vault whether the machine runs in Azure after a failover and whether reprotect is offered, then send the request again.")
 	}
 	return fail("%s has not been failed over to Azure: its state is %s.", i.Name, state).
 		remedy("Only a machine that runs in Azure after a failover can be reprotected. If it should run in Azure, fail it over in the vault first.")
@@ -127,6 +150,8 @@ func judgeBusy(s Subject, i observed.Item) Verdict {
 	switch {
 	case strings.EqualFold(scenario, observed.ReprotectScenario) || strings.EqualFold(i.Scenario, observed.ReprotectScenario):
 		return pass("A reprotect of %s runs already%s (job %s): it will be adopted.", i.Name, since, i.JobID)
+	case i.FailedOver() && (strings.EqualFold(scenario, observed.CommitScenario) || strings.EqualFold(i.Scenario, observed.CommitScenario)):
+		return pass("A commit of the failover of %s runs%s (job %s): the reprotect waits for it.", i.Name, since, i.JobID)
 	case strings.Contains(scenario, "Failover") && !i.ReversedOnce():
 		return fail("A failover job holds %s%s: %s (job %s).", i.Name, since, scenario, i.JobID).
 			remedy("Wait until the failover has finished, then send the request again.")

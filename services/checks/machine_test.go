@@ -14,7 +14,7 @@ func TestMachineState(t *testing.T) {
 		{"time of failover not said", func(s *site) { s.db().FailedOverAt = time.Time{} }, Passed, "runs in Azure after a failover"},
 		{"commit pending", func(s *site) { s.db().State = "UnplannedFailoverCommitPendingStatesBegin" }, Passed, "runs in Azure"},
 		{"never failed over", func(s *site) { s.db().State, s.db().StateText, s.db().Location = "Protected", "Protected", "Primary" }, Failed, "has not been failed over to Azure: its state is Protected."},
-		{"failover stuck", func(s *site) { s.db().Location = "Primary" }, Failed, "failover of db01 has not finished"},
+		{"failover stuck", func(s *site) { s.db().Location = "Primary" }, Failed, "says of db01 what this product does not know"},
 		{"failover running", func(s *site) { s.db().Scenario, s.db().JobID = "UnplannedFailover", "job-1" }, Failed, "A failover job holds db01: UnplannedFailover (job job-1)"},
 		{"another job", func(s *site) {
 			s.db().Scenario, s.db().JobID = "UpdateVmProperties", "job-1"
@@ -28,15 +28,15 @@ func TestMachineState(t *testing.T) {
 			s.db().Provider, s.db().State, s.db().Location = "InMage", "Protected", "Primary"
 		}, Passed, "protected already"},
 		{"failed back", func(s *site) {
-			s.db().Provider, s.db().State, s.db().Location = "InMage", "PlannedFailoverCommitPendingStatesBegin", "Primary"
+			s.db().Provider, s.db().State, s.db().Location = "InMage", "UnplannedFailoverCommitted", "Recovery"
 		}, Failed, "was failed back already"},
 		{"failback running", func(s *site) {
-			s.db().Provider, s.db().State, s.db().Scenario, s.db().JobID = "InMage", "Protected", "PlannedFailover", "job-1"
-		}, Failed, "Another job holds db01: PlannedFailover"},
+			s.db().Provider, s.db().State, s.db().Location, s.db().Scenario, s.db().JobID = "InMage", "Protected", "Primary", "PlannedFailover", "job-1"
+		}, Failed, "db01 fails back just now"},
 		{"migrated", func(s *site) { s.db().State = "MigrationCompleted" }, Failed, "migration of db01 to Azure was completed"},
 		{"item gone", func(s *site) { s.Vault.Items = s.Vault.Items[1:] }, Failed, "not in the vault any more"},
 		{"item replaced by its classic reprotect", func(s *site) {
-			s.db().ID, s.db().Provider, s.db().State = "/new", "InMage", "Protected"
+			s.db().ID, s.db().Provider, s.db().State, s.db().Location = "/new", "InMage", "Protected", "Primary"
 		}, Passed, "protected already"},
 	}
 	judge(t, "machine.failed-over", "db01", rows)
@@ -54,6 +54,32 @@ func TestMachineState(t *testing.T) {
 		{"item gone", func(s *site) { s.Vault.Items = s.Vault.Items[1:] }, Unknown, "not in the vault"},
 	})
 	judge(t, "machine.not-migrated", "web01", []judgement{{"migrated", func(s *site) { s.web().State = "MigrationCompleted" }, Failed, "web01"}})
+}
+
+// TestSiteRecoveryStageChecks holds what is said of a machine against the findings, by their ids.
+func TestSiteRecoveryStageChecks(t *testing.T) {
+	t.Parallel()
+	back := func(change func(*observed.Item)) func(*site) {
+		return func(s *site) {
+			i := s.web()
+			i.Provider, i.State, i.Location = "InMageRcmFailback", "Protected", "Primary"
+			change(i)
+		}
+	}
+	judge(t, "machine.failed-over", "web01", []judgement{
+		{"B1 failback in transition: wait", back(func(i *observed.Item) { i.State = "PlannedFailoverTransitionStatesBegin" }), Failed, "fails back just now"},
+		{"B1 F3 failback finished, as recorded: commit is due", back(func(i *observed.Item) {
+			i.State, i.StateText, i.Location = "CommitPendingStatesBegin", "Planned failover finished", "Recovery"
+		}), Failed, "is not committed"},
+		{"F2 failback failed: ready again", back(func(i *observed.Item) { i.LastFailback = "Failed" }), Passed, "protected already"},
+		{"B2 failover failed", func(s *site) { s.web().State = "UnplannedFailoverFailed" }, Failed, "has not finished"},
+		{"B2 failover in transition", func(s *site) { s.web().State = "UnplannedFailoverTransitionStatesBegin" }, Failed, "has not finished"},
+		{"B2 reprotect is not offered", func(s *site) { s.web().Operations = []string{"DisableProtection"} }, Failed, "what this product does not know"},
+		{"F12b a commit runs: the reprotect waits", func(s *site) { s.web().Scenario, s.web().JobID = observed.CommitScenario, "job-1" }, Passed, "the reprotect waits for it"},
+		{"F8 not ours", func(s *site) { s.web().Provider, s.web().Architecture = "HyperVReplicaAzure", "" }, Failed, "protected by Hyper-V"},
+		{"state not said", func(s *site) { s.web().State = "" }, Unknown, "does not say"},
+		{"location not said", func(s *site) { s.web().Location = "" }, Unknown, "does not say"},
+	})
 }
 
 func TestMachineSystem(t *testing.T) {

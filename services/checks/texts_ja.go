@@ -275,4 +275,10 @@ var japaneseRemedies = map[string]string{
 	"In vCenter, look at Monitor > Tasks of VM %s for relocations.":                                                                           "vCenter で VM %s の [監視] > [タスク] を開き、再配置のタスクがないか確認してください。",
 	"Wait in vCenter until the move of %s has ended, see that nothing starts another, then send the request again.":                           "vCenter で %s の移動が終わるまで待ち、次の移動が始まらないことを確認してから、要求をもう一度送信してください。",
 	"Find out in vCenter who or what moved %s, and see that it does not happen again until every machine is home.":                            "%s を移動した人または機能を vCenter で特定し、すべてのマシンが戻るまで再び移動されないようにしてください。",
+
+	// Stages.
+	"Only VMware and physical machines can be reprotected here. See Site Recovery's own guide for %s.":                                                                 "ここで再保護できるのは、VMware マシンと物理マシンのみです。%s については、Site Recovery のガイドを参照してください。",
+	"Wait until the failback has ended. Nothing can be reprotected until then.":                                                                                        "フェールバックが終了するまでお待ちください。それまでは再保護できません。",
+	"Check the machine, then commit the failback in the vault: the commit removes the VM in Azure, which still costs. To go back to Azure, cancel the failover there.": "マシンを確認してから、コンテナーでフェールバックをコミットしてください。コミットすると、まだ課金されている Azure の VM が削除されます。Azure に戻すには、コンテナーでフェールオーバーをキャンセルしてください。",
+	"See in the vault whether the machine runs in Azure after a failover and whether reprotect is offered, then send the request again.":                               "マシンがフェールオーバー後に Azure で実行されていること、および再保護を選択できることをコンテナーで確認してから、要求をもう一度送信してください。",
 }

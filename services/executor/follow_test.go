@@ -320,7 +320,7 @@ func TestBadSurroundingsAreBorneAndProgressGoesOn(t *testing.T) {
 // Between two looks a machine may have become protected and failed back.
 func TestWhoIsHomeWasProtected(t *testing.T) {
 	item := replicates(100)
-	item.State = "PlannedFailoverCommitPendingStatesBegin"
+	item.State, item.Location = "CommitPendingStatesBegin", "Recovery"
 	said, after := watch(t, &fake{look: vaultOf(item)}, events.Job{Machine: "web01", Job: "j1"}).looks(0)
 	if d, ok := said[0].(events.Completed); !ok || after != 0 {
 		t.Errorf("%+v", d)

@@ -107,14 +107,15 @@ func (p *post) look(ctx context.Context, c *charge) error {
 	return p.lookAtAzure(ctx, c)
 }
 
-// follow takes in where a machine stands, and tells once when its failback is seen: it stands ready no more (S41).
-// The caller holds the charge.
+// follow takes in where a machine stands, and tells when its failback is seen: it stands ready no more (S41). When that
+// is cancelled or fails, it tells that too: the machine is under guard again, and ready. The caller holds the charge.
 func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item, found bool) error {
 	s := stageOf(item, found)
 	k := c.known[at].follow(s, p.now(), p.site.JobWait+settled).learn(item, found)
-	if s == home && !c.known[at].Home {
-		draft := workflow.Fact(events.TypeReturned, "", events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State})
-		if err := p.report(ctx, c, number(len(c.things), at, returned, 1), draft); err != nil {
+	if found && k.Back != c.known[at].Back {
+		k.Count[returned]++
+		fact := events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State, Undone: !k.Back}
+		if err := p.report(ctx, c, number(len(c.things), at, returned, k.Count[returned]), workflow.Fact(events.TypeReturned, "", fact)); err != nil {
 			return err
 		}
 	}

@@ -90,7 +90,7 @@ func (b stubborn) Publish(ctx context.Context, m bus.Message) error {
 func play(t *testing.T, away time.Duration, scene func(t *testing.T, s *played, log func() []events.Event[any])) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Faults{})
-		s := &played{view: map[string]bool{}, item: observed.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected"}}
+		s := &played{view: map[string]bool{}, item: observed.Item{ID: "/items/web01", Name: "web01", Provider: "InMageRcmFailback", State: "Protected", Location: "Primary"}}
 		broker := stubborn{b.Connect(), time.Now().Add(away)}
 		g := New(map[string]Site{"tokyo": {s, s, s, s, 30 * time.Second, time.Hour}}, broker, time.Now, func(string, error) {})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -195,13 +195,19 @@ func TestVaultAway(t *testing.T) {
 	})
 }
 
-// The failback switches the machine on by right, and then the guard is over.
+// The failback switches the machine on by right, and once it is committed the guard is over.
 func TestFailback(t *testing.T) {
 	play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
 		s.shows("web01", "poweredOff")
 		s.change(func() { s.item.JobID, s.item.Scenario = "f", "PlannedFailover" })
 		s.shows("web01", "poweredOn")
 		<-time.After(10 * time.Minute)
+		s.change(func() {
+			s.item.JobID, s.item.State, s.item.Location = "", "CommitPendingStatesBegin", "Recovery"
+		})
+		<-time.After(10 * time.Minute)
+		s.change(func() { s.item.State = "UnplannedFailoverCommitted" })
+		<-time.After(time.Hour)
 		told := log()
 		if len(told) != 1 {
 			t.Fatalf("told %+v", told)
@@ -221,6 +227,44 @@ func TestFailback(t *testing.T) {
 			t.Errorf("in view were %v", s.view)
 		}
 	})
+}
+
+// F2, F3: a failback that is cancelled or fails puts the machine under guard again, and makes it ready again. One that
+// is finished raises no alarm, whether it is committed or not.
+func TestSiteRecoveryFailbackThatGoesBack(t *testing.T) {
+	begin := map[string]func(*observed.Item){
+		"F2 its job runs":         func(i *observed.Item) { i.JobID, i.Scenario = "f", "PlannedFailover" },
+		"F2 in transition":        func(i *observed.Item) { i.State = "PlannedFailoverTransitionStatesBegin" },
+		"F3 finished as recorded": func(i *observed.Item) { i.State, i.Location = "CommitPendingStatesBegin", "Recovery" },
+	}
+	for name, begins := range begin {
+		t.Run(name, func(t *testing.T) {
+			play(t, 0, func(t *testing.T, s *played, log func() []events.Event[any]) {
+				s.shows("web01", "poweredOff")
+				before := s.item
+				for round := range 2 {
+					s.change(func() { begins(&s.item) })
+					s.shows("web01", "poweredOn")
+					<-time.After(20 * time.Minute)
+					if told := log(); len(told) != 1+3*round || told[len(told)-1].Data.(events.Returned).Undone {
+						t.Fatalf("while it fails back: told %+v", told)
+					}
+					s.shows("web01", "poweredOff")
+					s.change(func() { s.item = before })
+					<-time.After(20 * time.Minute)
+					if told := log(); len(told) != 2+3*round || !told[len(told)-1].Data.(events.Returned).Undone {
+						t.Fatalf("after the failback went back: told %+v", told)
+					}
+					s.shows("web01", "poweredOn")
+					<-time.After(time.Minute)
+					told := log()
+					if v, ok := told[len(told)-1].Data.(events.Violated); len(told) != 3+3*round || !ok || v.Code != "guard.powered-on" {
+						t.Fatalf("switched on under guard: told %+v", told)
+					}
+				}
+			})
+		})
+	}
 }
 
 // A machine that was registered anew has another id.

@@ -43,7 +43,11 @@ func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []viol
 }
 
 func (t thing) judgePower(k known, vm observed.Watched) (known, []violation) {
-	if vm.Power == "" || k.Home {
+	if k.Home || k.Back {
+		k.On = false // switched on by right; once the failback is cancelled, it is so no more
+		return k, nil
+	}
+	if vm.Power == "" {
 		return k, nil
 	}
 	was := k.On
@@ -140,7 +144,7 @@ func datastoreOf(d observed.VMDisk) string {
 
 // judgeAzure holds a machine against a look at Azure.
 func (t thing) judgeAzure(k known, look observed.AzureVMs) (known, []violation) {
-	if k.Home || k.Azure == nil {
+	if k.Home || k.Back || k.Azure == nil {
 		return k, nil
 	}
 	where, vm := find(look, k.Azure.item())
@@ -201,16 +205,21 @@ type stage int
 const (
 	idle  stage = iota // nothing brings it home
 	onWay              // a job runs, or it replicates back
-	home               // its failback has begun: it is switched on by right
+	back               // its failback has begun, and may still be cancelled: it is switched on by right
+	home               // its failback is committed
 )
 
 func stageOf(i observed.Item, found bool) stage {
-	switch {
-	case !found:
+	if !found {
 		return idle
-	case i.ReversedOnce() && (strings.Contains(i.State, "Failover") || i.Busy() && strings.Contains(i.Scenario, "Failover")):
+	}
+	switch i.Stage() {
+	case observed.StageFailingBack, observed.StageHomeUncommitted:
+		return back
+	case observed.StageHome:
 		return home
-	case i.ReversedOnce() || i.Busy():
+	}
+	if i.ReversedOnce() || i.Busy() {
 		return onWay
 	}
 	return idle
@@ -222,10 +231,11 @@ const settled = time.Hour
 
 // follow takes in where a machine stands.
 func (k known) follow(s stage, now time.Time, most time.Duration) known {
+	k.Back = s == back || s == home
 	switch {
 	case s == home:
 		k.Home = true
-	case s == onWay:
+	case s == onWay || s == back:
 		k.Still = 0
 	case k.Still == 0:
 		k.Still = now.Unix()

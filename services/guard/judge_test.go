@@ -229,8 +229,10 @@ func TestStages(t *testing.T) {
 		{"its reprotect runs", observed.Item{Provider: "InMageRcm", State: "UnplannedFailoverStatesBegin", JobID: "j", Scenario: observed.ReprotectScenario}, true, onWay},
 		{"replicates back", observed.Item{Provider: "InMageRcmFailback", State: "InitialReplicationInProgress"}, true, onWay},
 		{"protected", observed.Item{Provider: "InMage", State: "Protected"}, true, onWay},
-		{"its failback runs", observed.Item{Provider: "InMageRcmFailback", State: "Protected", JobID: "j", Scenario: "PlannedFailover"}, true, home},
-		{"failed back", observed.Item{Provider: "InMage", State: "UnplannedFailoverCommitPendingStatesBegin"}, true, home},
+		{"its failback runs", observed.Item{Provider: "InMageRcmFailback", State: "Protected", JobID: "j", Scenario: "PlannedFailover"}, true, back},
+		{"failed back", observed.Item{Provider: "InMage", State: "UnplannedFailoverCommitPendingStatesBegin", Location: "Recovery"}, true, back},
+		{"failed back, modernized", observed.Item{Provider: "InMageRcmFailback", State: "CommitPendingStatesBegin", Location: "Recovery"}, true, back},
+		{"committed", observed.Item{Provider: "InMage", State: "UnplannedFailoverCommitted", Location: "Recovery", ActiveSite: "OnPrem"}, true, home},
 	} {
 		if got := stageOf(tt.item, tt.found); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)

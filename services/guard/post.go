@@ -247,7 +247,7 @@ func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 	ctx, cancel := context.WithTimeout(ctx, homeLimit)
 	defer cancel()
 	item, err := p.site.Vault.Item(ctx, k.Item)
-	return item, err == nil && stageOf(item, true) == home
+	return item, err == nil && stageOf(item, true) >= back
 }
 
 // publish tells of the violations of a thing, and then remembers what is known of it. The caller holds the charge.

@@ -68,8 +68,9 @@ type known struct {
 
 type machineKnown struct {
 	On    bool   `json:"on,omitempty"`
-	Lost  bool   `json:"lost,omitempty"` // the Azure VM is not where it was
-	Home  bool   `json:"home,omitempty"`
+	Lost  bool   `json:"lost,omitempty"`  // the Azure VM is not where it was
+	Home  bool   `json:"home,omitempty"`  // its guard has ended
+	Back  bool   `json:"back,omitempty"`  // its failback has begun; it falls when that is cancelled
 	Still int64  `json:"still,omitempty"` // Unix time since when nothing brings it home; 0: something does
 	Item  string `json:"item,omitempty"`  // its item now
 

@@ -65,7 +65,8 @@ type Item struct {
 
 	State      string // protectionState, verbatim
 	StateText  string // protectionStateDescription, verbatim
-	Location   string // activeLocation: Primary or Recovery
+	Location   string // activeLocation: Primary or Recovery, of the direction in which it replicates now
+	ActiveSite string // classic, reversed: Azure or OnPrem; "" when not said
 	Operations []string
 	Scenario   string // of the running job; "" when idle
 	JobID      string // last segment of the running job's id; "" when idle
@@ -74,6 +75,7 @@ type Item struct {
 	HealthErrors   []Problem
 	FailoverHealth string
 	FailedOverAt   time.Time
+	LastFailback   string // modernized: lastPlannedFailoverStatus; "Succeeded" stays after a cancellation
 
 	OS        string // windows, linux or "" when not said
 	OSVersion string
@@ -127,37 +129,6 @@ func (v Vault) AsOf() time.Time {
 	return v.Oldest
 }
 
-// FailedOver says whether the machine runs in Azure after a failover that finished (S1).
-func (i Item) FailedOver() bool {
-	return strings.EqualFold(i.Location, "Recovery") && !i.Migrated() && !i.ReversedOnce() &&
-		(strings.HasPrefix(i.State, "UnplannedFailover") || strings.HasPrefix(i.State, "PlannedFailover"))
-}
-
-// Migrated says whether the migration was completed, after which there is no way back (S2).
-func (i Item) Migrated() bool {
-	return strings.Contains(i.State, "Migration") || strings.Contains(i.StateText, "igration completed")
-}
-
-// ReversedOnce says whether replication already runs from Azure to on-premises.
-func (i Item) ReversedOnce() bool {
-	return i.Provider == "InMage" || i.Provider == "InMageRcmFailback"
-}
-
-// Protected says whether the machine replicates from Azure to on-premises and is protected there (S3, S40).
-// A reprotect job that succeeded is not enough.
-func (i Item) Protected() bool {
-	return i.ReversedOnce() && strings.EqualFold(i.State, "Protected")
-}
-
-// Home says whether the machine has failed back: it runs on-premises again, and its disks have left the master
-// target or appliance.
-func (i Item) Home() bool {
-	return i.ReversedOnce() && (strings.HasPrefix(i.State, "UnplannedFailover") || strings.HasPrefix(i.State, "PlannedFailover"))
-}
-
-// Busy says whether a job holds the item: the only lock that the service shows.
-func (i Item) Busy() bool { return i.JobID != "" }
-
 // Job is a Site Recovery job.
 type Job struct {
 	ID           string // last segment: the id that the product keeps
@@ -176,6 +147,9 @@ type Job struct {
 
 // ReprotectScenario is the scenario name of a reprotect job (seen in recordings of both architectures).
 const ReprotectScenario = "SwitchReplicationGroupProtection"
+
+// CommitScenario is the scenario name of a job that commits a failover (seen in recordings of both architectures).
+const CommitScenario = "CommitFailover"
 
 // Done says whether the job has come to its end, good or bad.
 func (j Job) Done() bool {

@@ -95,7 +95,7 @@ func judge(in checks.Input) Case {
 func stage(vault observed.Vault, m events.Machine) Stage {
 	item, _ := vault.Item(m.Item)
 	switch {
-	case checks.AtHome(item):
+	case item.AtHome():
 		return NotYet
 	case item.ReversedOnce():
 		return Reversed

@@ -159,7 +159,7 @@ func TestDiskSlots(t *testing.T) {
 		t.Error("a machine that replicates has its slots")
 	}
 	home := backOn("old", 50)
-	home.State = "PlannedFailoverCommitted"
+	home.State, home.Location = "PlannedFailoverCommitted", "Recovery"
 	q.looks(time.Minute, nil, home, backOn("small-0", 1))
 	if got := q.ask("nine", 3, 1, 10); got.Outcome != Admitted {
 		t.Errorf("a machine that is home has left its slots: %+v", got)

@@ -64,7 +64,7 @@ func classicForward(out *observed.Item, d *sr.InMageAzureV2ReplicationDetails) {
 func classicBack(out *observed.Item, d *sr.InMageReplicationDetails) {
 	out.Architecture = observed.Classic
 	out.OS, out.OSVersion = family(val(d.OSDetails).OSType), val(d.OSVersion)
-	out.Physical = physical(d.DiscoveryType)
+	out.Physical, out.ActiveSite = physical(d.DiscoveryType), val(d.ActiveSiteType)
 	out.GroupID, out.GroupName = classicGroup(d.MultiVMGroupID, d.MultiVMGroupName, d.MultiVMSyncStatus)
 	out.AgentVersion, out.AgentHeartbeat = val(val(d.AgentDetails).AgentVersion), when(d.LastHeartbeat)
 	out.MasterTargetID, out.ProcessServerID = val(d.MasterTargetID), val(d.ProcessServerID)
@@ -125,6 +125,7 @@ func modernizedBack(out *observed.Item, d *sr.InMageRcmFailbackReplicationDetail
 	out.AgentVersion, out.AgentHeartbeat = val(agent.Version), when(agent.LastHeartbeatUTC)
 	out.AgentRegistered = d.IsAgentRegistrationSuccessfulAfterFailover
 	out.ApplianceID, out.LogStorage = val(d.ReprotectAgentID), val(d.LogStorageAccountID)
+	out.LastFailback = string(val(d.LastPlannedFailoverStatus))
 	out.VCenterID = first(val(d.TargetvCenterID), val(found.VCenterID))
 	out.VMDeleted, out.PowerState, out.Datastores = found.IsDeleted, val(found.PowerStatus), texts(found.Datastores)
 	if len(out.Datastores) == 0 && val(d.TargetDataStoreName) != "" {

@@ -57,7 +57,34 @@ func (s *Server) FailBack(machine string) error {
 	if p := s.phase(m, s.now()); p != Protected {
 		return fmt.Errorf("machine %q is %s: only a protected one fails back", machine, p)
 	}
-	m.home = true
+	m.home, m.stays, m.failedBack = true, true, s.now()
+	return nil
+}
+
+// CommitFailback ends a failback for good. The machine must be home.
+func (s *Server) CommitFailback(machine string) error {
+	return s.atHome(machine, func(m *machineNow) { m.commit = true })
+}
+
+// CancelFailback takes a machine back to Azure whose failback is not committed: it is protected again. The service
+// offers it for modernized machines.
+func (s *Server) CancelFailback(machine string) error {
+	return s.atHome(machine, func(m *machineNow) { m.home, m.stays = false, true })
+}
+
+// atHome changes a machine that has come home and whose failback is not committed yet.
+func (s *Server) atHome(name string, change func(*machineNow)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.machine(name)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	if p := s.phase(m, now); p != Home || s.committed(m, now) {
+		return fmt.Errorf("machine %q has no failback that waits for its commit: it is %s", name, p)
+	}
+	change(&machineNow{m, now})
 	return nil
 }
 
@@ -153,6 +180,8 @@ func (s *Server) Actions() []Action {
 		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", nameAnd(s.WarnNext)},
 		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", nameAnd(s.SetAzureVM)},
 		{"fail-back", "MACHINE", "take the protected machine home: its disks leave the master target or appliance", name(s.FailBack)},
+		{"commit-failback", "MACHINE", "commit its failback", name(s.CommitFailback)},
+		{"cancel-failback", "MACHINE", "cancel its failback: it is protected again, and ready", name(s.CancelFailback)},
 		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", name(s.StopHeartbeat)},
 		{"start-heartbeat", "SERVER", "let it send heartbeats again", name(s.StartHeartbeat)},
 		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", nameAnd(s.SetHealth)},

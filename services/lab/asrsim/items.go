@@ -79,11 +79,11 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 	case Protected:
 		p["protectionState"], p["protectionStateDescription"] = "Protected", "Protected"
 		p["allowedOperations"] = []string{"PlannedFailover", "DisableProtection"}
-	case Home: // no recording shows it: inferred from the item of a failover
-		p["protectionState"], p["protectionStateDescription"] = "PlannedFailoverCommitPendingStatesBegin", "Failover completed"
-		p["allowedOperations"] = []string{"Commit", "DisableProtection"}
 	}
 	p["activeLocation"] = "Primary"
+	if s.phase(m, now) == Home {
+		s.describeHome(p, m, now)
+	}
 	p["recoveryFabricFriendlyName"], p["recoveryFabricId"] = f.friendly, s.fabricID(f)
 	p["recoveryProtectionContainerFriendlyName"] = f.containerFriendly
 	p["recoveryContainerId"] = s.containerID(f)
@@ -94,6 +94,24 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 	} else {
 		p["providerSpecificDetails"] = s.rcmFailbackDetails(m, f, now)
 	}
+}
+
+// describeHome fills in what an item says that has failed back: the location turns to Recovery, which is on-premises in
+// this direction. Recorded are a modernized machine before the commit and a classic one after it; the other two are
+// assumed.
+func (s *Server) describeHome(p object, m *machine, now time.Time) {
+	p["activeLocation"] = "Recovery"
+	p["protectionState"], p["protectionStateDescription"] = "CommitPendingStatesBegin", "Planned failover finished"
+	operations := []string{"CompleteMigration", "Commit", "DisableProtection", "SwitchProtection", "CancelFailover"}
+	if m.classic() {
+		p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCommitPendingStatesBegin", "Failover completed"
+		operations = []string{"CompleteMigration", "Commit", "DisableProtection", "SwitchProtection"}
+	}
+	if s.committed(m, now) {
+		p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCommitted", "Failover committed"
+		operations = []string{"CompleteMigration", "DisableProtection", "SwitchProtection"}
+	}
+	p["allowedOperations"] = operations
 }
 
 // progress is the initial replication as the item shows it: nothing at first, then percent and bytes, nothing
@@ -202,7 +220,12 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 		}
 		disks = append(disks, view)
 	}
+	var lastFailback, failbackAt any
+	if !m.failedBack.IsZero() {
+		lastFailback, failbackAt = "Succeeded", stamp(m.failedBack) // both stay after a cancellation (seen in recordings)
+	}
 	return object{
+		"lastPlannedFailoverStatus": lastFailback, "lastPlannedFailoverStartTime": failbackAt,
 		"instanceType": "InMageRcmFailback", "internalIdentifier": s.sc.UUID("internal-back", name),
 		"azureVirtualMachineId": s.azureVMID(m), "multiVmGroupName": nullable(m.spec.Group),
 		"reprotectAgentId": in.ReprotectAgentID, "reprotectAgentName": s.componentName(in.ReprotectAgentID),
@@ -295,9 +318,13 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 		}
 		disks = append(disks, view)
 	}
+	site := "Azure"
+	if s.phase(m, now) == Home {
+		site = "OnPrem"
+	}
 	d := s.classicDetails(m, now)
 	for k, v := range (object{
-		"instanceType": "InMage", "activeSiteType": "Azure", "protectionStage": stage,
+		"instanceType": "InMage", "activeSiteType": site, "protectionStage": stage,
 		"vmProtectionState": state, "vmProtectionStateDescription": text,
 		"agentDetails":   object{"agentVersion": agentVersion, "agentUpdateStatus": "NotRequired", "postUpdateRebootStatus": "NotRequired"},
 		"masterTargetId": in.MasterTargetID, "processServerId": in.ProcessServerID,

@@ -406,7 +406,16 @@ func TestFailsBack(t *testing.T) {
 	if after := disks(); before != r[0].Disks || after != 0 {
 		t.Errorf("the master targets hold %d disks before and %d after", before, after)
 	}
-	if p := l.item("mail01").Properties; *p.ProtectionState != "PlannedFailoverCommitPendingStatesBegin" || contains(p.AllowedOperations, "PlannedFailover") {
-		t.Errorf("at home: %s, allowed %v", *p.ProtectionState, p.AllowedOperations)
+	if p := l.item("mail01").Properties; *p.ProtectionState != "UnplannedFailoverCommitPendingStatesBegin" || *p.ActiveLocation != "Recovery" || !contains(p.AllowedOperations, "Commit") {
+		t.Errorf("at home: %s, %s, allowed %v", *p.ProtectionState, *p.ActiveLocation, p.AllowedOperations)
+	}
+	if err := l.sim.CommitFailback("mail01"); err != nil {
+		t.Fatal(err)
+	}
+	if p := l.item("mail01").Properties; *p.ProtectionState != "UnplannedFailoverCommitted" || contains(p.AllowedOperations, "Commit") {
+		t.Errorf("committed: %s, allowed %v", *p.ProtectionState, p.AllowedOperations)
+	}
+	if l.sim.CancelFailback("mail01") == nil {
+		t.Error("what is committed was cancelled")
 	}
 }

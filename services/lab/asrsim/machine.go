@@ -42,6 +42,9 @@ type machine struct {
 
 	last        *job // last reprotect
 	home        bool
+	commit      bool      // the failback was committed
+	stays       bool      // it does not go home by itself: a failback was cancelled
+	failedBack  time.Time // last planned failover
 	submissions int
 }
 
@@ -68,12 +71,21 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 		switch after := s.sc.Real(m.spec.FailBack); {
 		case now.Before(protected):
 			return Replicating
-		case m.home || after > 0 && !now.Before(protected.Add(after)):
+		case m.home || after > 0 && !m.stays && !now.Before(protected.Add(after)):
 			return Home
 		}
 		return Protected
 	}
 	return FailedOver
+}
+
+// committedAfter is how long after a failback that came by itself its commit comes.
+const committedAfter = 10 * time.Minute
+
+// committed says whether the failback of a machine at home was committed.
+func (s *Server) committed(m *machine, now time.Time) bool {
+	after := s.sc.Real(m.spec.FailBack)
+	return m.commit || after > 0 && !m.stays && !now.Before(m.last.end.Add(s.replication()+after+s.sc.Real(committedAfter)))
 }
 
 // returned says whether the item is that of the way back.
