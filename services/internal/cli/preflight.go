@@ -128,7 +128,7 @@ func showPlacement(w io.Writer, placement events.Placement, lang string, p paint
 	}
 }
 
-func verdicts(all []events.DatastoreVerdict, lang string, p paint) *table {
+func verdicts(all []events.DatastoreVerdict, lang string, p paint) *rows {
 	say := func(key string) string { return strings.ToUpper(preflight.Say(lang, key)) }
 	t := newTable(say("datastore"), say("type"), say("free"), say("answer"), say("reason"), say("remedy"))
 	for _, v := range all {

@@ -7,37 +7,33 @@ import (
 	"time"
 
 	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
-// table lines up columns for people. Cells may be coloured.
-type table struct{ rows [][]string }
+// rows of a table for people, the first of which is its head. Cells may be coloured.
+type rows struct{ cells [][]string }
 
-func newTable(head ...string) *table { return &table{rows: [][]string{head}} }
+func newTable(head ...string) *rows { return &rows{cells: [][]string{head}} }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *rows) row(cells ...string) { t.cells = append(t.cells, cells) }
 
-func (t *table) write(w io.Writer) {
-	var widths []int
-	for _, row := range t.rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
+// write lines up the columns, two spaces apart. No line ends with a space, whatever it is piped into.
+func (t *rows) write(w io.Writer) {
+	last := len(t.cells[0]) - 1
+	apart, ends := lipgloss.NewStyle().PaddingRight(2), lipgloss.NewStyle()
+	lined := table.New().Wrap(false).Rows(t.cells...).
+		BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).BorderColumn(false).BorderHeader(false).
+		StyleFunc(func(_, column int) lipgloss.Style {
+			if column == last {
+				return ends
 			}
-			widths[i] = max(widths[i], lipgloss.Width(cell))
-		}
-	}
-	for _, row := range t.rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell)
-			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
-			}
-		}
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
+			return apart
+		})
+	for line := range strings.Lines(lined.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
 }
 
