@@ -23,7 +23,7 @@
 //	reprotect.event.tokyo.r7--web01.replication.completed
 //
 // Each step has exactly one outcome, for ever: the broker refuses a second one. What a person should know is
-// also a Note on reprotect.notification.<site>.<level>, ready to post.
+// also a Note on reprotect.notification.<site>.<level>, worded for a chat.
 //
 // Events are CloudEvents 1.0 in structured JSON; the schemas stand in the module reprotect.example/schemas.
 package events

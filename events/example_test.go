@@ -20,17 +20,17 @@ const eventLog = `{"specversion":"1.0","id":"r7-web01/request","source":"/reprot
 {"specversion":"1.0","id":"r7-web01/replication","source":"/reprotect/tokyo/executor","type":"io.reprotect.completed.v1","time":"2026-11-22T01:45:00Z","case":"r7-web01","step":"replication","data":{"case":{"requestedBy":"ops@example.com","machines":[{"name":"web01","item":"/i/1","architecture":"modernized"}]},"machines":[{"machine":"web01","item":"/i/1"}]}}
 `
 
-// A chat bot: reads the log from a pipe and posts what a person must know.
+// A chat bot: reads the log from a pipe and says what a person must know.
 func Example_chatBot() {
-	post := func(message string) { fmt.Println(message) } // a real one calls its chat here
-	if err := chatBot(strings.NewReader(eventLog), post); err != nil {
+	say := func(message string) { fmt.Println(message) } // a real one calls its chat here
+	if err := chatBot(strings.NewReader(eventLog), say); err != nil {
 		fmt.Println(err)
 	}
 	// Output:
 	// web01 was switched on: Switch it off in vCenter at once.
 }
 
-func chatBot(log io.Reader, post func(string)) error {
+func chatBot(log io.Reader, say func(string)) error {
 	lines := bufio.NewScanner(log)
 	lines.Buffer(nil, events.MaxSize+1)
 	for lines.Scan() {
@@ -46,7 +46,7 @@ func chatBot(log io.Reader, post func(string)) error {
 			return err
 		}
 		if note.Data.Level == events.LevelWarning || note.Data.Level == events.LevelCritical {
-			post(note.Data.Title + ": " + note.Data.Text)
+			say(note.Data.Title + ": " + note.Data.Text)
 		}
 	}
 	return lines.Err()

@@ -84,7 +84,7 @@ type Refused struct {
 	Original string    `json:"original,omitempty"` // the first 4 KB of what was sent
 }
 
-// Problem names one thing that is wrong: where, what, and what to do.
+// Problem names what is wrong: where, what, and what to do.
 type Problem struct {
 	Code    string `json:"code"`
 	Place   string `json:"place,omitempty"` // JSON pointer into the event, or the name of a machine
@@ -178,7 +178,7 @@ type Job struct {
 	Adopted bool   `json:"adopted,omitempty"` // it ran already when we looked
 	// Refused says why Azure did not take the submission, while others of the case were started already.
 	Refused *Problem `json:"refused,omitempty"`
-	// Again: the refused machine is submitted again when the cause has passed, or somebody has mended it.
+	// Again: the refused machine is submitted again when the cause has passed, or an operator has corrected it.
 	Again bool `json:"again,omitempty"`
 }
 
@@ -204,7 +204,7 @@ type ProtectedState struct {
 	Location   string    `json:"location,omitempty"`
 	// LagSeconds is the age of the last recovery point; absent where Site Recovery does not say.
 	LagSeconds *int `json:"lagSeconds,omitempty"`
-	// Violation is the last thing that the guard reported of the case, if any.
+	// Violation is what the guard reported last of the case, if any.
 	Violation string `json:"violation,omitempty"`
 }
 
@@ -260,7 +260,7 @@ type Waiting struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until,omitzero"` // after that the case fails; absent: it waits on
 	NextLook time.Time `json:"nextLook"`
-	Place    int       `json:"place,omitempty"` // in the line for a start, 1 is next
+	Place    int       `json:"place,omitempty"` // in the admission queue, 1 is next
 }
 
 // Progressed: something moved.
@@ -360,7 +360,7 @@ const (
 	LevelCritical = "critical"
 )
 
-// Note is the data of a notification: ready to post in a chat.
+// Note is the data of a notification: worded for a chat.
 type Note struct {
 	Level    string   `json:"level"` // info, warning, critical
 	Title    string   `json:"title"`

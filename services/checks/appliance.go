@@ -11,7 +11,7 @@ var applianceChecks = []Check{
 		Code: "appliance.healthy", Level: Block, For: modernized, Refs: []string{"M1"},
 		Title:     "The replication appliance is healthy and connected.",
 		Why:       "The reprotect agent of the appliance takes the data from Azure and writes the disks.",
-		Remedy:    "Open the appliance in the vault (Site Recovery Infrastructure > ASR replication appliances) and mend what it reports, or choose another appliance.",
+		Remedy:    "Open the appliance in the vault (Site Recovery Infrastructure > ASR replication appliances) and correct what it reports, or choose another appliance.",
 		Reference: pageModernized, Judge: must(theAppliance, judgeAppliance),
 	},
 	{

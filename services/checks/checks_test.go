@@ -257,8 +257,8 @@ func TestNothingKnown(t *testing.T) {
 
 func TestProblems(t *testing.T) {
 	t.Parallel()
-	got := Problems([]events.Finding{{Check: "a.b", Machine: "db01", Evidence: "It is so.", Remedy: "Mend it."}})
-	want := []events.Problem{{Code: "a.b", Place: "db01", Message: "It is so.", Remedy: "Mend it."}}
+	got := Problems([]events.Finding{{Check: "a.b", Machine: "db01", Evidence: "It is so.", Remedy: "Correct it."}})
+	want := []events.Problem{{Code: "a.b", Place: "db01", Message: "It is so.", Remedy: "Correct it."}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -7,7 +7,7 @@ import (
 	"reprotect.example/services/observed"
 )
 
-// lookup finds things in a vault and an inventory in constant time: a case may have a thousand machines.
+// lookup finds what is in a vault and an inventory in constant time: a case may have a thousand machines.
 type lookup struct {
 	vault      observed.Vault
 	vms        *observed.Finder

@@ -37,7 +37,7 @@ func judgePorts(s Subject) Verdict {
 		switch {
 		case p.Unclear:
 			verdicts = append(verdicts, unknown("Whether %s (%s) is open could not be tried: %s.", p.Name, p.Address, p.Failure).
-				remedy("Mend name resolution and routes of the machine on which the product runs, or try the port by hand."))
+				remedy("Correct name resolution and routes of the machine on which the product runs, or try the port by hand."))
 		case p.Failure != "":
 			verdicts = append(verdicts, fail("%s (%s) accepts no connection: %s.", p.Name, p.Address, p.Failure))
 		default:

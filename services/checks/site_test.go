@@ -24,7 +24,7 @@ const (
 )
 
 // site is a site in which every check passes (but for those that only say what to think of), with one machine
-// of each architecture: db01 classic, web01 modernized. A test changes one thing and judges.
+// of each architecture: db01 classic, web01 modernized. A test changes one property and judges.
 type site struct{ Input }
 
 func healthy() *site {

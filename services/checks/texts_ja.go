@@ -271,7 +271,7 @@ var japaneseRemedies = map[string]string{
 	"See in the Azure portal which of them has the disks of %s.":                                                                              "%s のディスクを持つ VM がどれかを Azure portal で確認してください。",
 	"See in the Azure portal whether the Azure VM was moved or deleted.":                                                                      "Azure VM が移動または削除されていないか、Azure portal で確認してください。",
 	"Try the ports by hand, then check again.":                                                                                                "ポートを手動で確認してから、もう一度チェックしてください。",
-	"Mend name resolution and routes of the machine on which the product runs, or try the port by hand.":                                      "製品を実行しているマシンの名前解決とルートを修正するか、ポートを手動で確認してください。",
+	"Correct name resolution and routes of the machine on which the product runs, or try the port by hand.":                                   "製品を実行しているマシンの名前解決とルートを修正するか、ポートを手動で確認してください。",
 	"In vCenter, look at Monitor > Tasks of VM %s for relocations.":                                                                           "vCenter で VM %s の [監視] > [タスク] を開き、再配置のタスクがないか確認してください。",
 	"Wait in vCenter until the move of %s has ended, see that nothing starts another, then send the request again.":                           "vCenter で %s の移動が終わるまで待ち、次の移動が始まらないことを確認してから、要求をもう一度送信してください。",
 	"Find out in vCenter who or what moved %s, and see that it does not happen again until every machine is home.":                            "%s を移動した人または機能を vCenter で特定し、すべてのマシンが戻るまで再び移動されないようにしてください。",

@@ -62,7 +62,7 @@ func TestJapaneseTextsBelongToChecks(t *testing.T) {
 	}
 }
 
-// Whatever a verdict says to do has a Japanese wording about the same things, and no wording is left over.
+// Whatever a verdict says to do has a Japanese wording about the same values, and no wording is left over.
 func TestRemediesAreComplete(t *testing.T) {
 	formats := remedyFormats(t)
 	for _, english := range formats {

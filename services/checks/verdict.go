@@ -23,7 +23,7 @@ const (
 // of level block may warn by itself where the fault need not stop the case.
 type Verdict struct {
 	Status   string
-	Evidence string // complete sentences that name things as an operator sees them
+	Evidence string // complete sentences that use the names an operator sees
 	Remedy   string // more exact than that of the check; "" takes the check's
 	Level    Level  // graver than that of the check; "" takes the check's
 
@@ -78,10 +78,10 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 func gb(bytes int64) string { return fmt.Sprintf("%.1f GB", float64(bytes)/(1<<30)) }
 
-// severity orders statuses: what decides when several things are judged together.
+// severity orders statuses: what decides when several are judged together.
 var severity = map[string]int{Skipped: 0, Passed: 1, Warned: 2, Unknown: 3, Failed: 4}
 
-// worst joins verdicts on several things into one: the gravest status, with the evidence of all that have it.
+// worst joins several verdicts into one: the gravest status, with the evidence of all that have it.
 func worst(verdicts []Verdict) Verdict {
 	var joined Verdict
 	for _, v := range verdicts {

@@ -56,7 +56,7 @@ func TestRowsAreComplete(t *testing.T) {
 // exactWords are what every language must say as it is: numbers, keys of the config, commands, products.
 var exactWords = regexp.MustCompile(`\b(\d+|(azure|vcenter|limits)\.[a-zA-Z]+|reprotect\.[a-z.0-9]+|AZURE_[A-Z_*]+|'reprotect [a-z]+'|dryRun|VMFS|vSAN|NFS|ESXi|VPN|ExpressRoute|DRS|vMotion|JSON|CloudEvents|InMage Scout Application Service)(\b|')`)
 
-// Every error speaks both languages, in full, and about the same things.
+// Every error speaks both languages, in full, and about the same values.
 func TestTextsAreComplete(t *testing.T) {
 	procedure := regexp.MustCompile(` \([SNM]\d+(, [SNM]\d+)*\)`) // numbers for those who work on the product
 	for _, r := range Catalogue() {

@@ -1,4 +1,4 @@
-// Package notifier turns every fact that a person cares about into a notification that is ready to post.
+// Package notifier turns every fact that a person cares about into a notification, worded for a chat.
 package notifier
 
 import (

@@ -2,7 +2,7 @@ package observed
 
 import "strings"
 
-// index finds the things of a vault at once. A vault may hold ten thousand items, and as many cases may ask.
+// index finds what is in a vault at once. A vault may hold ten thousand items, and as many cases may ask.
 type index struct {
 	items   map[string]int   // by id
 	names   map[string][]int // by friendly name, and by the last segment of the id

@@ -147,7 +147,7 @@ func TestBlocking(t *testing.T) {
 	}
 }
 
-// Every word exists in both languages, about the same things, and is used.
+// Every word exists in both languages, about the same values, and is used.
 func TestWords(t *testing.T) {
 	verbs := regexp.MustCompile(`%[ds]`)
 	source := read(t, "page.html.tmpl") + read(t, "view.go") + read(t, "text.go") + read(t, "html.go") + read(t, "../internal/cli/preflight.go") + read(t, "../internal/cli/errors.go")

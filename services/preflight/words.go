@@ -16,8 +16,8 @@ var words = map[string]struct{ en, ja string }{
 
 	"good":       {"Nothing blocks. A request would go through.", "ブロックする項目はありません。要求は受け付けられます。"},
 	"good-later": {"Nothing blocks. Machines that are not failed over yet are ready as far as can be checked now.", "ブロックする項目はありません。まだフェールオーバーされていないマシンも、現時点で確認できる範囲では準備が整っています。"},
-	"bad-one":    {"1 thing blocks. A request for what is blocked would be rejected.", "ブロックする項目が 1 件あります。ブロックされているマシンの要求は拒否されます。"},
-	"bad-many":   {"%d things block. A request for what is blocked would be rejected.", "ブロックする項目が %d 件あります。ブロックされているマシンの要求は拒否されます。"},
+	"bad-one":    {"1 finding blocks. A request for what is blocked would be rejected.", "ブロックする項目が 1 件あります。ブロックされているマシンの要求は拒否されます。"},
+	"bad-many":   {"%d findings block. A request for what is blocked would be rejected.", "ブロックする項目が %d 件あります。ブロックされているマシンの要求は拒否されます。"},
 	"refused":    {"The request cannot become cases.", "この要求は処理できません。"},
 
 	"summary":    {"Summary", "概要"},

@@ -37,9 +37,9 @@ type Bus struct {
 	Connect func(t *testing.T) (b bus.Broker, cut func())
 	// Log reads everything that stands in the event log and among the dead letters.
 	Log func(t *testing.T) []bus.Received
-	// Sever cuts the network under a connection, of which the process hears nothing; it connects anew by itself once mend
+	// Sever cuts the network under a connection, of which the process hears nothing; it connects anew by itself once restore
 	// is called. An adapter without a network leaves it out and declares what it cannot do.
-	Sever func(t *testing.T, b bus.Broker) (mend func())
+	Sever func(t *testing.T, b bus.Broker) (restore func())
 }
 
 type test struct {
@@ -94,7 +94,7 @@ var brokerTests = []test{
 	{"keeps a wake-up for a process that comes later", wakeOutlives},
 	{"shows no wake-up in the event log", wakeHidden},
 	{"carries a wake-up of the size that it promises, and refuses one that is too large", wakeSizes},
-	{"keeps a dead letter and gives the message up", buries},
+	{"keeps a dead letter and gives the message up", deadLetters},
 	{"shows the newest mark of a subject", stands},
 	{"lets one process hold a service, and the next after its release", holds},
 	{"gives a service to the next when its holder dies", holdOutlived},
@@ -484,7 +484,7 @@ func wakeHidden(t *testing.T, h Harness) {
 	}
 }
 
-func buries(t *testing.T, h Harness) {
+func deadLetters(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
 	b, ctx := h.New(t, c), patience(t, h)
 	conn, _ := b.Connect(t)
@@ -492,7 +492,7 @@ func buries(t *testing.T, h Harness) {
 	s := consume(t, ctx, conn, c)
 	dead := bus.Message{Subject: events.DeadSubject("validator"), ID: "validator/1/1", Data: []byte(`{"why":"test"}`)}
 	if err := next(t, ctx, s).DeadLetter(ctx, dead); err != nil {
-		t.Fatalf("bury: %v", err)
+		t.Fatalf("give up: %v", err)
 	}
 	silent(t, ctx, s, 2*h.AckWait)
 	log := b.Log(t)

@@ -113,12 +113,12 @@ func holdSevered(t *testing.T, h Harness) {
 	first, _ := b.Connect(t)
 	second, _ := b.Connect(t)
 	held, _ := hold(t, ctx, first)
-	mend := b.Sever(t, first)
+	restore := b.Sever(t, first)
 	heldNext, _ := hold(t, ctx, second)
 	if held.Err() == nil {
 		t.Error("two hold the service: the first one counts itself the holder still")
 	}
-	mend()
+	restore()
 	heldElsewhere(t, ctx, first, h.AckWait)
 
 	b.Sever(t, second)() // for a moment: either may hold it then

@@ -43,8 +43,8 @@ func relayTo(t *testing.T, s *embedded.Server) *relay {
 
 func (r *relay) url() string { return "nats://" + r.listener.Addr().String() }
 
-// sever cuts everything and lets nothing through until mend is called.
-func (r *relay) sever() (mend func()) {
+// sever cuts everything and lets nothing through until restore is called.
+func (r *relay) sever() (restore func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.away = true

@@ -48,8 +48,8 @@ type network struct {
 	frozen chan struct{} // closed when it thaws; nil: nothing is frozen
 }
 
-// sever cuts it until mend is called.
-func (n *network) sever() (mend func()) {
+// sever cuts it until restore is called.
+func (n *network) sever() (restore func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.away = true

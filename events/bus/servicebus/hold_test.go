@@ -60,9 +60,9 @@ func TestNeverTwoHold(t *testing.T) {
 				})
 			}
 			for ctx.Err() == nil {
-				mend := networks[random.IntN(len(networks))].sever()
+				restore := networks[random.IntN(len(networks))].sever()
 				<-time.After(time.Duration(random.IntN(12_000)) * time.Millisecond)
-				mend()
+				restore()
 				<-time.After(time.Duration(random.IntN(20_000)) * time.Millisecond)
 			}
 			processes.Wait()

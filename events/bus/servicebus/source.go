@@ -246,7 +246,7 @@ func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
 // DeadLetter implements bus.Delivery: the message goes to the dead letters of its subscription or queue, with the reason.
 func (d *delivery) DeadLetter(ctx context.Context, dead bus.Message) error {
 	options := deadLetter(dead)
-	return d.settle(ctx, "bury", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
+	return d.settle(ctx, "give up", func(ctx context.Context, m *azservicebus.ReceivedMessage) error {
 		return d.receiver.DeadLetterMessage(ctx, m, options)
 	})
 }

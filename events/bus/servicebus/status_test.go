@@ -172,7 +172,7 @@ func TestAddMissing(t *testing.T) {
 	n.check(t, wanted())
 }
 
-// Two programs make the same thing at once: who comes second finds it, with what the first one wanted.
+// Two programs make the same entity at once: who comes second finds it, with what the first one wanted.
 func TestMadeBySomebodyElseMeanwhile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		theirs map[string]string

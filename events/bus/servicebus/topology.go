@@ -69,7 +69,7 @@ type Receiving struct {
 const (
 	// As long as Azure offers: a case may take a day, and what comes twice may come late.
 	duplicateWindow = "P7D"
-	// More than the delivery loop lets a message fail: it buries it itself, with a reason.
+	// More than the delivery loop lets a message fail: it makes a dead letter of it itself, with a reason.
 	maxDeliveries = 100
 	holdLock      = "PT10S"
 	defaultLock   = 30 * time.Second // where a consumer gives no AckWait

@@ -66,8 +66,8 @@ finishes what is under way, and ends.`,
 	}
 }
 
-// postsNowhere keeps nobody waiting for messages that do not come.
-const postsNowhere = "this version posts to no channel itself: let a bot subscribe to reprotect.notification.>"
+// sendsNowhere keeps nobody waiting for messages that do not come.
+const sendsNowhere = "this version sends to no channel itself: let a bot subscribe to reprotect.notification.>"
 
 // failure is an error of the surroundings, not of the command line or the config.
 type failure struct{ error }
@@ -94,7 +94,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s is good: %d sites\n", f.config, len(c.Sites))
 		for _, n := range c.Notify {
-			fmt.Fprintf(out, "notify %s: %s\n", n.Name, postsNowhere)
+			fmt.Fprintf(out, "notify %s: %s\n", n.Name, sendsNowhere)
 		}
 		return nil
 	}
@@ -105,7 +105,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	defer func() { _ = log.Sync() }() // stderr may not support it
 
 	for _, n := range c.Notify {
-		log.Warn(postsNowhere, zap.String("notify", n.Name))
+		log.Warn(sendsNowhere, zap.String("notify", n.Name))
 	}
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()

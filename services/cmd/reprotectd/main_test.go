@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Who names a channel must hear that nothing is posted there yet.
+// Who names a channel must hear that nothing is sent there yet.
 func TestVerifyConfig(t *testing.T) {
 	folder := t.TempDir()
 	for name, text := range map[string]string{
@@ -34,7 +34,7 @@ notify:
 	if err := run(t.Context(), flags{target: "all", verify: true}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"reprotect.yaml is good: 1 sites", "notify ops: this version posts to no channel itself"} {
+	for _, want := range []string{"reprotect.yaml is good: 1 sites", "notify ops: this version sends to no channel itself"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, out.String())
 		}

@@ -185,7 +185,7 @@ type App struct {
 	journal *ownJournal // nil where this process keeps none
 }
 
-// New makes the clients of all sites; nothing is asked yet. An error is one that no waiting would mend.
+// New makes the clients of all sites; nothing is asked yet. An error is one that does not pass by waiting.
 func New(o Options) (*App, error) {
 	sites, err := openSites(o.Config, o.Sites, o.Log)
 	if err != nil {

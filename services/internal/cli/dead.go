@@ -37,7 +37,7 @@ func (a *app) deadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "dead", Short: "List, show and requeue the messages that were given up",
 		Long: `A service gives a message up when no further try would help, or after too many. It is kept here with the reason.
-A case whose message was given up has ended as failed; mend the cause and request its machines again.`,
+A case whose message was given up has ended as failed; correct the cause and request its machines again.`,
 		Example: example("reprotect bus dead list", "reprotect bus dead show 3", "reprotect bus dead requeue 3"),
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -187,7 +187,7 @@ var decideNothing = []string{"journal", "notifier", "guard"}
 // requeueable says why a message must not be delivered again: a service would act for a case that is over, and
 // nobody would follow what it did.
 func requeueable(ctx context.Context, b Bus, l letter) error {
-	const anew = "Mend the cause and send a new request."
+	const anew = "Correct the cause and send a new request."
 	_, id, _, _, ok := events.SplitFact(l.Subject)
 	service, _, _ := strings.Cut(l.Service, "-") // the sites that it serves follow
 	switch {

@@ -7,7 +7,7 @@ import (
 	"reprotect.example/services/cases"
 )
 
-// lines shows cases as plain lines, one for each thing that happens: for logs, pipes and screen readers.
+// lines shows cases as plain lines, one for each event: for logs, pipes and screen readers.
 type lines struct {
 	out    io.Writer
 	paint  paint
@@ -40,7 +40,7 @@ func (s lines) line(c cases.Case, l cases.Line, text string) {
 	fmt.Fprintf(s.out, "%s  %s  %s\n", s.paint.faint(clock(l.Time)), c.ID, s.paint.level(l.Level, text))
 }
 
-// objects shows where a case stands after each thing that happens to it, as a JSON object a line.
+// objects shows where a case stands after each of its events, as a JSON object a line.
 type objects struct{ app *app }
 
 func (s objects) begin(listed []cases.Case) {

@@ -67,7 +67,7 @@ func names(c cases.Case) string {
 	return strings.Join(all, ", ")
 }
 
-// note says the one thing about a case that a person should know now.
+// note says what a person should know of a case first.
 func note(c cases.Case, s speech) string {
 	switch {
 	case len(c.Pressing()) > 0:

@@ -210,12 +210,12 @@ func lag(seconds *int) string {
 	return cases.Duration(time.Duration(*seconds) * time.Second)
 }
 
-// place words where a case stands in the line. It is told at each step near the front, further back now and then.
+// place words where a case stands in the admission queue. It is told at each step near the front, further back now and then.
 func place(w *events.Waiting) string {
 	if w.Place == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d in the line when it was told last, told again as it moves up", w.Place)
+	return fmt.Sprintf("%d in the admission queue when it was told last; it is told again as it moves up", w.Place)
 }
 
 func kind(m cases.Machine) string {

@@ -172,7 +172,7 @@ type Limits struct {
 	Concurrent      int           `koanf:"concurrent"`      // reprotects under way at once; default 20
 }
 
-// Notify is where notifications go. For every kind the address is a secret, since who knows it can post.
+// Notify is where notifications go. For every kind the address is a secret, since who knows it can write there.
 type Notify struct {
 	Name    string   `koanf:"name"`
 	Kind    string   `koanf:"kind"` // teams, slack, webhook, email

@@ -53,7 +53,7 @@ const (
 	silence = 45 * time.Second // three of the journal's marks
 )
 
-// New makes a client; nothing is asked yet. An error is one that only another config mends.
+// New makes a client; nothing is asked yet. An error is one of the config.
 func New(o Options) (*Client, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

@@ -54,7 +54,7 @@ type Client struct {
 	now       func() time.Time
 }
 
-// New prepares a client; it does not connect. An error says which option to mend.
+// New prepares a client; it does not connect. An error names the option that is wrong.
 func New(o Options) (*Client, error) {
 	u, err := endpoint(o.URL)
 	if err != nil {

@@ -126,7 +126,7 @@ type list struct {
 	view  func(i int) object
 }
 
-// views is a list of few things that do not come and go.
+// views is a list of a few that do not come and go.
 func views(all ...object) list {
 	return list{n: len(all), place: func(i int) int { return i }, view: func(i int) object { return all[i] }}
 }

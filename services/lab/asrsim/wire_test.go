@@ -227,7 +227,7 @@ func TestPaging(t *testing.T) {
 	}
 }
 
-// A list that is read while things happen has everything that was there from the first page to the last, once.
+// A list that is read while it changes has everything that was there from the first page to the last, once.
 func TestPagesHoldWhileThingsChange(t *testing.T) {
 	t.Parallel()
 	sc := scenario.Default(12)

@@ -254,7 +254,7 @@ func (s Scenario) Real(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.Speed)
 }
 
-// UUID derives the UUID of a named thing, the same in both simulators: kind is "bios", "instance", "disk0",
+// UUID derives the UUID of what has a name, the same in both simulators: kind is "bios", "instance", "disk0",
 // "job", … It depends on the seed.
 func (s Scenario) UUID(kind, name string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s/%s", s.Seed, kind, name))

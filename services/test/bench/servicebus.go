@@ -63,7 +63,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 const (
 	idleFor  = time.Minute
 	month    = 730 * time.Hour
-	included = 13e6 // operations a month in the base charge of Standard
+	included = 13e6 // operations a month in the base price of Standard
 )
 
 // idle measures what Azure bills while nothing is asked for.

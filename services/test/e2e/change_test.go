@@ -71,23 +71,23 @@ func TestCancelWhileTheJobRuns(t *testing.T) {
 	}
 }
 
-// What somebody can mend is waited for, with Azure's own words and advice; a retry takes the case up at once.
+// What an operator can correct is waited for, with Azure's own words and advice; a retry takes the case up at once.
 func TestOperatorMendsAndRetries(t *testing.T) {
-	w := start(t, modernized("mend-m"), classic("mend-c"))
+	w := start(t, modernized("fix-m"), classic("fix-c"))
 	w.serve(w.config)
-	codes := map[string]string{"mend-m": "4711", "mend-c": "78093"} // unknown, and known
+	codes := map[string]string{"fix-m": "4711", "fix-c": "78093"} // unknown, and known
 	for m, code := range codes {
 		w.do("fail-next", m, code)
 	}
-	w.request("mend", "", "mend-m", "mend-c")
+	w.request("fix", "", "fix-m", "fix-c")
 	for m, code := range codes {
-		id := caseOf("mend", m)
+		id := caseOf("fix", m)
 		waits := await(w, events.TypeWaiting, id, func(d events.Waiting) bool { return d.For == "operator" })
 		if d := waits.Data; d.Code != code || d.Remedy == "" || !strings.Contains(d.Message, "failed") || !strings.Contains(d.Message, "reprotect retry "+id) {
 			t.Errorf("%s waits so: %+v", m, d)
 		}
 		w.told(waits.Header, events.LevelWarning, "Waiting: "+m)
-		w.change("retry", "retry-"+m, id, "mended")
+		w.change("retry", "retry-"+m, id, "corrected")
 		w.completes(id)
 		w.submissions(m, 2)
 	}

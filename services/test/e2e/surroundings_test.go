@@ -149,7 +149,7 @@ func atAzure(change func(*config.Azure)) func(config.Config) config.Config {
 	}
 }
 
-// What no waiting would mend is said at the start.
+// What does not pass by waiting is said at the start.
 func TestStartupErrors(t *testing.T) {
 	w := start(t, modernized("web01"))
 	folder := t.TempDir()

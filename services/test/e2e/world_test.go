@@ -61,7 +61,7 @@ func start(t *testing.T, machines ...scenario.Machine) *world {
 	return startWith(t, scenario.Default(0).Times, machines...)
 }
 
-// startWith makes a world in which things take their own time.
+// startWith makes a world in which all take their own time.
 func startWith(t *testing.T, times scenario.Times, machines ...scenario.Machine) *world {
 	t.Helper()
 	w := newWorld(t)

@@ -1,4 +1,4 @@
-// Package page walks the procedure, number by number, through the lab's real wires: each test spoils one thing that
+// Package page walks the procedure, number by number, through the lab's real wires: each test spoils one part that
 // the page demands and asks a preflight what it finds. Run it with: go test -run TestS ./services/...
 package procedure
 

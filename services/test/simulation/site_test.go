@@ -63,7 +63,7 @@ func wholeSite() scenario.Scenario {
 	return s
 }
 
-// siteWorld is a world in which things happen to the site while the services work.
+// siteWorld is a world in which the site changes while the services work.
 type siteWorld struct {
 	*world
 	fates map[string]fate

@@ -154,7 +154,7 @@ func (r timedReader) Read(b []byte) (int, error) {
 	return r.nc.Read(b)
 }
 
-// errGoodbye ends the connection as the client wished.
+// errGoodbye ends the connection as the client asked.
 var errGoodbye = errors.New("closed by the client")
 
 // handshake goes as far as the client's AMQP header.

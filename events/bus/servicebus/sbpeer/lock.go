@@ -53,7 +53,7 @@ func (s *store) giveBack(m *message, counts bool) {
 	if counts {
 		m.failed++
 		if s.MaxDelivery > 0 && int(m.failed) >= s.MaxDelivery {
-			s.bury(m, "MaxDeliveryCountExceeded",
+			s.deadLetter(m, "MaxDeliveryCountExceeded",
 				"Message could not be consumed after "+strconv.Itoa(s.MaxDelivery)+" delivery attempts.", nil)
 			return
 		}
@@ -62,7 +62,7 @@ func (s *store) giveBack(m *message, counts bool) {
 	case m.expired:
 		s.expire(m)
 	case m.state == stateActive:
-		s.line(m)
+		s.enqueue(m)
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *store) settle(m *message, token uuid, o outcome) *amqpError {
 	case release:
 		s.giveBack(m, false)
 	case deadLetter:
-		s.bury(m, o.reason, o.description, o.changes)
+		s.deadLetter(m, o.reason, o.description, o.changes)
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func (s *store) put(m *message) {
 	s.keep(m)
 	id, inSession := m.property(propGroupID)
 	if s.RequiresSession && !inSession {
-		s.bury(m, "Session id is null", "The subscription requires sessions.", nil)
+		s.deadLetter(m, "Session id is null", "The subscription requires sessions.", nil)
 		return
 	}
 	if s.RequiresSession {
@@ -123,7 +123,7 @@ func (s *store) put(m *message) {
 			}
 		})
 	}
-	s.line(m)
+	s.enqueue(m)
 }
 
 // end gives the end of a message's time to live; zero: none.
@@ -144,14 +144,14 @@ func (s *store) end(m *message) time.Time {
 
 func (s *store) expire(m *message) {
 	if s.DeadLetterExpired {
-		s.bury(m, "TTLExpiredException", "The message expired and was dead lettered.", nil)
+		s.deadLetter(m, "TTLExpiredException", "The message expired and was dead lettered.", nil)
 		return
 	}
 	s.drop(m)
 }
 
-// line makes a message wait for delivery.
-func (s *store) line(m *message) {
+// enqueue makes a message wait for delivery.
+func (s *store) enqueue(m *message) {
 	s.waiting++
 	if held := s.sessionOf(m); held != nil {
 		heap.Push(&held.ready, m)
@@ -205,8 +205,8 @@ func (s *store) drop(m *message) {
 	}
 }
 
-// bury makes a dead letter of a message.
-func (s *store) bury(m *message, reason, description string, changes dict) {
+// deadLetter makes a dead letter of a message.
+func (s *store) deadLetter(m *message, reason, description string, changes dict) {
 	s.drop(m)
 	if s.dead == nil {
 		return
