@@ -30,7 +30,7 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 		return workflow.Result[[]known]{}, workflow.UnknownSite(e.Site)
 	}
 	c := p.enter(e, before)
-	if err := p.look(ctx, c); err != nil {
+	if err := p.look(ctx, c, e.Looks); err != nil {
 		if _, ok := observed.FaultOf(err); !ok {
 			return workflow.Result[[]known]{}, err
 		}
@@ -42,18 +42,18 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home }) {
-		p.leave(c)
-		return workflow.Result[[]known]{}, nil
+		return workflow.Result[[]known]{}, p.end(ctx, c)
 	}
+	p.sighted(c)
 	looks := min(e.Looks, growth)
 	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home && k.Still == 0 }) {
-		looks = e.Looks // nothing brings one home: it may take a day until somebody has mended the cause
+		looks = e.Looks // nothing brings one home: it may take a day until somebody has removed the cause
 	}
 	pause := waiting.Pause(p.site.Look, looks)
 	if e.Looks < firstLooks {
 		pause = min(pause, time.Second)
 	}
-	return workflow.Result[[]known]{After: pause, State: c.known}, nil
+	return workflow.Result[[]known]{After: pause, State: slices.Clone(c.known)}, nil
 }
 
 // machines counts those at the head of a case's things.
@@ -65,8 +65,12 @@ func machines(things []thing) int {
 	return n
 }
 
+// anew is after how many looks machines that were found are looked for again: a replica or a namesake may have come, and
+// vCenter may know a machine under another id by now.
+const anew = 10
+
 // look asks the vault where the machines stand, vCenter for those that are not found yet, and Azure.
-func (p *post) look(ctx context.Context, c *charge) error {
+func (p *post) look(ctx context.Context, c *charge, looks int) error {
 	vault, err := p.site.Vault.Vault(ctx, p.site.Look)
 	if err != nil {
 		return err
@@ -81,11 +85,12 @@ func (p *post) look(ctx context.Context, c *charge) error {
 				c.mu.Unlock()
 				return err
 			}
-			refs[i] = observed.VMRef{Name: t.name, ID: item.VMID}
+			refs[i] = item.VMRef()
+			refs[i].Name = t.name
 		} else {
-			refs[i] = writerOf(vault, t)
+			refs[i] = vault.Writer(t.writer, t.name, "").VM
 		}
-		if c.known[i].Ref == "" && !c.known[i].Home {
+		if !c.known[i].Home && (c.known[i].Ref == "" || looks%anew == anew-1) {
 			q.VMs = append(q.VMs, refs[i])
 		}
 	}
@@ -95,27 +100,63 @@ func (p *post) look(ctx context.Context, c *charge) error {
 		if err != nil {
 			return err
 		}
-		c.mu.Lock()
-		for i := range c.known {
-			if found := inventory.VM(refs[i]); c.known[i].Ref == "" && len(found) == 1 {
-				c.known[i].Ref = found[0].Ref
-			}
+		if err := p.find(ctx, c, refs, q, inventory); err != nil {
+			return err
 		}
-		p.watch(c)
-		c.mu.Unlock()
 	}
 	return p.lookAtAzure(ctx, c)
+}
+
+// find takes the machines of a query into view that are found among an inventory, and tells of those that are not, or of
+// which it cannot be told which they are.
+func (p *post) find(ctx context.Context, c *charge, refs []observed.VMRef, q observed.Query, inventory observed.Inventory) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, t := range c.things {
+		if c.known[i].Home || !slices.Contains(q.VMs, refs[i]) {
+			continue
+		}
+		k := c.known[i]
+		vm, why, ok := t.identify(inventory, refs[i])
+		var told []news
+		switch {
+		case ok:
+			k.Ref = vm.Ref
+		case t.writer == "" && t.machine.Location == "alternate" && why.code == codeNotFound:
+			k.Ref = "" // the failback makes it
+		default:
+			k.Ref = ""
+			k, told = t.blind(k, why, p.now())
+		}
+		if err := p.publish(ctx, c, i, k, told); err != nil {
+			return err
+		}
+	}
+	p.watch(c)
+	return nil
+}
+
+// end ends the guard of a case, and what is told of it that has no end else. The caller holds the charge.
+func (p *post) end(ctx context.Context, c *charge) error {
+	for i, t := range c.things {
+		k, told := t.leave(c.known[i], p.now())
+		if err := p.publish(ctx, c, i, k, told); err != nil {
+			return err
+		}
+	}
+	p.leave(c)
+	return nil
 }
 
 // follow takes in where a machine stands, and tells when its failback is seen: it stands ready no more (S41). When that
 // is cancelled or fails, it tells that too: the machine is under guard again, and ready. The caller holds the charge.
 func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item, found bool) error {
 	s := stageOf(item, found)
-	k := c.known[at].follow(s, p.now(), p.site.JobWait+settled).learn(item, found)
+	k := c.known[at].follow(s, found && item.ReversedOnce(), p.now(), p.site.JobWait+settled).learn(item, found)
 	if found && k.Back != c.known[at].Back {
 		k.Count[returned]++
 		fact := events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State, Undone: !k.Back}
-		if err := p.report(ctx, c, number(len(c.things), at, returned, k.Count[returned]), workflow.Fact(events.TypeReturned, "", fact)); err != nil {
+		if err := p.report(ctx, c, number(len(c.things), at, returned, k.Count[returned], partTold), workflow.Fact(events.TypeReturned, "", fact)); err != nil {
 			return err
 		}
 	}
@@ -128,7 +169,7 @@ func (p *post) lookAtAzure(ctx context.Context, c *charge) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i, t := range c.things {
-		k, told := t.judgeAzure(c.known[i], look)
+		k, told := t.judgeAzure(c.known[i], look, p.now())
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
 		}
@@ -150,19 +191,6 @@ func itemOf(vault observed.Vault, m events.Machine) (observed.Item, bool) {
 	return back[0], true
 }
 
-// writerOf names the VM behind the choice of a master target or appliance, which may be an id or another name.
-func writerOf(vault observed.Vault, t thing) observed.VMRef {
-	for _, f := range vault.Fabrics {
-		if mt, ok := f.MasterTarget(t.name); ok && t.writer == "master target" {
-			return observed.VMRef{Name: mt.Name}
-		}
-		if a, ok := f.Appliance(t.name); ok && t.writer == "appliance" {
-			return observed.VMRef{Name: a.Name, ID: a.BIOSID}
-		}
-	}
-	return observed.VMRef{Name: t.name}
-}
-
 // learn takes in what the item says, and what it said first of the Azure VM and will not say for ever.
 func (k known) learn(i observed.Item, found bool) known {
 	if !found {
@@ -173,4 +201,22 @@ func (k known) learn(i observed.Item, found bool) known {
 		k.Azure = &azureVM{ID: i.AzureVM, Name: i.AzureVMName, Group: i.AzureGroup, Disks: i.AzureDisks}
 	}
 	return k
+}
+
+// identify finds the VM of a thing by the rule that checks and placement have too, or says why it cannot be told.
+func (t thing) identify(inventory observed.Inventory, ref observed.VMRef) (observed.VM, unwatched, bool) {
+	s := inventory.Find(ref)
+	if s.VM != nil {
+		return *s.VM, unwatched{}, true
+	}
+	u := unwatched{code: codeAmbiguous, what: t.title() + " is not watched. " + s.Why(t.title(), inventory.User), candidates: observed.Paths(s.Candidates)}
+	switch {
+	case len(s.Candidates) > 0 && t.writer != "":
+		u.do = "Write the inventory path of its VM into the config of the site, or give the VM that is not it another name."
+	case len(s.Candidates) > 0:
+		u.do = "Give the VM that is not it another name, or delete it."
+	default:
+		u.code, u.do = codeNotFound, "Look whether its VM was deleted or unregistered, and whether the account may see it."
+	}
+	return observed.VM{}, u, false
 }

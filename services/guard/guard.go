@@ -33,10 +33,12 @@ type Inventory interface {
 
 // Watch keeps machines of a vCenter in view, which it knows by their managed object ids.
 type Watch interface {
-	Add(id string)
+	// Add takes a machine into view that was seen last at since. Its first report tells what happened from then on.
+	Add(id string, since time.Time)
 	Remove(id string)
-	// Run tells of each machine in view as it is, and again at each change, until ctx ends. While it cannot see
-	// it tells why at each attempt; while it can, nil now and then.
+	// Run tells of each machine in view as it is, and again at each change, until ctx ends. What happened while it could
+	// not see it asks for when it sees again. While it cannot see it tells why at each attempt; while it can, nil now and
+	// then.
 	Run(ctx context.Context, tell func(observed.Watched), blind func(error))
 }
 
@@ -82,7 +84,7 @@ const name = "guard"
 func (g *Guard) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, p := range g.posts {
-		running.Go(func() { p.site.Watch.Run(ctx, p.tell, p.sight) })
+		running.Go(func() { p.site.Watch.Run(ctx, p.tell, p.see) })
 		running.Go(func() { p.run(ctx) })
 	}
 	running.Wait()

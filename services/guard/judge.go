@@ -2,129 +2,277 @@ package guard
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"reprotect.example/events"
 	"reprotect.example/services/observed"
 )
 
-// violation is one that is to be told, of a way of a thing.
-type violation struct {
-	way  int
-	fact events.Violated
-}
-
 // judge compares a thing as vCenter shows it with what was known of it: what is known from now on, and what is to
-// be told. What cannot be seen counts as unchanged.
-func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []violation) {
+// be told. What cannot be seen counts as unchanged, and is told. It takes in first what happened while nobody watched.
+func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if vm.Gone {
 		k.Ref = "" // it may come back under another id: made anew, or registered again
 		return k, nil
 	}
-	var told []violation
-	if t.writer == "" {
-		k, told = t.judgePower(k, vm)
+	var all []news
+	add := func(after known, n []news) { k, all = after, append(all, n...) }
+	if why, bad := t.unreadable(vm); bad {
+		add(t.blind(k, why, now))
 	} else {
-		k, told = t.judgeRelocation(k, vm, now)
-		if t.writer == "master target" { // S30 knows it of master targets only
-			var more []violation
-			k, more = t.judgeSnapshots(k, vm)
-			told = append(told, more...)
+		add(t.sees(k, now))
+	}
+	if t.writer == "" {
+		add(t.judgePower(k, vm, now))
+	} else {
+		add(t.judgeRelocation(k, vm, now))
+		if t.writer == observed.RoleMasterTarget { // S30 knows it of master targets only
+			add(t.judgeSnapshots(k, vm, now))
 		}
 	}
 	k.Seen = true
-	for _, v := range told {
-		k.Count[v.way]++
+	if !vm.Taken.IsZero() {
+		k.Taken = vm.Taken.UnixMilli()
 	}
-	return k, told
+	return k, all
 }
 
-func (t thing) judgePower(k known, vm observed.Watched) (known, []violation) {
+// unreadable says what of a thing vCenter shows, but not what the guard must see of it.
+func (t thing) unreadable(vm observed.Watched) (unwatched, bool) {
+	if vm.Connection != "" && vm.Connection != connected {
+		return t.disconnected(vm.Connection), true
+	}
+	needs := []string{"runtime.powerState"}
+	if t.writer != "" {
+		needs = []string{"config.hardware.device"}
+	}
+	if t.writer == observed.RoleMasterTarget {
+		needs = append(needs, "snapshot")
+	}
+	for _, property := range needs {
+		if why := vm.Unread[property]; why != "" {
+			return t.hidden(property, why), true
+		}
+	}
+	return unwatched{}, false
+}
+
+const (
+	connected = "connected"
+	on        = "poweredOn"
+)
+
+// judgePower knows three cases of a machine that is on: it was switched on meanwhile; it was on before the reprotect,
+// whose job switches it off, which is waited for; or it is on still when it replicates back already.
+func (t thing) judgePower(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if k.Home || k.Back {
-		k.On = false // switched on by right; once the failback is cancelled, it is so no more
-		return k, nil
+		k.On, k.Before = false, false // switched on by right; once the failback is cancelled, it is so no more
+		n := k.over(poweredOn, func(from time.Time) news { return news{cleared: t.failsBack(from, now)} })
+		return k, n
 	}
-	if vm.Power == "" {
-		return k, nil
+	var all []news
+	for _, h := range vm.Past {
+		if h.At.UnixMilli() > k.Taken && (h.Kind == observed.SwitchedOn || h.Kind == observed.SwitchedOff) {
+			var n []news
+			k, n = t.turn(k, h.Kind == observed.SwitchedOn, h.At, h.User)
+			all = append(all, n...)
+		}
 	}
-	was := k.On
-	if k.On = vm.Power == "poweredOn"; !k.On || was {
-		return k, nil
+	if vm.Power == "" || vm.Unread["runtime.powerState"] != "" || vm.Connection != "" && vm.Connection != connected {
+		return k, all // a power state of a host that is not connected is an old one
 	}
-	return k, []violation{{poweredOn, t.switchedOn()}}
+	if isOn := vm.Power == on; !k.Seen && isOn && !k.On {
+		k.On, k.Before = true, true
+	} else {
+		var n []news
+		k, n = t.turn(k, isOn, now, "")
+		all = append(all, n...)
+	}
+	if k.Before && k.Past {
+		k.Before = false
+		all = append(all, k.tell(poweredOn, now, news{violated: t.isStillOn()})...)
+	}
+	return k, all
 }
 
-func (t thing) judgeSnapshots(k known, vm observed.Watched) (known, []violation) {
+// turn takes in that a machine is on or off since then.
+func (t thing) turn(k known, isOn bool, since time.Time, by string) (known, []news) {
+	switch {
+	case isOn == k.On:
+		return k, nil
+	case isOn:
+		k.On = true
+		n := k.tell(poweredOn, since, news{violated: t.switchedOn(by)})
+		return k, n
+	}
+	k.On, k.Before = false, false
+	n := k.over(poweredOn, func(from time.Time) news { return news{cleared: t.isOff(from, since)} })
+	return k, n
+}
+
+func (t thing) judgeSnapshots(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if vm.Unread["snapshot"] != "" {
 		return k, nil
 	}
+	all := t.pastSnapshots(&k, vm, now)
 	var marks, fresh []string
+	since := now
 	for _, s := range vm.Snapshots {
-		mark := s.Path + "@" + strconv.FormatInt(s.Created.Unix(), 36)
+		mark := strconv.Itoa(int(s.ID))
 		marks = append(marks, mark)
 		if !slices.Contains(k.Snapshots, mark) {
 			fresh = append(fresh, s.Path)
+			if !s.Created.IsZero() && s.Created.Before(since) {
+				since = s.Created
+			}
 		}
 	}
 	k.Snapshots = marks
-	if fresh == nil {
-		return k, nil
+	if fresh != nil {
+		all = append(all, k.tell(snapshotted, since, news{violated: t.hasSnapshot(fresh)})...)
 	}
-	return k, []violation{{snapshotted, t.hasSnapshot(fresh)}}
+	if len(marks) == 0 {
+		all = append(all, k.over(snapshotted, t.cleared(codeSnapshot, t.title()+" has no snapshot any more", now))...)
+	}
+	return t.judgeLoose(k, vm, now, all)
 }
 
-// afterMove is how long after the end of a relocation that was told the disks may still turn up elsewhere as part
-// of it: tasks and properties are reported apart.
-const afterMove = time.Minute
+// sameSnapshot is how far the time of a task may lie from that of the snapshot that it made.
+const sameSnapshot = time.Minute
 
-func (t thing) judgeRelocation(k known, vm observed.Watched, now time.Time) (known, []violation) {
+// pastSnapshots tells of snapshots that were made and removed while nobody watched.
+func (t thing) pastSnapshots(k *known, vm observed.Watched, now time.Time) (all []news) {
+	for i, h := range vm.Past {
+		lives := slices.ContainsFunc(vm.Snapshots, func(s observed.Snapshot) bool { return s.Created.Sub(h.At).Abs() < sameSnapshot })
+		if h.Kind != observed.SnapshotMade || h.At.UnixMilli() <= k.Taken || lives || len(k.Open[snapshotted]) > 0 {
+			continue // known, told by what is there now, or told as long as another is there
+		}
+		until := now
+		if end := slices.IndexFunc(vm.Past[i:], func(h observed.Happening) bool { return h.Kind == observed.SnapshotsRemoved }); end >= 0 {
+			until = vm.Past[i+end].At
+		}
+		all = append(all, k.tell(snapshotted, h.At, news{violated: t.hadSnapshot(h.At, until)})...)
+		all = append(all, k.over(snapshotted, t.cleared(codeSnapshot, t.title()+" has that snapshot no more", until))...)
+	}
+	return all
+}
+
+// settle is for how long disks may be delta disks without a snapshot: while one is removed, they are.
+const settle = 30 * time.Second
+
+// judgeLoose tells of disks that are delta disks, or want to be consolidated, though there is no snapshot.
+func (t thing) judgeLoose(k known, vm observed.Watched, now time.Time, all []news) (known, []news) {
+	var disks []string
+	for _, d := range vm.Disks {
+		if d.Delta {
+			disks = append(disks, d.Label)
+		}
+	}
+	if len(vm.Snapshots) > 0 || !vm.Consolidate && disks == nil {
+		k.Loose = 0
+		return k, append(all, k.over(loose, t.cleared(codeSnapshot, "The disks of "+t.title()+" are consolidated", now))...)
+	}
+	if k.Loose == 0 {
+		k.Loose = now.UnixMilli()
+	}
+	if since := time.UnixMilli(k.Loose); now.Sub(since) >= settle && len(k.Open[loose]) == 0 {
+		all = append(all, k.tell(loose, since, news{violated: t.wantsConsolidation(disks)})...)
+	}
+	return k, all
+}
+
+const (
+	// afterMove is how long after the end of a relocation that was told the disks may still turn up elsewhere as part
+	// of it: tasks and properties are reported apart.
+	afterMove = time.Minute
+	// longMove is how long a relocation of which nobody knows whether it moves disks may take before it is told: a machine
+	// changes its host within less.
+	longMove = time.Minute
+)
+
+func (t thing) judgeRelocation(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if k.Moving != "" && k.Moved != 0 && now.Sub(time.Unix(k.Moved, 0)) > afterMove {
 		k.Moving, k.Moved = "", 0
 	}
-	var told []violation
-	if len(vm.Moves) > 0 {
-		r := vm.Moves[0]
+	var all []news
+	if r, runs := dragging(vm.Moves, now); runs {
 		mark := strconv.FormatInt(r.Begun.UnixMilli(), 36)
 		if mark != k.Moving {
-			told = append(told, violation{relocated, t.isRelocated(r)})
+			all = append(all, k.tell(relocated, r.Begun, news{violated: t.isRelocated(r)})...)
 		}
 		k.Moving, k.Moved = mark, 0
 	} else if k.Moving != "" && k.Moved == 0 {
 		k.Moved = now.Unix()
 	}
-	if len(vm.Disks) == 0 {
-		return k, told
-	}
-	disks := map[string][]string{}
-	var moved []string
-	for _, d := range vm.Disks {
-		mark := markOf(d)
-		disks[d.DatastoreRef] = append(disks[d.DatastoreRef], mark)
-		if before := place(k.Disks, mark); before != "" && before != d.DatastoreRef {
-			moved = append(moved, fmt.Sprintf("%s to %s", d.Label, datastoreOf(d)))
+	if len(vm.Disks) > 0 && vm.Unread["config.hardware.device"] == "" {
+		if moved := k.place(vm.Disks); moved != nil && k.Moving == "" {
+			all = append(all, k.tell(relocated, now, news{violated: t.wasRelocated(moved)})...)
+		}
+		if k.Moving == "" && len(k.Away) == 0 {
+			all = append(all, k.over(relocated, t.cleared(codeMotion, "The disks of "+t.title()+" are where they belong, and nothing moves them", now))...)
 		}
 	}
-	k.Disks = disks
-	if moved != nil && k.Moving == "" {
-		told = append(told, violation{relocated, t.wasRelocated(moved)})
-	}
-	return k, told
+	return k, all
 }
 
-// markOf tells a disk from the others of its VM, in few letters. Disks that replication attaches and detaches are
-// no relocation, so each is followed by itself.
+// dragging picks the running move that takes disks along, or may do so.
+func dragging(moves []observed.Move, now time.Time) (observed.Move, bool) {
+	i := slices.IndexFunc(moves, func(m observed.Move) bool {
+		return m.Scope == observed.MovesDisks || m.Scope == "" && now.Sub(m.Begun) >= longMove
+	})
+	if i < 0 {
+		return observed.Move{}, false
+	}
+	return moves[i], true
+}
+
+// place takes in where the disks are, and says which have left the place where they belong: where they were seen first. Each
+// is followed by itself: disks that replication attaches and detaches are no relocation.
+func (k *known) place(disks []observed.VMDisk) (moved []string) {
+	now, away := map[string][]string{}, map[string]string{}
+	for mark, home := range k.Away { // what was detached meanwhile is not back
+		away[mark] = home
+	}
+	for _, d := range disks {
+		mark := markOf(d)
+		now[d.DatastoreRef] = append(now[d.DatastoreRef], mark)
+		before := datastoreOfMark(k.Disks, mark)
+		if before == "" || before == d.DatastoreRef {
+			continue
+		}
+		if away[mark] == "" {
+			away[mark] = before
+		}
+		if away[mark] == d.DatastoreRef {
+			delete(away, mark)
+			continue
+		}
+		moved = append(moved, fmt.Sprintf("%s to %s", d.Label, datastoreOf(d)))
+	}
+	k.Disks, k.Away = now, away
+	if len(away) == 0 {
+		k.Away = nil
+	}
+	return moved
+}
+
+// markOf tells a disk from the others of its VM, in few letters: by its UUID, else by its file without the datastore. Labels
+// are given anew when disks come and go.
 func markOf(d observed.VMDisk) string {
-	id := observed.NormalUUID(d.UUID)
-	if id == "" {
+	if id := observed.NormalUUID(d.UUID); id != "" {
+		return id[max(0, len(id)-8):]
+	}
+	_, file, found := strings.Cut(d.File, "] ")
+	if !found {
 		return d.Label
 	}
-	return id[max(0, len(id)-8):]
+	return path.Base(file)
 }
 
-func place(disks map[string][]string, mark string) string {
+func datastoreOfMark(disks map[string][]string, mark string) string {
 	for datastore, marks := range disks {
 		if slices.Contains(marks, mark) {
 			return datastore
@@ -142,8 +290,12 @@ func datastoreOf(d observed.VMDisk) string {
 	return name
 }
 
+// pending says whether something of a thing is to be judged again though nothing is reported: what has to last before it is
+// told, or before it is over.
+func (k known) pending() bool { return k.Loose != 0 || k.Moving != "" }
+
 // judgeAzure holds a machine against a look at Azure.
-func (t thing) judgeAzure(k known, look observed.AzureVMs) (known, []violation) {
+func (t thing) judgeAzure(k known, look observed.AzureVMs, now time.Time) (known, []news) {
 	if k.Home || k.Back || k.Azure == nil {
 		return k, nil
 	}
@@ -157,11 +309,15 @@ func (t thing) judgeAzure(k known, look observed.AzureVMs) (known, []violation) 
 	case elsewhere, nowhere, notThere:
 		k.Lost = true
 	}
-	if !k.Lost || was {
+	switch {
+	case !k.Lost:
+		n := k.over(azureGone, t.cleared(codeAzure, "The Azure VM of "+t.name+" is in its resource group again", now))
+		return k, n
+	case was:
 		return k, nil
 	}
-	k.Count[azureGone]++
-	return k, []violation{{azureGone, t.leftAzure(where, vm, k.Azure.item())}}
+	n := k.tell(azureGone, now, news{violated: t.leftAzure(where, vm, k.Azure.item())})
+	return k, n
 }
 
 // Where the Azure VM of a machine is.
@@ -229,8 +385,9 @@ func stageOf(i observed.Item, found bool) stage {
 // submitted again until then, and an item of the classic path is replaced by another.
 const settled = time.Hour
 
-// follow takes in where a machine stands.
-func (k known) follow(s stage, now time.Time, most time.Duration) known {
+// follow takes in where a machine stands, and whether it replicates back.
+func (k known) follow(s stage, reversed bool, now time.Time, most time.Duration) known {
+	k.Past = k.Past || reversed
 	k.Back = s == back || s == home
 	switch {
 	case s == home:

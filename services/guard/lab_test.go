@@ -340,7 +340,7 @@ func TestRestartGap(t *testing.T) {
 	await(w, 1, events.TypeViolated, caseOf("db01"), coded("guard.powered-on"))
 	await(w, 1, events.TypeViolated, caseOf("db01"), coded("guard.snapshot"))
 	await(w, 1, events.TypeViolated, caseOf("web01"), coded("guard.storage-vmotion"))
-	w.remembered("db01", func(note string) bool { return strings.Contains(note, "in-the-gap") })
+	w.remembered("db01", func(note string) bool { return strings.Contains(note, `"snapshots":["1"]`) })
 	w.only("db01", "guard.powered-on", "guard.snapshot")
 	w.only("web01", "guard.powered-on", "guard.storage-vmotion")
 }

@@ -2,6 +2,9 @@ package guard
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +28,7 @@ type post struct {
 	vms   map[string]observed.Watched   // by managed object id, of those with users
 	dirty map[string]*charge            // to be judged
 	blind bool
+	sight time.Time // when vCenter was seen last
 
 	azure azureLook
 }
@@ -55,6 +59,9 @@ func (p *post) enter(e workflow.Event[events.Started], remembered []known) *char
 	if c == nil {
 		c = &charge{event: e.Header, things: things(e.Data)}
 		c.known = make([]known, len(c.things))
+		for i := range c.known { // what happened before the start is no news
+			c.known[i].Sight, c.known[i].Taken = e.Time.UnixMilli(), e.Time.UnixMilli()
+		}
 		copy(c.known, remembered)
 		p.cases[e.Case] = c
 		remembered = nil
@@ -76,13 +83,18 @@ func (p *post) enter(e workflow.Event[events.Started], remembered []known) *char
 func (p *post) watch(c *charge) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, ref := range slices.Clone(c.refs) {
+		if !slices.ContainsFunc(c.known, func(k known) bool { return k.Ref == ref }) {
+			p.drop(c, ref) // it is another VM by now
+		}
+	}
 	for _, k := range c.known {
 		if k.Ref == "" || p.users[k.Ref][c.event.Case] == c {
 			continue
 		}
 		if p.users[k.Ref] == nil {
 			p.users[k.Ref] = map[string]*charge{}
-			p.site.Watch.Add(k.Ref)
+			p.site.Watch.Add(k.Ref, time.UnixMilli(k.Sight))
 		}
 		p.users[k.Ref][c.event.Case] = c
 		c.refs = append(c.refs, k.Ref)
@@ -100,7 +112,7 @@ func (p *post) leave(c *charge) {
 		delete(p.cases, c.event.Case)
 	}
 	delete(p.dirty, c.event.Case)
-	for _, ref := range c.refs {
+	for _, ref := range slices.Clone(c.refs) {
 		p.drop(c, ref)
 	}
 }
@@ -108,6 +120,7 @@ func (p *post) leave(c *charge) {
 // drop takes a machine out of view, unless another case has it. The caller holds the post.
 func (p *post) drop(c *charge, ref string) {
 	delete(p.users[ref], c.event.Case)
+	c.refs = slices.DeleteFunc(c.refs, func(r string) bool { return r == ref })
 	if len(p.users[ref]) == 0 {
 		delete(p.users, ref)
 		delete(p.vms, ref)
@@ -131,20 +144,44 @@ func (p *post) tell(vm observed.Watched) {
 	if p.users[vm.Ref] == nil {
 		return
 	}
+	if vm.PastUnread != "" {
+		p.blind = true // until something is seen again
+		p.trouble(fmt.Errorf("what happened to %s while it was not watched cannot be read: %s", vm.Name, vm.PastUnread))
+	}
+	vm.Taken = p.now()
+	vm.Past = append(p.vms[vm.Ref].Past, vm.Past...) // what was judged already is known by its time
+	vm.Past = vm.Past[max(0, len(vm.Past)-mostPast):]
 	p.vms[vm.Ref] = vm
 	for _, c := range p.users[vm.Ref] {
 		p.soil(c)
 	}
 }
 
-// sight takes in whether vCenter can be seen.
-func (p *post) sight(err error) {
+// mostPast bounds what is kept of what happened to a machine while nobody watched.
+const mostPast = 100
+
+// see takes in whether vCenter can be seen.
+func (p *post) see(err error) {
 	p.mu.Lock()
 	again := err == nil && p.blind
 	p.blind = err != nil
+	if err == nil {
+		p.sight = p.now()
+	}
 	p.mu.Unlock()
 	if err != nil || again {
 		p.trouble(err)
+	}
+}
+
+// sighted notes until when the machines of a case were in view. The caller holds the charge.
+func (p *post) sighted(c *charge) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, k := range c.known {
+		if _, seen := p.vms[k.Ref]; seen && p.sight.UnixMilli() > k.Sight {
+			c.known[i].Sight = p.sight.UnixMilli()
+		}
 	}
 }
 
@@ -152,12 +189,15 @@ const (
 	publishers = 32              // cases whose violations are published at once
 	retryAfter = time.Second     // when the bus did not take a violation
 	sweepEvery = 5 * time.Minute // for cases that another process has taken over
+	judgeEvery = 5 * time.Second // what has to last before it is told
 )
 
 // run judges the cases of whose machines something was told, until ctx ends.
 func (p *post) run(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
+	again := time.NewTicker(judgeEvery)
+	defer again.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for {
@@ -166,6 +206,8 @@ func (p *post) run(ctx context.Context) {
 			return
 		case <-sweep.C:
 			p.sweep()
+		case <-again.C:
+			p.pend()
 		case <-retry.C:
 		case <-p.news:
 		}
@@ -216,7 +258,7 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 			continue
 		}
 		k, told := t.judge(c.known[i], vm, p.now())
-		if len(told) > 0 && t.writer == "" {
+		if dangerous(told) && t.writer == "" {
 			if item, going := p.goesHome(ctx, c.known[i]); going {
 				if err := p.follow(ctx, c, i, item, true); err != nil {
 					return err
@@ -250,11 +292,25 @@ func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 	return item, err == nil && stageOf(item, true) >= back
 }
 
-// publish tells of the violations of a thing, and then remembers what is known of it. The caller holds the charge.
-func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []violation) error {
-	for _, v := range told {
-		n := number(len(c.things), at, v.way, k.Count[v.way])
-		if err := p.report(ctx, c, n, workflow.Fact(events.TypeViolated, "", v.fact)); err != nil {
+// publish tells the news of a thing, and then remembers what is known of it. The caller holds the charge.
+func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []news) error {
+	for _, n := range told {
+		number := func(part int) int { return number(len(c.things), at, n.way, n.count, part) }
+		id := fmt.Sprintf("%s/%s/%d", c.event.Case, events.StepGuard, c.event.Position+number(partTold)) // of what this ends
+		var err error
+		switch {
+		case n.violated != nil:
+			err = p.report(ctx, c, number(partTold), workflow.Fact(events.TypeViolated, "", *n.violated))
+		case n.unwatched != nil:
+			err = p.report(ctx, c, number(partTold), workflow.Fact(events.TypeUnwatched, "", *n.unwatched))
+		case n.cleared != nil:
+			n.cleared.Violation = id
+			err = p.report(ctx, c, number(partEnded), workflow.Fact(events.TypeCleared, "", *n.cleared))
+		case n.watched != nil:
+			n.watched.Unwatched = id
+			err = p.report(ctx, c, number(partEnded), workflow.Fact(events.TypeWatched, "", *n.watched))
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -266,15 +322,31 @@ func (p *post) report(ctx context.Context, c *charge, number int, d workflow.Dra
 	return workflow.Report(ctx, p.broker, name, c.event, number, d, p.now())
 }
 
+// pend lets the cases be judged of which something has to last before it is told, or over.
+func (p *post) pend() {
+	for _, c := range p.all() {
+		c.mu.Lock()
+		pending := slices.ContainsFunc(c.known, known.pending)
+		c.mu.Unlock()
+		if pending {
+			p.mu.Lock()
+			if p.cases[c.event.Case] == c {
+				p.soil(c)
+			}
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *post) all() []*charge {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.cases))
+}
+
 // sweep drops the cases of which the bus has not spoken for long: another process holds them now.
 func (p *post) sweep() {
-	p.mu.Lock()
-	var all []*charge
-	for _, c := range p.cases {
-		all = append(all, c)
-	}
-	p.mu.Unlock()
-	for _, c := range all {
+	for _, c := range p.all() {
 		c.mu.Lock()
 		if p.now().Sub(c.heard) > silence*p.site.Look {
 			p.leave(c)
@@ -297,13 +369,7 @@ func (p *post) azureVMs(ctx context.Context) observed.AzureVMs {
 		return p.azure.last
 	}
 	var items []observed.Item
-	p.mu.Lock()
-	var all []*charge
-	for _, c := range p.cases {
-		all = append(all, c)
-	}
-	p.mu.Unlock()
-	for _, c := range all {
+	for _, c := range p.all() {
 		c.mu.Lock()
 		for _, k := range c.known {
 			if k.Azure != nil && !k.Home {

@@ -24,9 +24,9 @@ func things(s events.Started) []thing {
 			continue
 		}
 		machines = append(machines, thing{name: m.Name, machine: m})
-		w := thing{name: m.MasterTarget, writer: "master target"}
+		w := thing{name: m.MasterTarget, writer: observed.RoleMasterTarget}
 		if m.Architecture == string(observed.Modernized) {
-			w = thing{name: m.Appliance, writer: "appliance"}
+			w = thing{name: m.Appliance, writer: observed.RoleAppliance}
 		}
 		if w.name == "" {
 			continue
@@ -40,39 +40,60 @@ func things(s events.Started) []thing {
 	return append(machines, writers...)
 }
 
-// Of a thing that many kinds of news are told: it may be violated in two ways, and a machine returns.
+// The ways of a thing are the kinds of news that there are of it.
 const (
-	ways = 3
-
-	poweredOn = 0 // a machine
+	poweredOn = 0 // of a machine
 	azureGone = 1
 	returned  = 2
 
-	relocated   = 0 // a writer
+	relocated   = 0 // of a writer
 	snapshotted = 1
+	loose       = 2 // delta disks without a snapshot
+
+	unseen = 3 // of either: it cannot be watched
+
+	ways = 4
+)
+
+// Each time that a way of a thing is told has three numbers: of what was told, of its end, and of the word of the person
+// who has seen it.
+const (
+	partTold  = 0
+	partEnded = 1
+	partAcked = 2 // published by whoever takes that word: <number of what was told> + 2
+
+	parts = 3
 )
 
 // number numbers the news of a case, without gaps for what has happened and alike for every guard that sees
 // them, in whatever order: count is how often this way of this thing was told so far, itself included.
-func number(things, at, way, count int) int { return (count-1)*things*ways + at*ways + way + 1 }
+func number(things, at, way, count, part int) int {
+	return ((count-1)*things*ways+at*ways+way)*parts + part + 1
+}
 
-// known is what the guard knows of a thing. All of a case's travel with its wake-up, so it is kept short.
+// known is what the guard knows of a thing. All of a case's travel with its wake-up, so it is kept short. Times are Unix
+// milliseconds.
 type known struct {
-	Ref   string    `json:"ref,omitempty"` // managed object id, once found
-	Seen  bool      `json:"seen,omitempty"`
-	Count [ways]int `json:"count,omitzero"`
+	Ref   string        `json:"ref,omitempty"` // managed object id, once found
+	Seen  bool          `json:"seen,omitempty"`
+	Sight int64         `json:"sight,omitempty"` // when it was in view last
+	Taken int64         `json:"taken,omitempty"` // what happened until then is known
+	Count [ways]int     `json:"count,omitzero"`  // how often each way was told
+	Open  [ways][]int64 `json:"open,omitzero"`   // since when the last of these are so that are not over
 
 	machineKnown
 	writerKnown
 }
 
 type machineKnown struct {
-	On    bool   `json:"on,omitempty"`
-	Lost  bool   `json:"lost,omitempty"`  // the Azure VM is not where it was
-	Home  bool   `json:"home,omitempty"`  // its guard has ended
-	Back  bool   `json:"back,omitempty"`  // its failback has begun; it falls when that is cancelled
-	Still int64  `json:"still,omitempty"` // Unix time since when nothing brings it home; 0: something does
-	Item  string `json:"item,omitempty"`  // its item now
+	On     bool   `json:"on,omitempty"`
+	Before bool   `json:"before,omitempty"` // it is on since before the reprotect, whose job switches it off
+	Past   bool   `json:"past,omitempty"`   // it replicates back: that job had its time
+	Lost   bool   `json:"lost,omitempty"`   // the Azure VM is not where it was
+	Home   bool   `json:"home,omitempty"`   // its guard has ended
+	Back   bool   `json:"back,omitempty"`   // its failback has begun; it falls when that is cancelled
+	Still  int64  `json:"still,omitempty"`  // Unix time since when nothing brings it home; 0: something does
+	Item   string `json:"item,omitempty"`   // its item now
 
 	Azure *azureVM `json:"azure,omitempty"`
 }
@@ -87,7 +108,9 @@ type azureVM struct {
 
 type writerKnown struct {
 	Disks     map[string][]string `json:"disks,omitempty"`     // datastore -> marks of the disks there
+	Away      map[string]string   `json:"away,omitempty"`      // mark of a disk that was moved -> where it belongs
 	Snapshots []string            `json:"snapshots,omitempty"` // their marks
+	Loose     int64               `json:"loose,omitempty"`     // since when there are delta disks without a snapshot
 	Moving    string              `json:"moving,omitempty"`    // mark of the relocation that was told
 	Moved     int64               `json:"moved,omitempty"`     // Unix time when that ended; 0: it runs
 }

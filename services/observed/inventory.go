@@ -82,6 +82,7 @@ type VMDisk struct {
 
 // Snapshot is one of a VM's snapshots; Path names its parents ("before/after").
 type Snapshot struct {
+	ID         int32 // unique within the VM, for ever
 	Name, Path string
 	Created    time.Time
 }
@@ -91,8 +92,18 @@ type Move struct {
 	Kind       string // the task's id, e.g. VirtualMachine.relocate
 	State      string // queued, running, success, error
 	User       string // who asked for it; "" when the vCenter did by itself
+	Scope      Scope  // of one that runs
 	Begun, End time.Time
 }
+
+// Scope says what a move moves.
+type Scope string
+
+// Scopes of a move; "" when it is not known.
+const (
+	MovesDisks Scope = "disks"
+	MovesHost  Scope = "host" // the disks stay
+)
 
 // Over says whether the task has come to its end.
 func (m Move) Over() bool { return m.State != "queued" && m.State != "running" }

@@ -165,7 +165,7 @@ func label(device *types.VirtualDevice) string {
 func snapshots(list []observed.Snapshot, parents string, trees []types.VirtualMachineSnapshotTree) []observed.Snapshot {
 	for _, t := range trees {
 		path := parents + t.Name
-		list = append(list, observed.Snapshot{Name: t.Name, Path: path, Created: t.CreateTime})
+		list = append(list, observed.Snapshot{ID: t.Id, Name: t.Name, Path: path, Created: t.CreateTime})
 		list = snapshots(list, path+"/", t.ChildSnapshotList)
 	}
 	return list

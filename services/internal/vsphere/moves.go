@@ -7,9 +7,7 @@ import (
 	"time"
 
 	"github.com/vmware/govmomi/fault"
-	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
-	"go.uber.org/zap"
 
 	"reprotect.example/services/observed"
 )
@@ -32,7 +30,7 @@ func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir dir
 		if !slices.Contains(refs, ref) {
 			continue
 		}
-		tasks, err := tasksOf(ctx, s, ref, now.Add(-movesWindow))
+		tasks, err := tasksSince(ctx, s, types.TaskFilterSpecByEntity{Entity: ref, Recursion: types.TaskFilterSpecRecursionOptionSelf}, now.Add(-movesWindow))
 		if err != nil {
 			if !isVimFault(err) || fault.Is(err, &types.NotAuthenticated{}) {
 				return err
@@ -45,45 +43,9 @@ func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir dir
 	return nil
 }
 
-// tasksOf reads what happened to an object since then. vCenter allows a session few collectors (32), so this one
-// is destroyed at once, whatever came of it.
-func tasksOf(ctx context.Context, s *session, ref types.ManagedObjectReference, since time.Time) (tasks []types.TaskInfo, err error) {
-	if s.vim.ServiceContent.TaskManager == nil {
-		return nil, nil
-	}
-	created, err := methods.CreateCollectorForTasks(ctx, s.vim, &types.CreateCollectorForTasks{
-		This: *s.vim.ServiceContent.TaskManager,
-		Filter: types.TaskFilterSpec{
-			Entity: &types.TaskFilterSpecByEntity{Entity: ref, Recursion: types.TaskFilterSpecRecursionOptionSelf},
-			Time:   &types.TaskFilterSpecByTime{TimeType: types.TaskFilterSpecTimeOptionQueuedTime, BeginTime: &since},
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	collector := created.Returnval
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyLimit)
-		defer cancel()
-		if _, failed := methods.DestroyCollector(ctx, s.vim, &types.DestroyCollector{This: collector}); failed != nil {
-			s.log.Debug("vCenter kept a task collector until the session ends", zap.Error(failed))
-		}
-	}()
-	const page = 1000 // the most that vCenter gives at once
-	for {
-		read, err := methods.ReadNextTasks(ctx, s.vim, &types.ReadNextTasks{This: collector, MaxCount: page})
-		if err != nil {
-			return nil, err
-		}
-		tasks = append(tasks, read.Returnval...)
-		if len(read.Returnval) < page {
-			return tasks, nil
-		}
-	}
-}
-
-// destroyLimit bounds the call that frees a collector, which is made even when the caller has gone.
-const destroyLimit = 5 * time.Second
+// diskMoves begin the ids of those that move disks in any case: Storage vMotion by Storage DRS. A relocation may be of the
+// host alone.
+var diskMoves = moveKinds[1:]
 
 func isMove(kind string) bool {
 	kind = strings.ToLower(kind)
@@ -98,6 +60,9 @@ func movesAmong(tasks []types.TaskInfo) []observed.Move {
 			continue
 		}
 		m := observed.Move{Kind: t.DescriptionId, State: string(t.State), Begun: t.QueueTime}
+		if slices.ContainsFunc(diskMoves, func(begin string) bool { return strings.HasPrefix(strings.ToLower(t.DescriptionId), begin) }) {
+			m.Scope = observed.MovesDisks
+		}
 		if t.StartTime != nil {
 			m.Begun = *t.StartTime
 		}

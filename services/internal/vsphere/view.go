@@ -13,7 +13,7 @@ const snapshotProp = "snapshot"
 
 // watchWants is what a watch reads: what must not change (S13, S23, S30, S39, M5), and the tasks that change it.
 var watchWants = []want{
-	{"VirtualMachine", []string{"name", "runtime.powerState", "config.hardware.device", snapshotProp, "recentTask"}},
+	{"VirtualMachine", []string{"name", "runtime.powerState", "runtime.connectionState", "runtime.consolidationNeeded", "config.hardware.device", snapshotProp, "recentTask"}},
 	{"Task", []string{"info"}},
 }
 
@@ -25,7 +25,7 @@ type view struct {
 }
 
 func openView(ctx context.Context, s *session) (*view, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	v := &view{session: s}
 	list, err := methods.CreateListView(ctx, s.vim, &types.CreateListView{This: *s.vim.ServiceContent.ViewManager})
@@ -55,7 +55,7 @@ func (v *view) modify(ctx context.Context, add, remove []ref) (gone []ref, err e
 	if len(add)+len(remove) == 0 {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	res, err := methods.ModifyListView(ctx, v.session.vim, &types.ModifyListView{This: v.list, Add: add, Remove: remove})
 	if err != nil {
@@ -66,7 +66,11 @@ func (v *view) modify(ctx context.Context, add, remove []ref) (gone []ref, err e
 
 // wait returns the changes since a version, all there is when it is ""; nil when nothing changed in time.
 func (v *view) wait(ctx context.Context, version string) (*types.UpdateSet, error) {
-	ctx, cancel := context.WithTimeout(ctx, maxWait+lookLimit)
+	limit := maxWait + lateness
+	if version == "" {
+		limit = firstLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	seconds := int32(maxWait / time.Second)
 	res, err := methods.WaitForUpdatesEx(ctx, v.session.vim, &types.WaitForUpdatesEx{

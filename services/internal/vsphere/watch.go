@@ -3,11 +3,14 @@ package vsphere
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/vmware/govmomi/fault"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 
 	"reprotect.example/services/observed"
@@ -24,26 +27,31 @@ type Watch struct {
 	news   chan struct{} // of wanted; holds one
 
 	mu     sync.Mutex
-	wanted map[ref]bool
-	again  map[ref]bool // added since the last round: to be told of, even when nothing changes
+	wanted map[ref]time.Time // until when each was seen
+	again  map[ref]time.Time // added since the last round, and seen until then: to be told of, even when nothing changes
 
 	// telling keeps the reports of one machine in order. It is taken before mu.
 	telling sync.Mutex
-	seen    map[ref]*object // machines and tasks of this session
+	seen    map[ref]*object        // machines and tasks of this session
+	scopes  map[ref]observed.Scope // of the moves among those tasks
 	tell    func(observed.Watched)
 }
 
 // Watch makes a watch. It wants a client, and so a session, of its own: a call that waits for minutes is not to
 // stand in the way of others.
 func (c *Client) Watch() *Watch {
-	return &Watch{client: c, news: make(chan struct{}, 1), wanted: map[ref]bool{}, again: map[ref]bool{}}
+	return &Watch{client: c, news: make(chan struct{}, 1), wanted: map[ref]time.Time{}, again: map[ref]time.Time{}}
 }
 
-// Add takes a machine, by its managed object id, into view. Run reports it soon, as it is then.
-func (w *Watch) Add(id string) {
+// Add takes a machine, by its managed object id, into view. Run reports it soon, as it is then, with what happened to it
+// since the time when it was seen last.
+func (w *Watch) Add(id string, since time.Time) {
 	w.change(func() {
 		r := ref{Type: "VirtualMachine", Value: id}
-		w.wanted[r], w.again[r] = true, true
+		w.again[r] = since
+		if seen, ok := w.wanted[r]; !ok || since.Before(seen) {
+			w.wanted[r] = since
+		}
 	})
 }
 
@@ -66,11 +74,18 @@ const (
 	// maxWait is how long vCenter holds one call when nothing changes. It bounds what a call that could not be
 	// ended leaves behind there.
 	maxWait = 20 * time.Second
+	// lateness is how much later than that an answer may come. After it the connection is dead, as when a firewall has
+	// lost its state: vCenter answers in time by contract.
+	lateness = 4 * time.Second
+	// firstLimit bounds the first answer, which holds everything about all machines.
+	firstLimit = time.Minute
+	// callLimit bounds the calls that set up a watch.
+	callLimit = 10 * time.Second
 	// leaveLimit bounds the calls with which a watch takes its leave.
 	leaveLimit = 2 * time.Second
 
 	firstPause = time.Second
-	mostPause  = 15 * time.Second
+	mostPause  = 5 * time.Second
 )
 
 // Run reports every machine in view, first as it is and then at each change, until ctx ends. The reports come one
@@ -81,13 +96,20 @@ func (w *Watch) Run(ctx context.Context, tell func(observed.Watched), blind func
 	var dead *session
 	for pause := firstPause; w.awaitWanted(ctx); pause = min(2*pause, mostPause) {
 		s, err := w.client.sessions.live(ctx, dead)
+		saw, begun := false, w.client.now()
 		if err == nil {
 			err = w.round(ctx, s, func() {
-				pause = firstPause
+				pause, saw = firstPause, true
 				blind(nil)
 			})
 			if fault.Is(err, &types.NotAuthenticated{}) {
 				dead = s
+				if saw && ctx.Err() == nil && w.client.now().Sub(begun) > firstPause {
+					continue // it was renewed at once, so that nothing is blind
+				}
+			}
+			if errors.Is(err, context.DeadlineExceeded) {
+				w.client.transport.CloseIdleConnections() // those that nobody uses may be as dead
 			}
 		}
 		if ctx.Err() != nil {
@@ -141,10 +163,10 @@ func (w *Watch) round(ctx context.Context, s *session, sighted func()) error {
 	})()
 
 	w.telling.Lock()
-	w.seen = map[ref]*object{}
+	w.seen, w.scopes = map[ref]*object{}, map[ref]observed.Scope{}
 	w.telling.Unlock()
 	listed := map[ref]bool{}
-	if err := w.list(ctx, v, listed); err != nil {
+	if err := w.list(ctx, s, v, listed); err != nil {
 		return err
 	}
 	// The list changes while the call waits.
@@ -158,7 +180,7 @@ func (w *Watch) round(ctx context.Context, s *session, sighted func()) error {
 			case <-listing.Done():
 				return
 			case <-w.news:
-				if err := w.list(listing, v, listed); err != nil {
+				if err := w.list(listing, s, v, listed); err != nil {
 					stop(err) // ends the wait as well
 					return
 				}
@@ -173,20 +195,36 @@ func (w *Watch) round(ctx context.Context, s *session, sighted func()) error {
 		if err != nil {
 			return cmp.Or(context.Cause(listing), err)
 		}
-		sighted()
-		if set == nil {
-			continue
+		if set != nil {
+			version = set.Version
+			if err := w.apply(listing, s, *set); err != nil {
+				return err
+			}
 		}
-		version = set.Version
-		w.apply(*set)
+		w.sight()
+		sighted()
+	}
+}
+
+// sight notes that all in view were seen just now.
+func (w *Watch) sight() {
+	now := w.client.now()
+	w.telling.Lock()
+	defer w.telling.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for r := range w.seen {
+		if _, wanted := w.wanted[r]; wanted {
+			w.wanted[r] = now
+		}
 	}
 }
 
 // list makes the view hold what is wanted. listed is what it holds.
-func (w *Watch) list(ctx context.Context, v *view, listed map[ref]bool) error {
+func (w *Watch) list(ctx context.Context, s *session, v *view, listed map[ref]bool) error {
 	w.mu.Lock()
 	wanted, again := maps.Clone(w.wanted), w.again
-	w.again = map[ref]bool{}
+	w.again = map[ref]time.Time{}
 	w.mu.Unlock()
 	var add, remove []ref
 	for r := range wanted {
@@ -195,7 +233,7 @@ func (w *Watch) list(ctx context.Context, v *view, listed map[ref]bool) error {
 		}
 	}
 	for r := range listed {
-		if !wanted[r] {
+		if _, ok := wanted[r]; !ok {
 			remove = append(remove, r)
 		}
 	}
@@ -215,11 +253,12 @@ func (w *Watch) list(ctx context.Context, v *view, listed map[ref]bool) error {
 		delete(listed, r)
 		delete(w.seen, r)
 	}
-	for r := range again {
-		if o := w.seen[r]; o != nil && wanted[r] {
-			w.report(o)
-		}
+	maps.DeleteFunc(again, func(r ref, _ time.Time) bool { return w.seen[r] == nil })
+	past, err := w.past(ctx, s, again)
+	if err != nil {
+		return err
 	}
+	w.report(again, past)
 	for _, r := range gone {
 		delete(listed, r)
 		w.tell(observed.Watched{VM: observed.VM{Ref: r.Value}, Gone: true})
@@ -227,19 +266,79 @@ func (w *Watch) list(ctx context.Context, v *view, listed map[ref]bool) error {
 	return nil
 }
 
-// apply takes in what vCenter reports, and tells of every machine that it concerns.
-func (w *Watch) apply(set types.UpdateSet) {
+// apply takes in what vCenter reports, and tells of every machine that it concerns: of those that come into view, with what
+// happened since they were seen last.
+func (w *Watch) apply(ctx context.Context, s *session, set types.UpdateSet) error {
 	w.telling.Lock()
 	defer w.telling.Unlock()
-	concerned := map[ref]bool{}
+	concerned, entered := map[ref]time.Time{}, map[ref]time.Time{}
 	for _, filter := range set.FilterSet {
 		for _, update := range filter.ObjectSet {
-			concerned[w.take(update)] = true
+			update.Obj = plain(update.Obj)
+			for _, missing := range update.MissingSet {
+				if fault.Is(missing.Fault.Fault, &types.NotAuthenticated{}) { // how a property collector says it
+					return soap.WrapVimFault(missing.Fault.Fault)
+				}
+			}
+			isNew := w.seen[update.Obj] == nil
+			machine := w.take(update)
+			concerned[machine] = time.Time{}
+			if since, wanted := w.wants(machine); wanted && isNew && machine == update.Obj {
+				entered[machine] = since
+			}
 		}
 	}
-	for r := range concerned {
-		if o := w.seen[r]; o != nil {
-			w.report(o)
+	w.scope(ctx, s)
+	past, err := w.past(ctx, s, entered)
+	if err != nil {
+		return err
+	}
+	w.report(concerned, past)
+	return nil
+}
+
+// plain is a reference without the vCenter's own id, which it may have and lack.
+func plain(r ref) ref { return ref{Type: r.Type, Value: r.Value} }
+
+// past reads what happened to machines since they were seen last. What cannot be read it notes with each; only a session
+// that is dead is an error, since a new one may read it.
+func (w *Watch) past(ctx context.Context, s *session, since map[ref]time.Time) (func(*observed.Watched), error) {
+	if len(since) == 0 {
+		return func(*observed.Watched) {}, nil
+	}
+	first := w.client.now()
+	for _, at := range since {
+		if at.Before(first) {
+			first = at
+		}
+	}
+	all, err := happenings(ctx, s, first, w.client.now)
+	if fault.Is(err, &types.NotAuthenticated{}) {
+		return nil, err
+	}
+	return func(vm *observed.Watched) {
+		r := ref{Type: "VirtualMachine", Value: vm.Ref}
+		at, asked := since[r]
+		if !asked {
+			return
+		}
+		if err != nil {
+			vm.PastUnread = words(err)
+			return
+		}
+		vm.Past = slices.DeleteFunc(slices.Clone(all[r]), func(h observed.Happening) bool { return h.At.Before(at.Add(-historyMargin)) })
+	}, nil
+}
+
+// scope finds out what the moves that run move, where their kind does not say it.
+func (w *Watch) scope(ctx context.Context, s *session) {
+	for r, o := range w.seen {
+		info, ok := prop[types.TaskInfo](*o, "info")
+		if _, known := w.scopes[r]; known || !ok || info.Entity == nil {
+			continue
+		}
+		if moves := movesAmong([]types.TaskInfo{info}); len(moves) == 1 && !moves[0].Over() && moves[0].Scope == "" {
+			w.scopes[r] = scopeOf(ctx, s, plain(*info.Entity), info.QueueTime)
 		}
 	}
 }
@@ -248,24 +347,25 @@ func (w *Watch) apply(set types.UpdateSet) {
 func (w *Watch) take(update types.ObjectUpdate) ref {
 	o := w.seen[update.Obj]
 	if o == nil || update.Kind == types.ObjectUpdateKindEnter {
-		o = &object{ref: update.Obj, props: map[string]any{}}
+		o = &object{ref: update.Obj, props: map[string]any{}, unread: map[string]string{}}
 		w.seen[update.Obj] = o
 	}
 	machine := update.Obj
 	if update.Kind == types.ObjectUpdateKindLeave {
 		delete(w.seen, update.Obj) // a task that leaves was over before
-		if w.wants(machine) {
+		if _, wanted := w.wants(machine); wanted {
 			lost := w.watched(o)
 			lost.Gone = true
 			w.tell(lost)
 		}
 		return machine
 	}
-	o.unread = map[string]string{}
 	for _, missing := range update.MissingSet {
 		o.unread[missing.Path] = reason(missing.Fault)
+		delete(o.props, missing.Path) // what it was is no answer any more
 	}
 	for _, change := range update.ChangeSet {
+		delete(o.unread, change.Name)
 		if change.Val == nil {
 			delete(o.props, change.Name)
 			continue
@@ -273,26 +373,36 @@ func (w *Watch) take(update types.ObjectUpdate) ref {
 		o.props[change.Name] = change.Val
 	}
 	if entity := w.task(update.Obj).Entity; entity != nil {
-		machine = *entity
+		machine = plain(*entity)
 	}
 	return machine
 }
 
-func (w *Watch) wants(r ref) bool {
+// wants says until when a machine that is to be watched was seen.
+func (w *Watch) wants(r ref) (since time.Time, wanted bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.wanted[r]
+	since, wanted = w.wanted[r]
+	return since, wanted
 }
 
-func (w *Watch) report(o *object) {
-	if o.ref.Type == "VirtualMachine" && w.wants(o.ref) {
-		w.tell(w.watched(o))
+// report tells of machines that are in view, each with its past.
+func (w *Watch) report(machines map[ref]time.Time, past func(*observed.Watched)) {
+	for r := range machines {
+		o := w.seen[r]
+		if _, wanted := w.wants(r); o == nil || !wanted || r.Type != "VirtualMachine" {
+			continue
+		}
+		vm := w.watched(o)
+		past(&vm)
+		w.tell(vm)
 	}
 }
 
 // watched says how a machine stands, of what has been reported so far.
 func (w *Watch) watched(o *object) observed.Watched {
-	vm := observed.VM{Ref: o.ref.Value, Name: text(*o, "name"), Power: text(*o, "runtime.powerState"), Unread: maps.Clone(o.unread)}
+	vm := observed.VM{Ref: o.ref.Value, Name: text(*o, "name"), Power: text(*o, "runtime.powerState"), Connection: text(*o, "runtime.connectionState"), Unread: maps.Clone(o.unread)}
+	vm.Consolidate, _ = prop[bool](*o, "runtime.consolidationNeeded")
 	devices, _ := prop[types.ArrayOfVirtualDevice](*o, "config.hardware.device")
 	for _, device := range devices.VirtualDevice {
 		if disk, ok := device.(*types.VirtualDisk); ok {
@@ -303,13 +413,17 @@ func (w *Watch) watched(o *object) observed.Watched {
 		vm.Snapshots = snapshots(nil, "", info.RootSnapshotList)
 	}
 	tasks, _ := prop[types.ArrayOfManagedObjectReference](*o, "recentTask")
-	var running []types.TaskInfo
 	for _, r := range tasks.ManagedObjectReference {
-		if info := w.task(r); info.State == types.TaskInfoStateRunning {
-			running = append(running, info)
+		info := w.task(plain(r))
+		if info.State != types.TaskInfoStateRunning {
+			continue
+		}
+		for _, m := range movesAmong([]types.TaskInfo{info}) {
+			m.Scope = cmp.Or(m.Scope, w.scopes[plain(r)])
+			vm.Moves = append(vm.Moves, m)
 		}
 	}
-	vm.Moves = movesAmong(running)
+	slices.SortStableFunc(vm.Moves, func(a, b observed.Move) int { return b.Begun.Compare(a.Begun) })
 	return observed.Watched{VM: vm}
 }
 

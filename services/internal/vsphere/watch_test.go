@@ -115,8 +115,8 @@ func TestWatch(t *testing.T) {
 	inv := look(t, connect(t, srv, caFile), "MT-LINUX-01", "web01", "db01")
 	mt, web, db := one(t, inv, "MT-LINUX-01"), one(t, inv, "web01"), one(t, inv, "db01")
 	w, seen, _ := watch(t, srv, caFile)
-	w.Add(mt.Ref)
-	w.Add(web.Ref)
+	w.Add(mt.Ref, time.Now())
+	w.Add(web.Ref, time.Now())
 	seen.until(0, "the master target as it is", is("MT-LINUX-01", func(vm observed.Watched) bool {
 		return vm.Power == "poweredOn" && len(vm.Disks) == 2 && len(vm.Snapshots) == 0 && len(vm.Moves) == 0
 	}))
@@ -137,12 +137,12 @@ func TestWatch(t *testing.T) {
 	second := datastore(t, inv, "VMFS-02").Ref
 	do("relocated", is("MT-LINUX-01", on(mt.Disks[0].UUID, second)), "relocate", "MT-LINUX-01", "VMFS-02")
 
-	w.Add(db.Ref)
+	w.Add(db.Ref, time.Now())
 	seen.until(0, "a machine that is added later", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }))
 	do("its power", is("db01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }), "power-on", "db01")
 
 	from := seen.count()
-	w.Add(web.Ref) // by another case
+	w.Add(web.Ref, time.Now()) // by another case
 	seen.until(from, "a machine that is in view already", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOff" }))
 
 	from = seen.count()
@@ -156,14 +156,14 @@ func TestWatch(t *testing.T) {
 		}
 	}
 	seen.mu.Unlock()
-	w.Add(web.Ref)
+	w.Add(web.Ref, time.Now())
 	seen.until(from, "a machine that comes back into view", is("web01", func(vm observed.Watched) bool { return vm.Power == "poweredOn" }))
 
 	from = seen.count()
 	vcentertest.Do(t, srv, "delete-vm", "web01")
 	seen.until(from, "a machine that is deleted", func(vm observed.Watched) bool { return vm.Gone && vm.Ref == web.Ref })
 	from = seen.count()
-	w.Add("vm-999999")
+	w.Add("vm-999999", time.Now())
 	seen.until(from, "a machine that never was", func(vm observed.Watched) bool { return vm.Gone && vm.Ref == "vm-999999" })
 	for _, err := range seen.sight() {
 		if err != nil {
@@ -178,7 +178,7 @@ func TestWatchRunningRelocation(t *testing.T) {
 	inv := look(t, connect(t, srv, caFile), "ASR-APPL-01")
 	appliance := one(t, inv, "ASR-APPL-01")
 	w, seen, _ := watch(t, srv, caFile)
-	w.Add(appliance.Ref)
+	w.Add(appliance.Ref, time.Now())
 	seen.until(0, "the appliance as it is", is("ASR-APPL-01", func(observed.Watched) bool { return true }))
 
 	simulator.TaskDelay.MethodDelay = map[string]int{"RelocateVm": 300, "LockHandoff": 0}
@@ -234,7 +234,7 @@ func TestWatchCallsAndSessions(t *testing.T) {
 	inv := look(t, connect(t, srv, caFile), names...)
 	w, seen, stop := watch(t, srv, caFile)
 	for _, vm := range inv.VMs {
-		w.Add(vm.Ref)
+		w.Add(vm.Ref, time.Now())
 	}
 	for _, name := range names {
 		seen.until(0, name, is(name, func(observed.Watched) bool { return true }))
@@ -272,7 +272,7 @@ func TestWatchTellsWhenItIsBlind(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	w := client.Watch()
-	w.Add("vm-1")
+	w.Add("vm-1", time.Now())
 	w.Run(ctx, func(observed.Watched) { t.Error("told of a machine") }, func(err error) {
 		if f, ok := observed.FaultOf(err); !ok || f.Code != "vcenter.login" || f.Remedy == "" {
 			t.Errorf("blind: %v", err)
