@@ -21,6 +21,9 @@ type Case struct {
 	RetryOf     string            `json:"retryOf,omitempty"`
 	Rank        int               `json:"rank,omitempty"`     // among the cases of its request, 1 starts first: the plan's groups, then the request's order
 	CheckedAt   time.Time         `json:"checkedAt,omitzero"` // of the facts that the checks saw last
+	// RegisteredAt is when the agents of all machines were there, once the case has started: a missing agent is borne
+	// for the site's agentWait from then on.
+	RegisteredAt time.Time `json:"registeredAt,omitzero"`
 }
 
 // Names lists the machines of the case.

@@ -74,7 +74,7 @@ func theCase(t *rapid.T) events.Case {
 		DryRun: flag.Draw(t, "dry"), Reason: maybe.Draw(t, "reason"), RequestedBy: maybe.Draw(t, "by"), RequestedAt: maybeWhen.Draw(t, "at"),
 		Attest: reasons.Draw(t, "attest"), Waive: reasons.Draw(t, "waive"), RetryOf: rapid.OneOf(rapid.Just(""), caseID).Draw(t, "retryOf"),
 		Rank:      rapid.IntRange(0, 1000).Draw(t, "rank"),
-		CheckedAt: maybeWhen.Draw(t, "checkedAt"),
+		CheckedAt: maybeWhen.Draw(t, "checkedAt"), RegisteredAt: maybeWhen.Draw(t, "registeredAt"),
 	}
 }
 

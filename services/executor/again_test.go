@@ -108,7 +108,7 @@ func TestCancelsWhatRuns(t *testing.T) {
 	}
 	f.look.Jobs = []observed.Job{jobIn("Cancelled")}
 	said, _ = w.looks(time.Minute)
-	if d, ok := said[0].(events.Cancelled); !ok || d.Reason != "wrong window" || d.Machines[0].State != cancelled {
+	if d, ok := said[0].(events.Cancelled); !ok || d.Reason != "wrong window" || d.Machines[0].State != events.StateCancelled {
 		t.Errorf("%+v", said)
 	}
 }
@@ -122,11 +122,11 @@ func TestCancelStates(t *testing.T) {
 		want  string // state of the machine; completed: the case is
 	}{
 		{"it was protected before", &fake{look: vaultOf(protectedItem)}, "completed"},
-		{"its job had failed and waits for somebody", broken(noWay), cancelled},
+		{"its job had failed and waits for somebody", broken(noWay), "cancelled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := watch(t, tt.vault, events.Job{Machine: "web01", Job: "j1"})
-			if tt.want == cancelled {
+			if tt.want == "cancelled" {
 				w.looks(0)
 			}
 			mark(w, events.TypeCancelling, events.Cancelling{})
@@ -209,7 +209,7 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 		t.Errorf("%+v", said)
 	}
 	said, _ = w.looks(3 * time.Hour)
-	if m := said[0].(events.Failed).Machines; m[0].Remedy != "check the VPN" || m[1].Remedy != "connect it" || m[2].Remedy != "begin anew" || m[3].State != protected {
+	if m := said[0].(events.Failed).Machines; m[0].Remedy != "check the VPN" || m[1].Remedy != "connect it" || m[2].Remedy != "begin anew" || m[3].State != events.StateProtected {
 		t.Errorf("%+v", m)
 	}
 }
@@ -242,13 +242,13 @@ func TestARefusedMachineOfAGroupIsStartedLater(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: "4711", Message: "no", Remedy: "do as Azure says"}})
 	said, _ := w.looks(0)
 	p, d := said[0].(events.Progressed).Machines[0], said[1].(events.Waiting)
-	if p.State != notYet || d.For != waiting.ForOperator || !strings.HasPrefix(d.Message, "Azure refused to start web01: no") || d.Remedy != "do as Azure says" {
+	if p.State != events.StateNotStarted || d.For != waiting.ForOperator || !strings.HasPrefix(d.Message, "Azure refused to start web01: no") || d.Remedy != "do as Azure says" {
 		t.Errorf("%+v, %+v", p, d)
 	}
 	w.looks(time.Minute)
 	mark(w, events.TypeRetrying, events.Retrying{})
 	said, _ = w.looks(time.Minute)
-	if p := said[0].(events.Progressed).Machines[0]; len(f.submitted) != 1 || p.State != running && p.Job == "" {
+	if p := said[0].(events.Progressed).Machines[0]; len(f.submitted) != 1 || p.State != events.StateRunning && p.Job == "" {
 		t.Errorf("%d submitted, %+v", len(f.submitted), p)
 	}
 }
@@ -340,7 +340,7 @@ func TestAJobThatAzureDoesNotKnow(t *testing.T) {
 			f.look.Jobs = []observed.Job{{ID: "j2", State: "InProgress", TargetName: "db01"}}
 			w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 			said, _ := w.looks(0)
-			if p := said[0].(events.Progressed); p.Machines[1].State != running {
+			if p := said[0].(events.Progressed); p.Machines[1].State != events.StateRunning {
 				t.Errorf("beside it: %+v", p.Machines[1])
 			}
 			if d, ok := said[1].(events.Waiting); !ok || d.Machines[0] != "web01" || !d.Since.Equal(cleared) || d.Remedy != tt.unread.Remedy {
@@ -373,7 +373,7 @@ func TestAnOutageOfOneMachine(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)
 	said, pause := w.looks(time.Minute)
-	if p := said[0].(events.Progressed).Machines; p[0].Code != "azure.unavailable" || p[1].State != replicating {
+	if p := said[0].(events.Progressed).Machines; p[0].Code != "azure.unavailable" || p[1].State != events.StateReplicating {
 		t.Errorf("%+v", p)
 	}
 	db.State = "Protected"
@@ -381,21 +381,21 @@ func TestAnOutageOfOneMachine(t *testing.T) {
 	for pause > 0 && w.now.Before(cleared.Add(5*time.Hour)) {
 		said, pause = w.looks(pause)
 	}
-	if d, ok := said[0].(events.Failed); !ok || d.Machines[1].State != protected || tries > 8 {
+	if d, ok := said[0].(events.Failed); !ok || d.Machines[1].State != events.StateProtected || tries > 8 {
 		t.Errorf("after %d tries: %+v", tries, said)
 	}
 }
 
 // A refused machine of a group is tried once more, however long ago it was refused, and what it became counts first.
 func TestARefusedMachineAfterALongOutage(t *testing.T) {
-	refused := events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: codeNoAgent, Message: "no agent", Remedy: "wait"}}
+	refused := events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: noAgent, Message: "no agent", Remedy: "wait"}}
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	w := watch(t, f, refused)
 	if said, after := w.looks(30 * time.Minute); len(f.submitted) != 1 || after == 0 {
 		t.Errorf("%d submitted: %+v", len(f.submitted), said)
 	}
 	w = watch(t, &fake{look: vaultOf(replicates(40))}, refused)
-	if said, _ := w.looks(30 * time.Minute); said[0].(events.Progressed).Machines[0].State != replicating {
+	if said, _ := w.looks(30 * time.Minute); said[0].(events.Progressed).Machines[0].State != events.StateReplicating {
 		t.Errorf("%+v", said)
 	}
 }

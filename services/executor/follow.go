@@ -8,318 +8,267 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/executor/admission"
-	"reprotect.example/services/faults"
+	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
-// memory is what following a case keeps between looks. All of it can be lost: a redelivery begins anew and comes
+// followState is what following a case keeps between looks. All of it can be lost: a redelivery begins anew and comes
 // to the same end.
-type memory struct {
-	Said   string                  `json:"said,omitempty"`   // the progress that was told last
-	Outage waiting.Told            `json:"outage,omitzero"`  // the surroundings that could not be read at the last look
-	Told   map[string]waiting.Told `json:"told,omitempty"`   // the waits that were told last, each by what it is for and its code
-	Moved  time.Time               `json:"moved,omitzero"`   // when something changed last
-	Still  int                     `json:"still,omitempty"`  // looks since
-	Quiet  time.Time               `json:"quiet,omitzero"`   // when it was told last that nothing moves
-	Again  map[string]again        `json:"again,omitempty"`  // by machine: its job failed, and it is or was to be submitted again
-	Ended  map[string]string       `json:"ended,omitempty"`  // by machine: its job that succeeded, once it was read in full
-	Items  map[string]string       `json:"items,omitempty"`  // by machine: the new item that its job named
-	Seen   map[string]milestone    `json:"seen,omitempty"`   // by machine: where its replication stood at first
-	Since  map[string]time.Time    `json:"since,omitempty"`  // by machine: when it was seen protected first
-	Cancel map[string]time.Time    `json:"cancel,omitempty"` // by machine: when the end of its job was asked for
-	Unread map[string]time.Time    `json:"unread,omitempty"` // by machine: since when its job cannot be read
-	Unsure bool                    `json:"unsure,omitempty"` // a submission may have arrived unseen: only a fresh look shows it
-	Bytes  map[string]int64        `json:"bytes,omitempty"`  // by machine: replicated so far
-	Danger map[string]string       `json:"danger,omitempty"` // by machine, "" for all: code of the last violation that the guard told
+type followState struct {
+	Said      string                  `json:"said,omitempty"`      // the progress that was told last
+	Outage    waiting.Told            `json:"outage,omitzero"`     // the surroundings that could not be read at the last look
+	Told      map[string]waiting.Told `json:"told,omitempty"`      // the waits that were told last, each by what it is for and its code
+	Moved     time.Time               `json:"moved,omitzero"`      // when something changed last
+	Still     int                     `json:"still,omitempty"`     // looks since
+	Quiet     time.Time               `json:"quiet,omitzero"`      // when it was told last that nothing moves
+	Unsure    bool                    `json:"unsure,omitempty"`    // a submission may have arrived unseen: only a fresh look shows it
+	Machines  map[string]known        `json:"machines,omitempty"`  // by item
+	Violation string                  `json:"violation,omitempty"` // code of the last one that the guard told of no machine in particular
 }
 
-// milestone is where a replication stood at a time.
-type milestone struct {
-	Percent int       `json:"percent"`
-	Bytes   int64     `json:"bytes,omitempty"`
-	At      time.Time `json:"at"`
+type followResult = workflow.Result[followState]
+
+// follower follows one case to its end: it observes, plans, does what is planned, and reports.
+type follower struct {
+	view
+
+	queue    *admission.Queue
+	e        workflow.Event[events.Started]
+	cancel   *events.Cancelling // nil: nobody asked for the end
+	machines []machine
+	state    followState
 }
-
-// quiet is how long nothing may move until the operator is told.
-const quiet = time.Hour
-
-// Machine states, as in events.MachineState.
-const (
-	notYet      = "not-started"
-	running     = "running"
-	replicating = "replicating"
-	protected   = "protected"
-	failed      = "failed"
-	cancelled   = "cancelled"
-)
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
-func (x executor) started(ctx context.Context, e workflow.Event[events.Started], before memory) (workflow.Result[memory], error) {
+func (x executor) started(ctx context.Context, e workflow.Event[events.Started], before followState) (followResult, error) {
 	site, queue, err := x.site(e.Site)
 	if err != nil {
-		return workflow.Result[memory]{}, err
+		return followResult{}, err
 	}
-	f := &follower{site: site, queue: queue, e: e, now: x.now(), memory: before}
-	if f.memory.Outage == (waiting.Told{}) { // until 2026 it stood in Said
-		f.memory.Outage = waiting.FromText(f.memory.Said)
+	f := &follower{queue: queue, e: e, state: before, view: view{
+		c: e.Data.Case, id: e.Case, began: e.Time, registered: e.Data.Case.RegisteredAt, site: site, now: x.now(), ours: queue.Job, owner: queue.Owner,
+	}}
+	if f.registered.IsZero() {
+		f.registered = e.Time // an older version did not say
 	}
-	if f.memory.Moved.IsZero() {
-		f.memory.Moved = e.Time
+	if f.state.Outage == (waiting.Told{}) { // until 2026 it stood in Said
+		f.state.Outage = waiting.FromText(f.state.Said)
 	}
-	cancelling, found, err := workflow.Mark(ctx, e, events.TypeCancelling)
-	if err != nil {
-		return workflow.Result[memory]{}, err
+	if f.state.Moved.IsZero() {
+		f.state.Moved = e.Time
 	}
-	if found {
-		f.cancelling = &cancelling.Data
-	}
-	if err := f.dangers(ctx); err != nil {
-		return workflow.Result[memory]{}, err
-	}
-	age := queue.MaxAge(site.Look)
-	if f.memory.Unsure {
-		age = 0
-	}
-	f.vault, err = site.look(ctx, age)
-	if err != nil {
+	if err := f.observe(ctx); err != nil {
 		return f.surroundings(err)
 	}
-	f.memory.Unsure = false
-	standings := make([]standing, len(e.Data.Jobs))
-	for i, job := range e.Data.Jobs {
-		if standings[i], err = f.stand(ctx, e.Data.Case.Machines[i], job); err != nil {
+	for i := range f.machines {
+		if err := f.settle(ctx, &f.machines[i]); err != nil {
 			return f.surroundings(err)
 		}
 	}
-	if slices.ContainsFunc(standings, func(s standing) bool { return !f.rests(s) }) {
-		return f.goOn(standings), nil
+	if slices.ContainsFunc(f.machines, func(m machine) bool { return !m.stand.rests() }) {
+		return f.goOn(), nil
 	}
-	for _, s := range standings {
-		queue.Leave(e.Case + "/" + s.Machine)
+	for _, m := range f.machines {
+		queue.Leave(f.requestID(m))
 	}
-	return workflow.Result[memory]{Publish: []workflow.Draft{f.end(standings)}}, nil
+	return followResult{Publish: []workflow.Draft{f.end()}}, nil
 }
 
-// dangers remembers what the guard told last.
-func (f *follower) dangers(ctx context.Context) error {
-	violated, found, err := workflow.Mark(ctx, f.e, events.TypeViolated)
+// observe reads the marks of the case and looks at the vault.
+func (f *follower) observe(ctx context.Context) error {
+	for i, m := range f.c.Machines {
+		f.machines = append(f.machines, machine{Machine: m, place: i, known: f.state.Machines[key(m.Item)]})
+	}
+	for n, job := range f.e.Data.Jobs {
+		i := f.c.Find(job.Machine, job.Item)
+		if i < 0 && n < len(f.machines) { // two of one name, told apart by nothing: in the order of the case
+			i = n
+		}
+		if i >= 0 {
+			f.machines[i].first = job
+		}
+	}
+	if err := f.marks(ctx); err != nil {
+		return err
+	}
+	age := f.queue.MaxAge(f.site.Look)
+	if f.state.Unsure {
+		age = 0
+	}
+	var err error
+	if f.vault, err = f.site.look(ctx, age); err != nil {
+		return err
+	}
+	f.state.Unsure = false
+	f.became = make([]observed.Item, len(f.machines))
+	for i, m := range f.machines {
+		f.became[i], _ = f.vault.Item(m.known.Became)
+	}
+	for i := range f.machines {
+		m := &f.machines[i]
+		item := f.itemOf(*m)
+		if bytes := item.Replication.ProcessedBytes; item.ReversedOnce() && bytes != m.known.Bytes { // it moves, though that is not worth an event
+			f.state.Moved, m.known.Bytes = f.now, bytes
+		}
+	}
+	f.moved = f.state.Moved
+	return nil
+}
+
+// marks reads what others told the case: that it is to end, or to try again, and what the guard saw.
+func (f *follower) marks(ctx context.Context) error {
+	cancelling, found, err := workflow.Mark(ctx, f.e, events.TypeCancelling)
+	if err != nil {
+		return err
+	}
 	if found {
-		remember(&f.memory.Danger, violated.Data.Machine, violated.Data.Code)
+		f.cancel, f.cancelling = &cancelling.Data, true
+	}
+	violated, found, err := workflow.Mark(ctx, f.e, events.TypeViolated)
+	if err != nil {
+		return err
+	}
+	if found {
+		if i := f.c.Find(violated.Data.Machine, violated.Data.Item); i >= 0 {
+			f.machines[i].known.Violation = violated.Data.Code
+		} else {
+			f.state.Violation = violated.Data.Code
+		}
+	}
+	if !slices.ContainsFunc(f.machines, func(m machine) bool { return m.known.Failure != nil && !m.known.Failure.Settled || m.first.Again }) {
+		return nil
+	}
+	retrying, found, err := workflow.Mark(ctx, f.e, events.TypeRetrying)
+	if found {
+		f.retry = retrying.Time
 	}
 	return err
 }
 
-type follower struct {
-	site       Site
-	queue      *admission.Queue
-	e          workflow.Event[events.Started]
-	now        time.Time
-	vault      observed.Vault
-	memory     memory
-	cancelling *events.Cancelling // nil: nobody asked for the end
-	warnings   []events.Problem   // what jobs carried that succeeded all the same
-}
-
-// standing is where one machine stands.
-type standing struct {
-	events.MachineProgress
-	item  string
-	lag   *int
-	words string
-	waits *events.Waiting // it stands still until something passes or somebody mends it
-}
-
-// rests says whether nothing more is to be awaited of a machine. A replication goes on in Azure even when the case is
-// cancelled, so it is followed to its end.
-func (f *follower) rests(s standing) bool {
-	return s.State == protected || s.State == failed || s.State == cancelled
-}
-
-func (f *follower) surroundings(err error) (workflow.Result[memory], error) {
-	r, err := waiting.Surroundings(err, f.e.Data.Case.Names(), f.memory.Outage, f.memory.Still, f.now, f.site.Look)
-	f.memory.Outage, f.memory.Said = r.State, "" // progress is told anew when all can be read again
-	f.memory.Still++
-	return workflow.Keep(r, f.memory), err
-}
-
-// stand says where a machine stands now: its item is the truth, its job explains.
-func (f *follower) stand(ctx context.Context, m events.Machine, job events.Job) (standing, error) {
-	s := standing{MachineProgress: events.MachineProgress{Machine: m.Name, Job: job.Job}}
-	if job.Refused != nil && !job.Again {
-		s.State, s.Code, s.Message, s.Remedy = failed, job.Refused.Code, job.Refused.Message, job.Refused.Remedy
-		if s.Code == codeCancelled {
-			s.State = cancelled
+// settle plans for a machine, and does what is planned, until it can be said where it stands.
+func (f *follower) settle(ctx context.Context, m *machine) error {
+	for {
+		planned, do := f.plan(*m)
+		*m = planned
+		var err error
+		switch do {
+		case nothing:
+			if m.stand.runs {
+				f.queue.Occupied(f.e.Case, needs(m.Machine, m.item, f.vault), m.stand.Job, f.vault)
+			}
+			return nil
+		case readJob:
+			err = f.readJob(ctx, m)
+		case resubmit:
+			err = f.resubmit(ctx, m)
+		case cancelJob:
+			err = f.cancelJob(ctx, m)
 		}
-		return s, nil
-	}
-	retried, tried := f.memory.Again[m.Name]
-	if tried && retried.Job != "" {
-		s.Job = retried.Job
-	}
-	item, ok := f.item(m)
-	s.item, s.lag = item.ID, item.Replication.LagSeconds
-	switch {
-	case ok && (item.Protected() || item.Home()): // who is home was protected before
-		s.State, s.Percent, s.Task = protected, 100, item.StateText
-		if f.memory.Since[m.Name].IsZero() {
-			remember(&f.memory.Since, m.Name, f.vault.Taken.UTC())
+		f.keep(*m)
+		if err != nil {
+			return err
 		}
-		s.Since = f.memory.Since[m.Name]
-		return s, nil
-	case ok && item.ReversedOnce():
-		f.replicates(&s, item)
-		return s, nil
-	case tried && retried.Job == "":
-		return f.toBeTried(ctx, m, s, retried)
-	case !tried && job.Again:
-		return f.toBeTried(ctx, m, s, f.refused(m, *job.Refused))
-	case s.Job == "" && f.vault.Taken.Before(f.e.Time.Add(f.site.Look)):
-		s.State, s.Percent, s.Task = running, jobShare, "waiting for a look at what it became"
-		return s, nil
-	case s.Job == "":
-		s.State, s.Code = failed, "machine.gone"
-		s.Message = fmt.Sprintf("%s replicated back when the case began, and its item is not in the vault any more", m.Name)
-		s.Remedy = "Look in the vault what became of it, then send the request again."
-		return s, nil
 	}
-	return f.standByJob(ctx, m, s, item)
 }
 
-// refused is what is known of a machine that Azure refused when others of its case had begun. It is tried once more at
-// least, however long ago that was.
-func (f *follower) refused(m events.Machine, because events.Problem) again {
-	cause := observed.Problem{Code: because.Code, Class: observed.Operator, Message: because.Message, Remedy: because.Remedy}
-	if row, ok := faults.Recognize(faults.Azure, because.Code, because.Message); ok {
-		cause.Class = row.Class
+// keep takes what is known of a machine over into what stays between looks.
+func (f *follower) keep(m machine) {
+	if f.state.Machines == nil {
+		f.state.Machines = map[string]known{}
 	}
-	a := again{Refused: true}
-	a.fails(cause, f.e.Time)
-	a.Next = f.e.Time.Add(f.site.Look)
-	if cause.Class == observed.Operator {
-		a.Next = f.e.Time.Add(operatorPause(f.site.Look, 0))
-	}
-	remember(&f.memory.Again, m.Name, a)
-	return a
+	f.state.Machines[key(m.Item)] = m.known
 }
 
-// standByJob says what a job means for its machine.
-func (f *follower) standByJob(ctx context.Context, m events.Machine, s standing, item observed.Item) (standing, error) {
-	summary, listed := f.vault.Job(s.Job)
-	if listed && !summary.Done() && summary.State != "Suspended" {
-		f.queue.Occupied(f.e.Case, needs(m, item, f.vault), s.Job, f.vault)
-		f.runs(&s, summary)
-		return f.cancelJob(ctx, m, s)
+func (f *follower) readJob(ctx context.Context, m *machine) error {
+	job, err := f.site.Vault.Job(ctx, m.stand.Job)
+	m.read = &reading{job: job}
+	if err == nil {
+		return nil
 	}
-	if ours, at := f.queue.Job(m.Item); !listed && ours == s.Job && !f.vault.Began.After(at) { // younger than the look
-		f.runs(&s, observed.Job{FriendlyName: "Reprotect"})
-		return f.cancelJob(ctx, m, s)
+	fault, ok := observed.FaultOf(err)
+	if !ok || submission.Handle(fault.Code, fault.Class) == submission.Bear {
+		return err
 	}
-	if f.memory.Ended[m.Name] == s.Job { // its item shows at one of the next looks
-		f.runs(&s, observed.Job{State: "Succeeded"})
-		return s, nil
-	}
-	full, err := f.site.Vault.Job(ctx, s.Job) // read in full once it has changed, never while it runs
+	m.read.fault = fault
+	return nil
+}
+
+// cancelJob asks for the end of a job that runs. When Azure refuses, the job is at its end, as the next look shows;
+// when it is not known what became of the call, it is asked again.
+func (f *follower) cancelJob(ctx context.Context, m *machine) error {
+	err := f.site.Vault.Cancel(ctx, m.stand.Job)
+	do := submission.Handling(0)
 	if err != nil {
-		return f.jobUnread(ctx, m, s, err)
+		fault, ok := observed.FaultOf(err)
+		if !ok {
+			return err
+		}
+		if do = submission.Handle(fault.Code, fault.Class); do == submission.Bear {
+			return err
+		}
 	}
-	delete(f.memory.Unread, m.Name)
-	switch full.State {
-	case "Succeeded":
-		remember(&f.memory.Ended, m.Name, s.Job)
-		if full.NewItemID != "" {
-			remember(&f.memory.Items, m.Name, full.NewItemID)
-		}
-		for _, p := range full.Errors {
-			f.warnings = append(f.warnings, events.Problem{Code: first(p.Code, "job.warning"), Place: m.Name, Message: first(p.Message, "It carries "+p.Code), Remedy: p.Remedy})
-		}
-		f.runs(&s, full)
-	case "Failed":
-		return f.jobFailed(ctx, m, s, full)
-	case "Cancelled":
-		s.State, s.Code = failed, "job.cancelled"
-		s.Message = fmt.Sprintf("Somebody cancelled Site Recovery job %s of %s", s.Job, m.Name)
-		s.Remedy = "If the machine is still to come home, retry the case."
-		if f.cancelling != nil {
-			s.State, s.Message, s.Remedy = cancelled, fmt.Sprintf("Site Recovery job %s of %s was cancelled; the machine still runs in Azure", s.Job, m.Name), ""
-		}
-	case "Suspended":
-		f.runs(&s, full)
-		s.Task = "suspended in Site Recovery: look at the job in the portal"
-		return f.cancelJob(ctx, m, s)
-	default:
-		f.runs(&s, full)
-		return f.cancelJob(ctx, m, s)
+	m.asked, m.known.CancelTaken = true, do != submission.AwaitAzure
+	if m.known.Cancel.IsZero() {
+		m.known.Cancel = f.now.UTC()
 	}
-	return s, nil
+	return nil
 }
 
-// item finds what the machine is now: the item it was, or the new one of the classic path.
-func (f *follower) item(m events.Machine) (observed.Item, bool) {
-	if id := f.memory.Items[m.Name]; id != "" {
-		if item, ok := f.vault.Item(id); ok {
-			return item, true
-		}
+// requestID is under what a machine asks the queue for its turn to be submitted again.
+func (f *follower) requestID(m machine) string { return f.e.Case + "/" + key(m.Item) }
+
+// resubmit submits a machine once more when it is its turn.
+func (f *follower) resubmit(ctx context.Context, m *machine) error {
+	failure := *m.known.Failure
+	m.known.Failure = &failure
+	id := f.requestID(*m)
+	ask := askFor(id, f.e.Request, f.c, f.site.Look)
+	ask.Waited, ask.Machines = failure.Queued, []admission.Machine{needs(m.Machine, m.item, f.vault)}
+	if d := f.queue.Ask(ask, f.vault); d.Outcome != admission.Admitted {
+		failure.Queued = true
+		m.turn = f.waits(*m, events.Waiting{For: waitsFor(d), Message: d.Message, Since: failure.At, Place: d.Place})
+		return nil
 	}
-	if item, ok := f.vault.Item(m.Item); ok {
-		return item, true
+	defer f.queue.Leave(id)
+	r, problem := submission.Resolve(m.Machine, m.item, f.vault)
+	if problem != nil { // the plan has seen that it can be resolved
+		return fmt.Errorf("%s was not submitted again: %s", f.title(*m), problem.Message)
 	}
-	return f.vault.Became(m.Name)
+	if err := f.queue.Pace(ctx, 1); err != nil {
+		return fmt.Errorf("%s was not submitted again: %w", f.title(*m), err)
+	}
+	job, err := f.site.Vault.Reprotect(ctx, r)
+	if err == nil {
+		f.queue.Submitted(m.Item, job)
+		m.submitted(job)
+		m.known.Failure.Tries++
+		return nil
+	}
+	fault, ok := observed.FaultOf(err)
+	do := submission.Bear
+	if ok {
+		do = submission.Handle(fault.Code, fault.Class)
+	}
+	if do.Uncertain() { // it may have arrived, or somebody else was quicker
+		f.queue.Submitted(m.Item, "")
+		f.state.Unsure = true
+	}
+	if do == submission.Bear {
+		return err
+	}
+	failure.Refused, failure.Queued, failure.Tries = true, false, failure.Tries+1
+	f.fails(&failure, observed.Problem{Code: fault.Code, Class: fault.Class, Message: submission.Words(fault), Remedy: fault.Remedy}, do)
+	return nil
 }
 
-// Of a machine's way the job is taken as a third, the replication as the rest.
-const jobShare = 30
-
-func (f *follower) runs(s *standing, job observed.Job) {
-	s.State, s.Percent, s.Task = running, jobShare/3, job.FriendlyName
-	switch succeeded := job.State == "Succeeded"; {
-	case succeeded && f.late():
-		s.State, s.Code = failed, "replication.timeout"
-		s.Message = fmt.Sprintf("Site Recovery job %s of %s has succeeded, but %s after the start of the case the machine is not seen to replicate back", s.Job, s.Machine, f.site.JobWait)
-		s.Remedy = "Look in the portal where the machine stands. If it still runs in Azure and nothing replicates, retry the case."
-	case succeeded:
-		s.Percent, s.Task = jobShare, "waiting for the initial replication to begin"
-	case f.late() && f.now.After(job.Start.Add(f.site.JobWait)): // one that was submitted again has its own time
-		s.State, s.Code = failed, "job.timeout"
-		s.Message = fmt.Sprintf("Site Recovery job %s of %s has not come to an end within %s. It is left running", s.Job, s.Machine, f.site.JobWait)
-		s.Remedy = "Look at the job in the portal. When it has ended, retry the case: a machine that is protected by then is found to be so."
+func (f *follower) surroundings(err error) (followResult, error) {
+	for _, m := range f.machines { // what was found out of the others stays
+		f.keep(m)
 	}
-}
-
-// late says whether the bound has passed that a case has for becoming protected.
-func (f *follower) late() bool { return f.now.After(f.e.Time.Add(f.site.JobWait)) }
-
-func (f *follower) replicates(s *standing, item observed.Item) {
-	s.State, s.Percent, s.Task = replicating, jobShare, item.StateText
-	s.Bytes = item.Replication.ProcessedBytes
-	if s.Bytes != f.memory.Bytes[s.Machine] { // it moves, though that is not worth an event
-		f.memory.Moved = f.now
-		remember(&f.memory.Bytes, s.Machine, s.Bytes)
-	}
-	if f.late() && f.now.Sub(f.memory.Moved) > quiet {
-		s.State, s.Code = failed, "replication.timeout"
-		s.Message = fmt.Sprintf("%s is not protected after %s, and nothing has moved for %s. Its replication is left as it is", s.Machine, f.site.JobWait, quiet)
-		s.Remedy = "Look in the portal at the health of the replication. When it moves again, retry the case."
-		return
-	}
-	if item.Replication.Percent == nil {
-		return
-	}
-	percent := min(max(*item.Replication.Percent, 0), 100)
-	s.Replication = &percent
-	s.Percent = jobShare + (99-jobShare)*percent/100
-	first, ok := f.memory.Seen[s.Machine]
-	if !ok {
-		remember(&f.memory.Seen, s.Machine, milestone{percent, s.Bytes, f.now})
-		return
-	}
-	if took := f.now.Sub(first.At); s.Bytes > first.Bytes && took > 0 {
-		s.Rate = int64(float64(s.Bytes-first.Bytes) / took.Seconds())
-	}
-	// An estimate needs a basis: some percent made before our eyes.
-	if made := percent - first.Percent; made >= 5 {
-		perPercent := f.now.Sub(first.At) / time.Duration(made)
-		s.ETA = f.now.Add(time.Duration(100-percent) * perPercent).UTC().Truncate(time.Second)
-	}
+	r, err := waiting.Surroundings(err, f.c.Names(), f.state.Outage, f.state.Still, f.now, f.site.Look)
+	f.state.Outage, f.state.Said = r.State, "" // progress is told anew when all can be read again
+	f.state.Still++
+	return workflow.Keep(r, f.state), err
 }

@@ -9,6 +9,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/executor/admission"
+	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/workflow"
 )
@@ -18,7 +19,7 @@ type watched struct {
 	t     *testing.T
 	vault *fake
 	now   time.Time
-	kept  memory
+	kept  followState
 	event workflow.Event[events.Started]
 	queue *admission.Queue
 	marks map[string]events.Event[any] // by kind
@@ -98,7 +99,7 @@ func TestAJobThatIsYoungerThanTheLookIsNotRead(t *testing.T) {
 	item := f.look.Items[0]
 	w.queue.Occupied("r7", admission.Machine{Item: item.ID}, "j1", observed.Vault{Began: cleared.Add(time.Second + 1)})
 	p, _ := w.look(0)
-	if d := p.(events.Progressed); d.Machines[0].State != running || f.reads != 0 {
+	if d := p.(events.Progressed); d.Machines[0].State != events.StateRunning || f.reads != 0 {
 		t.Errorf("%+v after %d reads", d, f.reads)
 	}
 }
@@ -108,7 +109,7 @@ func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 	f.look.Jobs = []observed.Job{jobIn("InProgress")}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	p, after := w.look(0)
-	if d := p.(events.Progressed); d.Machines[0].State != running || after > time.Minute {
+	if d := p.(events.Progressed); d.Machines[0].State != events.StateRunning || after > time.Minute {
 		t.Fatalf("%+v, next look after %v", d, after)
 	}
 	if p, _ := w.look(30 * time.Second); p != nil {
@@ -119,13 +120,13 @@ func TestS03_AJobThatSucceededIsNotYetAProtectedMachine(t *testing.T) {
 	f.look.Jobs = []observed.Job{jobIn("Succeeded")}
 	f.jobs = map[string]observed.Job{"j1": jobIn("Succeeded")}
 	p, _ = w.look(30 * time.Second)
-	if d := p.(events.Progressed); d.Machines[0].State != running || d.Percent != jobShare {
+	if d := p.(events.Progressed); d.Machines[0].State != events.StateRunning || d.Percent != jobShare {
 		t.Fatalf("%+v", d)
 	}
 
 	f.look = vaultOf(replicates(10))
 	p, _ = w.look(30 * time.Second)
-	if d := p.(events.Progressed).Machines[0]; d.State != replicating || *d.Replication != 10 || !d.ETA.IsZero() {
+	if d := p.(events.Progressed).Machines[0]; d.State != events.StateReplicating || *d.Replication != 10 || !d.ETA.IsZero() {
 		t.Errorf("no estimate has a basis yet: %+v", d)
 	}
 	f.look = vaultOf(replicates(20))
@@ -205,7 +206,7 @@ func TestJobEndsBadly(t *testing.T) {
 			f := &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{"j1": tt.job}}
 			p, after := watch(t, f, events.Job{Machine: "web01", Job: "j1"}).look(0)
 			d, ok := p.(events.Failed)
-			if !ok || d.Code != tt.code || !strings.Contains(d.Remedy, tt.part) || d.Machines[0].State != failed || after != 0 {
+			if !ok || d.Code != tt.code || !strings.Contains(d.Remedy, tt.part) || d.Machines[0].State != events.StateFailed || after != 0 {
 				t.Errorf("%+v", p)
 			}
 			if len(f.submitted) != 0 {
@@ -221,14 +222,14 @@ func TestAFailureThatPassesIsSubmittedAgainInBounds(t *testing.T) {
 	f.jobs["j1"], f.jobs["job-web01"] = passing, passing
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	var last any
-	for range 20 * mostTries {
+	for range 20 * submission.MostTries {
 		if p, after := w.look(time.Minute); after == 0 {
 			last = p
 			break
 		}
 	}
 	d, ok := last.(events.Failed)
-	if !ok || d.Code != "499" || len(f.submitted) != mostTries || !strings.Contains(d.Message, "6 times") {
+	if !ok || d.Code != "499" || len(f.submitted) != submission.MostTries || !strings.Contains(d.Message, "6 times") {
 		t.Errorf("submitted %d times again, then %+v", len(f.submitted), last)
 	}
 }
@@ -253,7 +254,7 @@ func TestAgentNotInstalledIsSurvived(t *testing.T) {
 
 	late := &fake{look: vaultOf(waiting), jobs: f.jobs}
 	w = watch(t, late, events.Job{Machine: "web01", Job: "j1"})
-	if p, _ := w.look(20 * time.Minute); p.(events.Failed).Code != codeNoAgent {
+	if p, _ := w.look(20 * time.Minute); p.(events.Failed).Code != noAgent {
 		t.Errorf("%+v", p)
 	}
 }
@@ -271,7 +272,7 @@ func TestOneFailsTheOthersAreFollowedToTheirEnd(t *testing.T) {
 	f.look.Items[1].State = "Protected"
 	p, _ := w.look(time.Minute)
 	d := p.(events.Failed)
-	if d.Machines[0].State != failed || d.Machines[1].State != protected || !strings.Contains(d.Message, "1 of 2") {
+	if d.Machines[0].State != events.StateFailed || d.Machines[1].State != events.StateProtected || !strings.Contains(d.Message, "1 of 2") {
 		t.Errorf("%+v", d)
 	}
 }
@@ -312,7 +313,7 @@ func TestBadSurroundingsAreBorneAndProgressGoesOn(t *testing.T) {
 		t.Errorf("said twice: %+v", p)
 	}
 	f.err = nil
-	if p, _ := w.look(time.Minute); p.(events.Progressed).Machines[0].State != replicating {
+	if p, _ := w.look(time.Minute); p.(events.Progressed).Machines[0].State != events.StateReplicating {
 		t.Errorf("%+v", p)
 	}
 }

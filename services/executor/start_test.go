@@ -56,7 +56,7 @@ func (f *fake) Reprotect(_ context.Context, r observed.Reprotect) (string, error
 		}
 	}
 	f.submitted = append(f.submitted, r)
-	return "job-" + r.Item.Name, nil
+	return "job-" + observed.LastSegment(r.Item.ID), nil
 }
 
 func (f *fake) Inventory(context.Context, observed.Query) (observed.Inventory, error) {
@@ -126,7 +126,7 @@ func TestDecide(t *testing.T) {
 		{name: "another machine of that name is reprotected", item: failedOver("web01"),
 			vault: observed.Vault{Items: []observed.Item{failedOver("web01"), twin}, Jobs: []observed.Job{job("InProgress", cleared.Add(time.Second), observed.ReprotectScenario)}}, want: submit},
 		{name: "gone, and two machines of its name replicate back", gone: true,
-			vault: observed.Vault{Items: []observed.Item{reversed(failedOver("web01")), reversed(twin)}}, want: stop, code: "machine.gone"},
+			vault: observed.Vault{Items: []observed.Item{reversed(with(func(i *observed.Item) { i.ID = "/items/another" })), reversed(twin)}}, want: stop, code: "machine.gone"},
 		{name: "not failed over", item: with(func(i *observed.Item) { i.State, i.Location = "Protected", "Primary" }), want: stop, code: "machine.not-failed-over"},
 		{name: "its failover is not over", item: with(func(i *observed.Item) { i.State = "UnplannedFailoverTransitionStatesBegin" }), want: hold, code: "machine.busy"},
 		{name: "a state that nobody knows", item: with(func(i *observed.Item) { i.State = "Quiescing" }), want: hold, code: "machine.state-unknown"},
@@ -143,7 +143,11 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
-			got := decide(machineOf(failedOver("web01")), tt.item, !tt.gone, tt.vault, latest(cleared, tt.since))
+			if tt.vault.Items == nil && !tt.gone {
+				tt.vault.Items = []observed.Item{tt.item}
+			}
+			c := events.Case{Machines: []events.Machine{machineOf(failedOver("web01"))}}
+			got := sight{c: c, vault: tt.vault, since: latest(cleared, tt.since), owner: nobodys}.decide()
 			if got.kind != tt.want || got.job != tt.job || got.because.Code != tt.code && tt.code != "" {
 				t.Errorf("got %+v", got)
 			}
@@ -155,6 +159,11 @@ func TestDecide(t *testing.T) {
 func queueAt(now func() time.Time) *admission.Queue {
 	return admission.NewLedger(now).Queue(admission.Limits{})
 }
+
+const noAgent = "azure.agent-not-installed"
+
+// nobodys knows of no job whose it is.
+func nobodys(string) (string, bool) { return "", false }
 
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
@@ -195,12 +204,12 @@ func later[S any](t *testing.T, state S) (back S) {
 	return back
 }
 
-func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result[patience] {
+func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered])) startResult {
 	t.Helper()
 	return askIn(t, queueAt(func() time.Time { return cleared }), f, change)
 }
 
-func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) workflow.Result[patience] {
+func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) startResult {
 	t.Helper()
 	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
 		map[string]*admission.Queue{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
@@ -213,7 +222,7 @@ func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Even
 	if change != nil {
 		change(&e)
 	}
-	r, err := x.registered(context.Background(), e, patience{})
+	r, err := x.registered(context.Background(), e, startState{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,8 +309,8 @@ func TestRefusals(t *testing.T) {
 		after time.Duration // of the event
 		want  string        // waiting for …, or the code of a failed fact
 	}{
-		{"the agent is not there yet", observed.Fault{Code: codeNoAgent, Class: observed.Temporary, What: "agent is not installed"}, time.Minute, "agent"},
-		{"the agent never came", observed.Fault{Code: codeNoAgent, Class: observed.Temporary, What: "agent is not installed"}, 20 * time.Minute, codeNoAgent},
+		{"the agent is not there yet", observed.Fault{Code: noAgent, Class: observed.Temporary, What: "agent is not installed"}, time.Minute, "agent"},
+		{"the agent never came", observed.Fault{Code: noAgent, Class: observed.Temporary, What: "agent is not installed"}, 20 * time.Minute, noAgent},
 		{"throttled", observed.Fault{Code: "azure.throttled", Class: observed.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
 		{"another operation runs", observed.Fault{Code: "azure.conflict", Class: observed.Temporary, What: "busy"}, time.Minute, "azure"},
 		{"not permitted: somebody must mend it", observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "no right"}, time.Minute, "azure"},

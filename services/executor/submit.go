@@ -1,60 +1,92 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/executor/admission"
+	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
-// submission resolves the names that were chosen into what Azure wants (S34, M2).
-func submission(m events.Machine, item observed.Item, vault observed.Vault) (observed.Reprotect, *events.Problem) {
-	fabric, _ := vault.Fabric(item.FabricID)
-	r := observed.Reprotect{Item: item, Datastore: m.Datastore}
-	missing := func(code, what, remedy string) (observed.Reprotect, *events.Problem) {
-		return r, &events.Problem{Code: code, Place: m.Name, Message: fmt.Sprintf("%s for %s", what, m.Name), Remedy: remedy}
-	}
-	if item.Architecture == observed.Modernized {
-		appliance, ok := fabric.Appliance(m.Appliance)
-		if !ok {
-			return missing("appliance.unknown", fmt.Sprintf("The vault has no appliance %q", m.Appliance), "Name one of the vault's appliances.")
-		}
-		if m.LogStorageAccount == "" {
-			return missing("log-storage.present", "No log storage account is named", "Name one in the request or in the site's defaults (M2).")
-		}
-		r.ApplianceID, r.LogStorage = appliance.ID, m.LogStorageAccount
-		return r, nil
-	}
-	mt, ok := fabric.MasterTarget(m.MasterTarget)
-	if !ok {
-		return missing("master-target.unknown", fmt.Sprintf("The configuration server has no master target %q", m.MasterTarget), "Name one of its master targets.")
-	}
-	ps, ok := fabric.ProcessServer(m.ProcessServer)
-	if !ok {
-		return missing("process-server.unknown", fmt.Sprintf("The configuration server has no process server %q", m.ProcessServer), "Name one of its process servers.")
-	}
-	policy, ok := vault.FailbackPolicy(item.FabricID)
-	if !ok {
-		return missing("failback-policy.present", "No failback policy is associated with the configuration server", "Associate one in the vault (S32).")
-	}
-	r.MasterTargetID, r.ProcessServerID, r.PolicyID, r.RetentionDrive = mt.ID, ps.ID, policy.ID, m.RetentionDrive
-	return r, nil
+// refusal is Azure's answer to a submission when nothing of the case had started.
+type refusal struct {
+	Machine string              `json:"machine"`
+	Title   string              `json:"title,omitempty"` // what people call it
+	Item    string              `json:"item,omitempty"`  // where its name does not say which machine it is
+	Do      submission.Handling `json:"do,omitempty"`
+	Code    string              `json:"code"`
+	Message string              `json:"message"`
+	Remedy  string              `json:"remedy"`
+	First   time.Time           `json:"first"` // of the first refusal
+	At      time.Time           `json:"at"`    // of the last one
+	Next    time.Time           `json:"next"`  // when it is tried again by itself
+	Tries   int                 `json:"tries"` // before, of this kind
+	Due     bool                `json:"due,omitempty"`
 }
 
-// submitAll starts what is to be started. Every machine of the case may start now; what a crash or a passing
-// error leaves undone is taken up at the next delivery, where what runs is adopted.
-func (s *starter) submitAll(ctx context.Context) (workflow.Result[patience], error) {
-	jobs := map[string]events.Job{}
+func (r *refusal) handling() submission.Handling {
+	return cmp.Or(r.Do, submission.AwaitOperator) // as it was kept before there were others
+}
+
+func (r *refusal) problem() events.Problem {
+	return events.Problem{Code: r.Code, Place: r.Machine, Message: r.Message, Remedy: r.Remedy}
+}
+
+// over says whether a refusal has lasted too long to be tried again. What waits for the agent, or is tried a few
+// times, ends with its next refusal.
+func (r *refusal) over(now, bound time.Time) bool {
+	switch r.handling() {
+	case submission.AwaitAgent, submission.TryAgain:
+		return false
+	}
+	return now.After(bound)
+}
+
+// bound is when a refusal has lasted too long: counted from the first one, for the case may have waited long before.
+func (s *starter) bound(r *refusal) time.Time { return r.First.Add(s.site.JobWait) }
+
+// agentDeadline is until when a missing agent is borne: counted from the fact that all agents of the case were there.
+func agentDeadline(site Site, registered time.Time) time.Time { return registered.Add(site.AgentWait) }
+
+// askFor is what a case asks of the queue for starts, without its machines.
+func askFor(id, of string, c events.Case, look time.Duration) admission.Request {
+	return admission.Request{
+		ID: id, Order: admission.Order{Asked: c.RequestedAt, Request: of, Rank: c.Rank},
+		Patience: 15 * look, // longer than the longest pause
+		Forming:  look + look/4,
+	}
+}
+
+// waitsFor names in a waiting event what the queue lets a case wait for.
+func waitsFor(d admission.Decision) events.Reason {
+	if d.Outcome == admission.NoDiskSlot {
+		return waiting.ForDiskSlot
+	}
+	return waiting.ForTurn
+}
+
+// triedAgain says what brings about the next try of what an operator has to see to.
+func triedAgain(caseID string) string {
+	return "It is tried again by itself from time to time, or at once after 'reprotect retry " + caseID + "'"
+}
+
+// submit starts what is to be started. Every machine of the case may start now; what a crash or a passing error
+// leaves undone is taken up at the next delivery, where what runs is adopted.
+func (s *starter) submit(ctx context.Context) (startResult, error) {
+	jobs := map[int]events.Job{}
 	cancelled := false
-	for i, m := range s.c.Machines {
+	for i := range s.c.Machines {
 		switch s.moves[i].kind {
 		case submit:
 		case stop:
-			jobs[m.Name] = events.Job{Machine: m.Name, Refused: &s.moves[i].because}
+			jobs[i] = events.Job{Refused: &s.moves[i].because}
 			continue
 		default:
 			continue
@@ -62,158 +94,128 @@ func (s *starter) submitAll(ctx context.Context) (workflow.Result[patience], err
 		if len(jobs) > 0 && !cancelled {
 			var err error
 			if _, cancelled, err = workflow.Mark(ctx, s.e, events.TypeCancelling); err != nil {
-				return workflow.Result[patience]{}, err
+				return startResult{}, err
 			}
 		}
 		if cancelled {
-			because := notAnyMore(m)
-			jobs[m.Name] = events.Job{Machine: m.Name, Refused: &because}
+			because := notAnyMore(s.c, i)
+			jobs[i] = events.Job{Refused: &because}
 			continue
 		}
-		job, wait, err := s.submit(ctx, m)
-		if err != nil || wait.After > 0 {
-			return wait, err
+		job, fault, err := s.submitOne(ctx, i)
+		if err != nil {
+			return startResult{}, err
 		}
-		if job.Refused != nil && !s.memory.Begun { // a group is complete, or nothing of it starts (S37)
-			return s.end(workflow.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{*job.Refused})))
+		if fault != nil {
+			result, settled, err := s.refused(i, fault, &job)
+			if !settled || err != nil {
+				return result, err
+			}
+			if job.Refused != nil && !s.state.Begun { // a group is complete, or nothing of it starts (S37)
+				return s.fail([]events.Problem{*job.Refused})
+			}
 		}
-		jobs[m.Name] = job
-		s.memory.Begun = true
+		jobs[i] = job
+		s.state.Begun = true
 	}
-	return s.end(workflow.Fact(events.TypeStarted, "", s.begun(func(m events.Machine) events.Job { return jobs[m.Name] })))
+	return s.started(func(i int) events.Job { return jobs[i] })
 }
 
-// notAnyMore says why a machine of a cancelled case is not started.
-func notAnyMore(m events.Machine) events.Problem {
-	return events.Problem{Code: codeCancelled, Place: m.Name, Message: "The case was cancelled before " + m.Name + " was started"}
-}
-
-// awaitOperator waits for what an operator has to mend before the case can start: until somebody asks for another try,
-// or one is due by itself.
-func (s *starter) awaitOperator(ctx context.Context) (result workflow.Result[patience], waits bool, err error) {
-	r := s.memory.Refused
-	if r.Due {
-		return result, false, nil
-	}
-	if s.now.After(r.First.Add(s.site.JobWait)) {
-		problem := events.Problem{Code: r.Code, Place: r.Machine, Message: r.Message, Remedy: r.Remedy}
-		result, err = s.end(workflow.Fact(events.TypeFailed, events.StepSubmission, notStarted(s.c, s.moves, []events.Problem{problem})))
-		return result, true, err
-	}
-	mark, asked, err := workflow.Mark(ctx, s.e, events.TypeRetrying)
-	if err != nil {
-		return result, false, err
-	}
-	if r.Due = asked && mark.Time.After(r.At) || !s.now.Before(r.Next); r.Due {
-		return result, false, nil
-	}
-	result, err = s.waitForOperator()
-	return result, true, err
-}
-
-func (s *starter) waitForOperator() (workflow.Result[patience], error) {
-	r := s.memory.Refused
-	return s.wait(events.Waiting{
-		For: waiting.ForOperator, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: r.First.Add(s.site.JobWait),
-		Message: fmt.Sprintf("Azure refused to start %s: %s. Nothing of the case has started. %s", r.Machine, strings.TrimRight(r.Message, ". "), triedAgain(s.e.Case)),
-	}, 2*s.site.Look)
-}
-
-// triedAgain says what brings about the next try of what an operator has to mend.
-func triedAgain(caseID string) string {
-	return "It is tried again by itself from time to time, or at once after 'reprotect retry " + caseID + "'"
-}
-
-// refusedFor keeps what an operator has to mend, and waits for that.
-func (s *starter) refusedFor(m events.Machine, fault *observed.Fault) (workflow.Result[patience], error) {
-	at := s.now.UTC()
-	r := &refusal{Machine: m.Name, Code: fault.Code, Message: cut(words(fault)), Remedy: fault.Remedy, First: at, At: at}
-	if before := s.memory.Refused; before != nil {
-		r.First, r.Tries = before.First, before.Tries+1
-	}
-	r.Next = at.Add(operatorPause(s.site.Look, r.Tries))
-	s.memory.Refused = r
-	return s.waitForOperator()
-}
-
-// ours says whether a fault is of the way to Azure (a login, a permission, a certificate), not of the machine.
-func ours(f *observed.Fault) bool { return strings.HasPrefix(f.Code, "azure.") }
-
-// submit starts one machine, or says why it was not; or it waits, when nothing of the case has started, or Azure is not
-// to be had. Once something has started, the others do not wait for the one.
-func (s *starter) submit(ctx context.Context, m events.Machine) (job events.Job, wait workflow.Result[patience], err error) {
-	job.Machine = m.Name
-	r, problem := submission(m, s.items[m.Item], s.vault)
-	if problem != nil {
-		job.Refused = problem
-		return job, wait, nil
+// submitOne submits one machine, in the site's pace. A fault is Azure's answer; err is anything else.
+func (s *starter) submitOne(ctx context.Context, i int) (job events.Job, fault *observed.Fault, err error) {
+	m := s.c.Machines[i]
+	r, problem := submission.Resolve(m, s.item(i), s.vault)
+	if problem != nil { // the look has shown that it can be resolved
+		return job, nil, fmt.Errorf("%s was not submitted: %s", title(s.c, i), problem.Message)
 	}
 	if err := s.queue.Pace(ctx, len(s.c.Machines)); err != nil {
-		return job, wait, fmt.Errorf("%s was not submitted: %w", m.Name, err)
+		return job, nil, fmt.Errorf("%s was not submitted: %w", title(s.c, i), err)
 	}
 	job.Job, err = s.site.Vault.Reprotect(ctx, r)
 	if err == nil {
 		s.queue.Submitted(m.Item, job.Job)
-		return job, wait, nil
+		return job, nil, nil
 	}
 	fault, ok := observed.FaultOf(err)
 	if !ok {
-		return job, wait, err
+		return job, nil, err
 	}
-	aboutIt := !passing(fault) && !gone(fault) && !(fault.Class == observed.Operator && ours(fault))
-	noAgent, deadline := fault.Code == codeNoAgent, s.e.Time.Add(s.site.AgentWait)
-	late := noAgent && !s.now.Before(deadline)
-	refused := &events.Problem{Code: fault.Code, Place: m.Name, Message: words(fault), Remedy: fault.Remedy}
+	return job, fault, nil
+}
+
+// refused says what a refusal means for machine i, as the table of handlings has it. Settled: the machine's own way
+// goes on, or has ended, as the job says. Else the case waits; once something of it has started, the others do not
+// wait for the one, unless Azure is not to be had.
+func (s *starter) refused(i int, fault *observed.Fault, job *events.Job) (result startResult, settled bool, err error) {
+	do := submission.Handle(fault.Code, fault.Class)
+	if do.Uncertain() {
+		s.state.Unsure = true
+		if do != submission.LookAfresh { // its reservation stands until a look shows otherwise
+			s.queue.Submitted(s.c.Machines[i].Item, "")
+		}
+	}
+	tries := 0
+	if before := s.state.Refused; before != nil && before.handling() == do {
+		tries = before.Tries + 1
+	}
+	late := do == submission.AwaitAgent && !s.now.Before(agentDeadline(s.site, s.e.Time)) || do == submission.TryAgain && tries >= submission.MostTries
 	switch {
-	case aboutIt && (late || fault.Class == observed.Permanent && !noAgent || fault.Class == observed.Temporary && s.memory.Tries >= mostTries):
-		job.Refused = refused
-		return job, wait, nil
-	case (aboutIt || noAgent) && s.memory.Begun:
-		job.Refused, job.Again = refused, true
-		return job, wait, nil
-	case noAgent:
-		wait, err = s.wait(events.Waiting{
-			For: waiting.ForAgent, Machines: []string{m.Name}, Code: fault.Code, Remedy: fault.Remedy,
-			Message: fault.What, Since: s.e.Time, Until: deadline,
-		}, waiting.Pause(s.site.Look, 0))
-		return job, wait, err
-	case aboutIt && fault.Class == observed.Operator:
-		wait, err = s.refusedFor(m, fault)
-		return job, wait, err
+	case do == submission.Bear:
+		result, err = s.surroundings(fault)
+		return result, false, err
+	case do != submission.GiveUp && !late && !s.state.Begun:
+		result, err = s.tryLater(i, fault, do, tries)
+		return result, false, err
 	}
-	s.memory.Unsure = true // it may have arrived, or another job may have been quicker
-	if aboutIt {
-		s.memory.Tries++
-	}
-	if !gone(fault) {
-		s.queue.Submitted(m.Item, "") // its place is kept until a look shows otherwise
-	}
-	wait, err = s.surroundings(err)
-	return job, wait, err
+	job.Refused = &events.Problem{Code: fault.Code, Place: s.c.Machines[i].Name, Message: submission.Words(fault), Remedy: fault.Remedy}
+	job.Again = do != submission.GiveUp && !late
+	return result, true, nil
 }
 
-// passing says whether a fault is of the surroundings, not of the machine: it is borne for as long as it lasts.
-func passing(f *observed.Fault) bool {
-	switch f.Code {
-	case "azure.throttled", "azure.unreachable", "azure.unavailable", "azure.timeout", "azure.interrupted", "azure.no-job", "azure.conflict":
-		return true
+// tryLater keeps what Azure refused, and waits.
+func (s *starter) tryLater(i int, fault *observed.Fault, do submission.Handling, tries int) (startResult, error) {
+	at := s.clock().UTC()
+	r := &refusal{
+		Machine: s.c.Machines[i].Name, Title: title(s.c, i), Item: s.c.Beside(i), Do: do,
+		Code: fault.Code, Message: submission.Cut(submission.Words(fault)), Remedy: fault.Remedy, First: at, At: at, Tries: tries,
+		Next: at.Add(max(do.Pause(s.site.Look, tries), fault.After)),
 	}
-	return false
+	if before := s.state.Refused; before != nil {
+		r.First = before.First
+	}
+	s.state.Refused = r
+	return s.await()
 }
 
-// everywhere says whether a fault that passes keeps everything from Azure, not one machine.
-func everywhere(f *observed.Fault) bool {
-	return f.Code == "azure.throttled" || f.Code == "azure.unreachable" || f.Code == "azure.timeout" || f.Code == "azure.interrupted"
+// await words the wait until the next try of what Azure refused.
+func (s *starter) await() (startResult, error) {
+	r := s.state.Refused
+	w := events.Waiting{For: waiting.ForAzure, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: s.bound(r)}
+	if r.Item != "" {
+		w.Items = []string{r.Item}
+	}
+	said := fmt.Sprintf("Azure refused to start %s: %s. Nothing of the case has started. ", cmp.Or(r.Title, r.Machine), strings.TrimRight(r.Message, ". "))
+	pause := 2 * s.site.Look // a retry that somebody asks for is to be seen soon
+	switch r.handling() {
+	case submission.AwaitAgent:
+		w.For, w.Since, w.Until, w.Message = waiting.ForAgent, s.e.Time, agentDeadline(s.site, s.e.Time), r.Message
+		pause = max(r.Next.Sub(s.now), s.site.Look/2)
+	case submission.AwaitOperator:
+		w.For, w.Message = waiting.ForOperator, said+triedAgain(s.e.Case)
+	default:
+		w.Message = said + triedSoFar(r.Tries)
+		pause = min(max(r.Next.Sub(s.now), s.site.Look/2), pause)
+	}
+	if r.handling() == submission.TryAgain {
+		w.Until = time.Time{} // it ends with its last try
+	}
+	return s.wait(w, pause)
 }
 
-const (
-	// codeNoAgent is the fault of a reprotect that came before the agent (S33). Azure has no code for it.
-	codeNoAgent   = "azure.agent-not-installed"
-	codeCancelled = "case.cancelled"
-)
-
-// gone says whether a fault is that of an item which is not there: it has just been replaced, and a fresh look
-// tells by what.
-func gone(f *observed.Fault) bool {
-	return f.Code == "azure.not-found" || f.Code == "ArmResourceDoesNotExist"
+// triedSoFar is told anew with each try, and the pauses between them grow.
+func triedSoFar(before int) string {
+	if before == 0 {
+		return "It is tried again at growing pauses"
+	}
+	return fmt.Sprintf("It was tried %d times, and is tried again at growing pauses", before+1)
 }

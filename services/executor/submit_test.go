@@ -26,9 +26,9 @@ func TestARefusalForTheOperator(t *testing.T) {
 		return nil
 	}
 	now := cleared
-	var kept patience
+	var kept startState
 	var retrying time.Time
-	look := func(after time.Duration) workflow.Result[patience] {
+	look := func(after time.Duration) startResult {
 		now = now.Add(after)
 		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
 			map[string]*admission.Queue{"tokyo": queueAt(func() time.Time { return now })}, func() time.Time { return now }}

@@ -26,12 +26,25 @@ const (
 	Reprotect Area = "reprotect" // the product's own
 )
 
+// Reach says what an error that answers a call keeps from going on.
+type Reach int
+
+// Reaches.
+const (
+	OfMachine Reach = iota // this machine, or its job: nobody else
+	OfAccess               // everything: whoever asks gets the same answer
+	OfCall                 // this call: it may have done what was asked, and looks go on meanwhile
+	OfPlace                // what was asked for is not there: another look tells what took its place
+	OfAgent                // this machine, until its agent is registered (S33, M4)
+)
+
 // Row is an error that is known. Its texts stand in a table for each language.
 type Row struct {
 	Code    string
 	Texts   []string // words, in lower case, by which an error without a code of its own is recognised
 	Class   observed.Class
 	Warning bool // an operation carries it and goes on: judge by the operation's status alone
+	Reach   Reach
 	For     Area
 	Refs    []string // of the procedure: S33, N1, M4
 

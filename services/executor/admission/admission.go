@@ -246,6 +246,19 @@ func (q *Queue) Job(item string) (job string, at time.Time) {
 	return "", time.Time{}
 }
 
+// Owner is the item that this process started a job for, as long as its reservation stands.
+func (q *Queue) Owner(job string) (item string, known bool) {
+	l := q.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.use.reserved {
+		if job != "" && key(r.job) == key(job) {
+			return r.Item, true
+		}
+	}
+	return "", false
+}
+
 // key makes ids comparable: the service spells them in any letter case.
 func key(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
 
