@@ -27,22 +27,7 @@ func title(c events.Case, i int) string {
 
 // needs is what the start of a machine takes.
 func needs(m events.Machine, item observed.Item, vault observed.Vault) admission.Machine {
-	return admission.Machine{Item: m.Item, Name: m.Name, Writer: writerOf(m, item.FabricID, vault), Disks: len(item.Disks)}
-}
-
-// writerOf is the id of what writes the disks of a machine on-premises, in lower case.
-func writerOf(m events.Machine, fabricID string, vault observed.Vault) string {
-	home, _ := vault.Fabric(fabricID) // unknown while the item is being replaced
-	for _, f := range append([]observed.Fabric{home}, vault.Fabrics...) {
-		if m.Architecture == string(observed.Modernized) {
-			if a, ok := f.Appliance(m.Appliance); ok {
-				return strings.ToLower(a.ID)
-			}
-		} else if mt, ok := f.MasterTarget(m.MasterTarget); ok {
-			return strings.ToLower(mt.ID)
-		}
-	}
-	return strings.ToLower(m.MasterTarget + m.Appliance)
+	return admission.Machine{Item: m.Item, Name: m.Name, Writer: vault.WriterOf(m, item.FabricID).Key(), Disks: len(item.Disks)}
 }
 
 // move is what is to be done about one machine before its job is there.

@@ -3,10 +3,9 @@ package admission
 import (
 	"fmt"
 	"time"
-)
 
-// MaxDisks is how many disks a master target or an appliance takes (S7, M1).
-const MaxDisks = 60
+	"reprotect.example/services/observed"
+)
 
 // inUse is what is in use at a moment, beside the disk slots, which those who wait are indexed by.
 type inUse struct {
@@ -24,7 +23,7 @@ func decide(queue *tree, mine *entry, in inUse, limits Limits, now time.Time) De
 	d := Decision{Place: place + 1}
 	if s, short := mine.short(); short {
 		d.Outcome = NoDiskSlot
-		d.Message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", s.disks, s.at.title(), MaxDisks)
+		d.Message = fmt.Sprintf("%d disk slots of %s are needed, and of its %d too few are free. They come free as machines fail back", s.disks, s.at.title(), observed.MostDisks)
 		return d
 	}
 	jobs := queue.heldBack(limits.Concurrent, in.jobs, func(e *entry, running int) bool { return running <= e.running })

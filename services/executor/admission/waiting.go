@@ -5,6 +5,8 @@ import (
 	"container/list"
 	"slices"
 	"time"
+
+	"reprotect.example/services/observed"
 )
 
 // waiting holds the requests of all queues of a vault: in order in each queue, and in order at each writer of disks.
@@ -162,7 +164,7 @@ func (w *waiting) use(at *writer, used int) {
 
 // refit moves the place from which on those who wait at a writer have no slots there.
 func (w *waiting) refit(at *writer) {
-	_, place, _ := at.line.crossing(MaxDisks - at.used)
+	_, place, _ := at.line.crossing(observed.MostDisks - at.used)
 	for i := place; i < at.line.len() && w.fit(at.line.at(i), at, false); i++ {
 	}
 	for i := place - 1; i >= 0 && w.fit(at.line.at(i), at, true); i-- {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+	"reprotect.example/services/observed"
 )
 
 // plain is a request as the second reading keeps it.
@@ -31,7 +32,7 @@ func walk(queue []plain, mine string, slots map[string]int, in inUse, limits Lim
 	for place, e := range queue {
 		full := false
 		for writer, n := range e.disks {
-			full = full || n > MaxDisks-disks[writer]
+			full = full || n > observed.MostDisks-disks[writer]
 			disks[writer] += n
 		}
 		if !full {
