@@ -96,14 +96,14 @@ func (s sight) decide() move {
 	case observed.StageFailingOver:
 		return move{kind: hold, because: events.Problem{
 			Code: "machine.busy", Place: m.Name,
-			Message: fmt.Sprintf("The failover of %s has not finished: Site Recovery says %q. The reprotect starts when it has", m.Name, item.StateText),
+			Message: fmt.Sprintf("The failover of %s has not finished: Site Recovery says %q. The reprotect starts when it has", title(s.c, s.i), item.StateText),
 		}}
 	case observed.StageUnknown:
 		if item.Ours() {
 			return move{kind: hold, because: events.Problem{
 				Code: "machine.state-unknown", Place: m.Name,
 				Message: fmt.Sprintf("What Site Recovery says of %s is not known: state %q (%s), active location %q, allowed operations %v",
-					m.Name, item.State, item.StateText, item.Location, item.Operations),
+					title(s.c, s.i), item.State, item.StateText, item.Location, item.Operations),
 			}}
 		}
 	}

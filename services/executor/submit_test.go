@@ -8,7 +8,6 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
-	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
@@ -25,52 +24,32 @@ func TestARefusalForTheOperator(t *testing.T) {
 		}
 		return nil
 	}
-	now := cleared
-	var kept startState
-	var retrying time.Time
-	look := func(after time.Duration) startResult {
-		now = now.Add(after)
-		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
-			map[string]*admission.Queue{"tokyo": queueAt(func() time.Time { return now })}, func() time.Time { return now }}
-		e := workflow.Event[events.Registered]{}
-		e.Site, e.Case, e.Time = "tokyo", "r7", cleared
-		e.Data.Case = events.Case{CheckedAt: now, Machines: []events.Machine{machineOf(f.look.Items[0]), machineOf(f.look.Items[1])}}
-		e.Stands = func(_ context.Context, subject string) (bus.Received, bool, error) {
-			if retrying.IsZero() || !strings.HasSuffix(subject, ".retrying") {
-				return bus.Received{}, false, nil
-			}
-			raw, err := events.Encode(events.Event[events.Retrying]{Header: events.Header{
-				ID: "r7/retry/1", Source: "/reprotect/tokyo/validator", Type: events.TypeRetrying.CloudType(), Subject: "r7", Time: retrying, Site: "tokyo", Case: "r7", Step: events.StepRetry, Request: "r7"}})
-			return bus.Received{Message: bus.Message{Data: raw}}, true, err
-		}
-		r, err := x.registered(t.Context(), e, kept)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept = later(t, r.State)
-		return r
+	s := starts(t, f)
+	look := func(after time.Duration) any {
+		said, _ := s.look(after)
+		return said
 	}
-	w := look(0).Publish[0].Data().(events.Waiting)
+	w := look(0).(events.Waiting)
 	if w.For != waiting.ForOperator || w.Code != "4711" || w.Machines[0] != "web01" || w.Remedy != "do as Azure says" || !w.Until.Equal(cleared.Add(2*time.Hour)) {
 		t.Errorf("%+v", w)
 	}
-	if r := look(time.Minute); len(r.Publish) != 0 || tries != 1 {
-		t.Errorf("after %d tries: %+v", tries, r)
+	if said := look(time.Minute); said != nil || tries != 1 {
+		t.Errorf("after %d tries: %+v", tries, said)
 	}
 	if look(10 * time.Minute); tries != 2 {
 		t.Errorf("%d tries by itself", tries)
 	}
-	now = now.Add(time.Minute)
-	retrying = now
+	s.now = s.now.Add(time.Minute)
+	s.retrying = s.now
 	if look(0); tries != 3 {
 		t.Errorf("%d tries after somebody asked", tries)
 	}
-	bounded := kept
-	if d, ok := look(2 * time.Hour).Publish[0].Data().(events.Failed); !ok || d.Code != "4711" || d.Machines[1].State != "not-started" {
+	bounded := s.kept
+	if d, ok := look(2 * time.Hour).(events.Failed); !ok || d.Code != "4711" || d.Machines[1].State != "not-started" {
 		t.Errorf("%+v", d)
 	}
-	kept, now, refusing = bounded, cleared.Add(time.Hour), false
-	if d, ok := look(0).Publish[0].Data().(events.Started); !ok || len(d.Jobs) != 2 {
+	s.kept, s.now, refusing = bounded, cleared.Add(time.Hour), false
+	if d, ok := look(0).(events.Started); !ok || len(d.Jobs) != 2 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -101,7 +101,7 @@ func (h Handling) Pause(look time.Duration, tries int) time.Duration {
 	case AwaitOperator: // somebody who sees to a cause takes longer than what passes
 		return doubling(20*look, 120*look)
 	case AwaitAzure:
-		return doubling(look, 120*look)
+		return doubling(2*look, 120*look)
 	case TryAgain:
 		return doubling(look, 10*look)
 	default:
