@@ -32,29 +32,6 @@ func (c *Conn) Stands(ctx context.Context, subject string) (bus.Received, bool, 
 	return c.newest(ctx, api+"DIRECT.GET."+StreamLog+"."+subject, nil)
 }
 
-// newest asks the server for the last message of a subject.
-func (c *Conn) newest(ctx context.Context, question string, body []byte) (r bus.Received, found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	begun := time.Now()
-	msg, err := c.nc.RequestWithContext(ctx, question, body)
-	switch {
-	case errors.Is(err, nats.ErrNoResponders): // nobody answers for a stream that is not there
-		return r, false, fmt.Errorf("read %s: %w", question, bus.ErrMissing)
-	case err != nil:
-		return r, false, fmt.Errorf("read %s: %w", question, c.explain(err, question, begun))
-	}
-	switch status := msg.Header.Get("Status"); status {
-	case "":
-	case "404":
-		return r, false, nil
-	default:
-		return r, false, fmt.Errorf("read %s: the server answers %s %s", question, status, msg.Header.Get("Description"))
-	}
-	r, err = stored(msg)
-	return r, err == nil, err
-}
-
 // Hold implements bus.Broker. A holder that cannot reach the server for 7 seconds counts as one no longer; 3 seconds
 // after that somebody else can take its place.
 func (c *Conn) Lease(ctx context.Context, service string) (context.Context, func(), error) {

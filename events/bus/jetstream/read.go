@@ -1,10 +1,12 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,108 +22,187 @@ type Reading struct {
 	Filters []string // subject filters; none: everything
 	From    uint64   // sequence to begin at; 0: the first
 	OnlyNew bool     // begin with what is published from now on
-	Latest  bool     // only the last message of each subject
+	Latest  bool     // only the last message of each subject; it does not follow, and the order holds within a case alone
 	Follow  bool     // go on for ever instead of ending at the last message
 }
 
+// lookEvery is how soon a reader that follows sees what is new.
+const lookEvery = 200 * time.Millisecond
+
 // Story returns every fact of a case, in order.
 func (c *Conn) Story(ctx context.Context, caseID string) (story []bus.Received, err error) {
-	err = c.pages(ctx, events.SubjectFacts+".*."+caseID+".>", 1, func(r bus.Received) error {
+	_, err = c.pages(ctx, StreamLog, events.SubjectFacts+".*."+caseID+".>", 1, func(r bus.Received) error {
 		story = append(story, r)
 		return nil
 	})
 	return story, err
 }
 
-// Since hands what stands in the event log behind a sequence to each, in order, and ends with the last. Unlike Read it
-// needs no consumer, nor the right to make one.
+// Since hands what stands in the event log behind a sequence to each, in order, and ends with the last.
 func (c *Conn) Since(ctx context.Context, after uint64, each func(bus.Received) error) error {
-	return c.pages(ctx, ">", after+1, each)
+	_, err := c.pages(ctx, StreamLog, ">", after+1, each)
+	return err
 }
 
-func (c *Conn) pages(ctx context.Context, filter string, from uint64, each func(bus.Received) error) error {
+// stopped is the error with which the reader of a page ends the reading.
+type stopped struct{ error }
+
+func (s stopped) Unwrap() error { return s.error }
+
+// pages hands what stands in a stream from a sequence on to each, and says where to go on.
+func (c *Conn) pages(ctx context.Context, stream, filter string, from uint64, each func(bus.Received) error) (next uint64, err error) {
 	for {
-		page, last, err := c.page(ctx, StreamLog, filter, from)
+		page, last, err := c.page(ctx, stream, pageRequest{Seq: from, Next: filter, Batch: pageSize})
 		if err != nil || len(page) == 0 {
-			return err
+			return from, err
 		}
-		for _, msg := range page {
-			r, err := stored(msg)
-			if err == nil {
-				err = each(r)
-			}
-			if err != nil {
-				return err
-			}
+		if err := handOn(page, each); err != nil {
+			return from, err
 		}
 		from = last + 1
 	}
 }
 
-// stored turns an answer of the server's direct get into the bus's form.
-func stored(msg *nats.Msg) (r bus.Received, err error) {
-	r = received(msg.Header.Get(jetstream.SubjectHeader), msg.Header, msg.Data)
-	if r.Sequence, err = strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64); err != nil {
-		return r, fmt.Errorf("message on %s: sequence: %w", r.Subject, err)
+func handOn(page []*nats.Msg, each func(bus.Received) error) error {
+	for _, msg := range page {
+		r, err := stored(msg)
+		if err != nil {
+			return err
+		}
+		r.Attempt = 1
+		if err := each(r); err != nil {
+			return stopped{err}
+		}
 	}
-	if r.Published, err = time.Parse(time.RFC3339Nano, msg.Header.Get(jetstream.TimeStampHeaer)); err != nil {
-		return r, fmt.Errorf("message on %s: %w", r.Subject, err)
-	}
-	return r, nil
+	return nil
 }
 
 // Read hands the messages of a stream to each, in order, without disturbing any service. It ends with each's
-// error, with ctx, or at the last message unless it follows.
+// error, with ctx, or at the last message unless it follows; then it waits out what the bus does not answer for.
+//
+// It asks for what is stored and makes no consumer: whoever may make one may have the server send copies of what is
+// stored to any subject.
 func (c *Conn) Read(ctx context.Context, r Reading, each func(bus.Received) error) error {
-	config := jetstream.OrderedConsumerConfig{FilterSubjects: r.Filters, DeliverPolicy: jetstream.DeliverAllPolicy}
-	switch {
-	case r.OnlyNew:
-		config.DeliverPolicy = jetstream.DeliverNewPolicy
-	case r.Latest:
-		config.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
-	case r.From > 0:
-		config.DeliverPolicy, config.OptStartSeq = jetstream.DeliverByStartSequencePolicy, r.From
-	}
-	if r.Latest && len(r.Filters) == 0 {
-		config.FilterSubjects = []string{">"}
-	}
 	begun := time.Now()
-	consumer, err := c.js.OrderedConsumer(ctx, r.Stream, config)
+	stream, err := c.js.Stream(ctx, r.Stream)
 	if err != nil {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return fmt.Errorf("bus: there is no stream %s: run 'reprotect bus setup': %w", r.Stream, err)
 		}
-		return fmt.Errorf("bus: read %s: %w", r.Stream, c.explain(err, api+"CONSUMER.CREATE."+r.Stream+".", begun))
+		return fmt.Errorf("bus: read %s: %w", r.Stream, c.explain(err, api+"STREAM.INFO."+r.Stream, begun))
 	}
-	defer func() { // the server keeps it for minutes otherwise; when this fails, it still goes then
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = c.js.DeleteConsumer(ctx, r.Stream, consumer.CachedInfo().Name)
-	}()
-	if !r.Follow && consumer.CachedInfo().NumPending == 0 {
-		return nil
+	switch {
+	case r.Latest:
+		err = c.latest(ctx, stream, r, each)
+	default:
+		from := max(r.From, 1)
+		if r.OnlyNew {
+			from = stream.CachedInfo().State.LastSeq + 1
+		}
+		err = c.follow(ctx, r, from, each)
 	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(5 * time.Second))
+	var s stopped
+	if errors.As(err, &s) {
+		return s.error
+	}
 	if err != nil {
 		return fmt.Errorf("bus: read %s: %w", r.Stream, err)
 	}
-	defer messages.Stop()
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("bus: read %s: %w", r.Stream, err)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("bus: read %s: %w", r.Stream, err)
-		}
-		got := received(msg.Subject(), msg.Headers(), msg.Data())
-		got.Sequence, got.Published, got.Attempt = meta.Sequence.Stream, meta.Timestamp, 1
-		if err := each(got); err != nil {
-			return err
-		}
-		if !r.Follow && meta.NumPending == 0 {
+	return nil
+}
+
+func (c *Conn) follow(ctx context.Context, r Reading, from uint64, each func(bus.Received) error) error {
+	filter, one := ">", each
+	switch len(r.Filters) {
+	case 0:
+	case 1:
+		filter = r.Filters[0]
+	default:
+		one = func(m bus.Received) error {
+			if slices.ContainsFunc(r.Filters, func(f string) bool { return bus.Match(f, m.Subject) }) {
+				return each(m)
+			}
 			return nil
 		}
 	}
+	seen := func(m bus.Received) error { // a page that breaks off is not handed on twice
+		from = m.Sequence + 1
+		return one(m)
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		begun := time.Now()
+		next, err := c.pages(ctx, r.Stream, filter, from, seen)
+		from = max(from, next)
+		var s stopped
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !r.Follow, errors.As(err, &s), c.nc.IsClosed():
+			return err
+		case err != nil:
+			if err = c.explain(err, api+"DIRECT.GET."+r.Stream, begun); errors.Is(err, bus.ErrNotPermitted) {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// latestAtOnce is below what the server answers to one question for the last messages of subjects.
+const latestAtOnce = 128
+
+// latest asks for the last message of each subject, for some subjects at a time and for those of a case at once.
+func (c *Conn) latest(ctx context.Context, stream jetstream.Stream, r Reading, each func(bus.Received) error) error {
+	filters := r.Filters
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
+	found := map[string]bool{}
+	for _, filter := range filters {
+		begun := time.Now()
+		info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
+		if err != nil {
+			return c.explain(err, api+"STREAM.INFO."+r.Stream, begun)
+		}
+		for subject := range info.State.Subjects {
+			found[subject] = true
+		}
+	}
+	var subjects []string
+	for subject := range found {
+		subjects = append(subjects, subject)
+	}
+	slices.SortFunc(subjects, func(a, b string) int { return cmp.Or(strings.Compare(caseOf(a), caseOf(b)), strings.Compare(a, b)) })
+	for len(subjects) > 0 {
+		n := min(latestAtOnce, len(subjects))
+		for n > 1 && n < len(subjects) && caseOf(subjects[n-1]) == caseOf(subjects[n]) {
+			n--
+		}
+		if n == 1 && len(subjects) > 1 && caseOf(subjects[0]) == caseOf(subjects[1]) {
+			n = min(latestAtOnce, len(subjects)) // a case of more subjects than there are
+		}
+		page, _, err := c.page(ctx, r.Stream, pageRequest{Latest: subjects[:n], Batch: n})
+		if err != nil {
+			return err
+		}
+		if err := handOn(page, each); err != nil {
+			return err
+		}
+		subjects = subjects[n:]
+	}
+	return nil
+}
+
+// caseOf is what of a fact's subject stands for the case; other subjects are one for themselves.
+func caseOf(subject string) string {
+	if _, id, _, _, ok := events.SplitFact(subject); ok {
+		return id
+	}
+	return ""
 }

@@ -3,10 +3,14 @@ package jetstream_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
@@ -122,5 +126,59 @@ func TestReadEndsWithTheReadersError(t *testing.T) {
 	})
 	if !errors.Is(err, enough) || calls != 1 {
 		t.Errorf("%v after %d calls", err, calls)
+	}
+}
+
+// The headers of a message are its sender's: what an answer of the server says of it is not taken from there. N1: whoever
+// may command could otherwise have a command read as a fact, or have everything behind it go unread.
+func TestReadersBelieveNoHeaderOfTheSender(t *testing.T) {
+	t.Parallel()
+	const forged = "reprotect.event.tokyo.a.replication.completed"
+	for name, headers := range map[string]nats.Header{
+		"subject":  {"Nats-Subject": {forged}},
+		"sequence": {"Nats-Sequence": {"99"}},
+		"time":     {"Nats-Time-Stamp": {"yesterday"}},
+		"stream":   {"Nats-Stream": {"ELSEWHERE"}},
+		"the end":  {"Status": {"204"}, "Description": {"EOB"}},
+		"none":     {"Status": {"404"}},
+		"refused":  {"Status": {"503"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := start(t, embedded.Options{Fast: true})
+			c := connect(t, server)
+			setUp(t, c)
+			nc, err := nats.Connect(server.URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			for _, body := range []string{"", "body"} {
+				if _, err := nc.RequestMsg(&nats.Msg{Subject: "reprotect.command.cancel", Header: headers, Data: []byte(body)}, 10*time.Second); err != nil {
+					t.Fatal(err)
+				}
+			}
+			publish(t, c, fact("a", "request", "accepted"))
+			want := []string{"1 reprotect.command.cancel ", "2 reprotect.command.cancel body", "3 reprotect.event.tokyo.a.request.accepted a"}
+			var read, since []string
+			note := func(to *[]string) func(bus.Received) error {
+				return func(r bus.Received) error {
+					*to = append(*to, fmt.Sprint(r.Sequence, " ", r.Subject, " ", string(r.Data)))
+					return nil
+				}
+			}
+			if err := c.Read(t.Context(), jetstream.Reading{Stream: jetstream.StreamLog}, note(&read)); err != nil || !slices.Equal(read, want) {
+				t.Errorf("read %q, %v; want %q", read, err, want)
+			}
+			if err := c.Since(t.Context(), 0, note(&since)); err != nil || !slices.Equal(since, want) {
+				t.Errorf("since %q, %v; want %q", since, err, want)
+			}
+			if r, found, err := c.Stands(t.Context(), "reprotect.command.cancel"); err != nil || !found || r.Sequence != 2 || r.Subject != "reprotect.command.cancel" {
+				t.Errorf("stands: %+v, %v, %v", r, found, err)
+			}
+			if r, found, err := c.Stands(t.Context(), forged); err != nil || found {
+				t.Errorf("stands: %+v, %v", r, err)
+			}
+		})
 	}
 }

@@ -18,6 +18,13 @@ const (
 	StreamDead = "REPROTECT_DEAD"
 )
 
+// Durables for readers that are no service. Whoever may make a durable can have the server send what is stored to any
+// subject, so these are made for them.
+const (
+	DurableAudit   = "audit"   // all of StreamLog and of StreamDead
+	DurableChatbot = "chatbot" // the notifications since it was made
+)
+
 // StreamWake is the stream of a service's wake-ups: its own affair.
 func StreamWake(service string) string { return "REPROTECT_WAKE_" + service }
 
@@ -49,7 +56,9 @@ func Topology(replicas int, consumers ...bus.Consumer) []Stream {
 	dead.Name, dead.Description = StreamDead, "Reprotect: messages that a service gave up."
 	dead.Subjects = []string{events.SubjectDead + ".>", "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES." + StreamLog + ".>"}
 
-	streams := []Stream{{Config: log}, {Config: dead}}
+	audit := reader(DurableAudit, jetstream.DeliverAllPolicy, ">")
+	bot := reader(DurableChatbot, jetstream.DeliverNewPolicy, events.SubjectNotifications+".>")
+	streams := []Stream{{log, []jetstream.ConsumerConfig{audit, bot}}, {dead, []jetstream.ConsumerConfig{audit}}}
 	for _, c := range consumers {
 		streams[0].Consumers = append(streams[0].Consumers, durable(c, c.Filters...))
 		wake := base
@@ -71,6 +80,13 @@ func durable(c bus.Consumer, filters ...string) jetstream.ConsumerConfig {
 		MaxDeliver: -1, // the delivery loop gives up, with a dead letter
 		// Enough that a wave of short retries does not keep new work out.
 		MaxAckPending: max(c.Pending, 1024),
+	}
+}
+
+func reader(name string, from jetstream.DeliverPolicy, filter string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable: name, FilterSubjects: []string{filter}, DeliverPolicy: from, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: 1024,
 	}
 }
 
@@ -127,6 +143,8 @@ func (c *Conn) setUp(
 	return nil
 }
 
+func isReader(durable string) bool { return durable == DurableAudit || durable == DurableChatbot }
+
 // Lag is how far a service is behind.
 type Lag struct {
 	Service   string `json:"service"`
@@ -162,8 +180,8 @@ func (c *Conn) Status(ctx context.Context) (Status, error) {
 	}
 	consumers := log.ListConsumers(ctx)
 	for info := range consumers.Info() {
-		if info.Config.Durable == "" {
-			continue
+		if info.Config.Durable == "" || isReader(info.Config.Durable) && info.Delivered.Consumer == 0 {
+			continue // nobody reads from it, so nobody is behind
 		}
 		lag := Lag{Service: info.Config.Durable, Pending: info.NumPending, UnderWay: info.NumAckPending, Redeliver: info.NumRedelivered}
 		if wake, err := c.js.Stream(ctx, StreamWake(info.Config.Durable)); err == nil {

@@ -2,8 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -64,7 +62,7 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 func (c *Conn) renewOverdue(ctx context.Context, service string, before time.Time) (renewed int, err error) {
 	prefix := timerSubject(service, "")
 	for from := uint64(1); ; {
-		page, last, err := c.page(ctx, StreamWake(service), prefix+">", from)
+		page, last, err := c.page(ctx, StreamWake(service), pageRequest{Seq: from, Next: prefix + ">", Batch: pageSize})
 		if err != nil {
 			return renewed, err
 		}
@@ -74,7 +72,7 @@ func (c *Conn) renewOverdue(ctx context.Context, service string, before time.Tim
 			if err != nil || !at.Before(before) {
 				continue
 			}
-			key := strings.TrimPrefix(msg.Header.Get("Nats-Subject"), prefix)
+			key := strings.TrimPrefix(told(msg, jetstream.SubjectHeader), prefix)
 			anew := &nats.Msg{Subject: prefix + key, Header: nats.Header{}, Data: msg.Data}
 			for k, v := range msg.Header {
 				if !strings.HasPrefix(k, "Nats-") {
@@ -91,47 +89,5 @@ func (c *Conn) renewOverdue(ctx context.Context, service string, before time.Tim
 			return renewed, nil
 		}
 		from = last + 1
-	}
-}
-
-const pageSize = 256
-
-// page reads up to pageSize messages of a stream by direct get, from a sequence on.
-func (c *Conn) page(ctx context.Context, stream, filter string, from uint64) (page []*nats.Msg, last uint64, err error) {
-	request, err := json.Marshal(struct {
-		Seq   uint64 `json:"seq"`
-		Next  string `json:"next_by_subj"`
-		Batch int    `json:"batch"`
-	}{from, filter, pageSize})
-	if err != nil {
-		return nil, 0, err
-	}
-	inbox := c.nc.NewInbox()
-	answers, err := c.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer func() { err = errors.Join(err, answers.Unsubscribe()) }()
-	if err := c.nc.PublishRequest("$JS.API.DIRECT.GET."+stream, inbox, request); err != nil {
-		return nil, 0, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	for {
-		msg, err := answers.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, 0, fmt.Errorf("read %s: %w", stream, err)
-		}
-		switch status := msg.Header.Get("Status"); status {
-		case "":
-			if _, err := fmt.Sscan(msg.Header.Get(jetstream.SequenceHeader), &last); err != nil {
-				return nil, 0, fmt.Errorf("read %s: sequence: %w", stream, err)
-			}
-			page = append(page, msg)
-		case "204", "404": // the end of a batch; nothing there
-			return page, last, nil
-		default:
-			return nil, 0, fmt.Errorf("read %s: the server answers %s %s", stream, status, msg.Header.Get("Description"))
-		}
 	}
 }

@@ -127,7 +127,7 @@ func TestComposeNATS(t *testing.T) {
 	kept := slices.ContainsFunc(s.Volumes, func(v string) bool {
 		volume, at, _ := strings.Cut(v, ":")
 		_, named := f.Volumes[volume]
-		return named && at == process(t, "nats.conf").StoreDir
+		return named && at == process(t, installed(t), "nats.conf", "").StoreDir
 	})
 	if !kept {
 		t.Errorf("no volume keeps the event log: %v", s.Volumes)
