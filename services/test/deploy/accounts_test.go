@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"reprotect.example/events"
 	"reprotect.example/services/internal/app"
 )
 
@@ -41,7 +42,7 @@ var rights = []right{
 		marks("cancel.cancelling", "retry.retrying", "guard.violated"), []string{"reprotect-wake.executor.hold"}),
 	service("notifier", "Words facts for people.",
 		[]string{"reprotect.notification.*.info", "reprotect.notification.*.warning", "reprotect.notification.*.critical"}),
-	service("guard", "Watches for what must not happen after the start.", 
+	service("guard", "Watches for what must not happen after the start.",
 		facts("guard.violated", "guard.returned", "guard.cleared", "guard.acknowledged", "guard.unwatched", "guard.watched")),
 	service("journal", "Keeps every event, and where the cases stand.", []string{"reprotect-wake.journal.hold"}),
 	{role: "audit", says: "Reads everything that was published, and the dead letters.",
@@ -213,6 +214,32 @@ func TestAccountsFile(t *testing.T) {
 	for _, target := range app.Targets() {
 		if !slices.ContainsFunc(rights, func(r right) bool { return r.role == target }) {
 			t.Errorf("no rights for %s", target)
+		}
+	}
+}
+
+// Each kind of event has somebody who may publish it.
+func TestEveryKindHasItsPublisher(t *testing.T) {
+	for _, k := range events.Kinds() {
+		steps := events.Steps()
+		if k.Step != "" {
+			steps = []string{k.Step}
+		}
+		found := false
+		for _, step := range steps {
+			subject := events.FactSubject("tokyo", "c", step, k.Name)
+			switch k.Role {
+			case events.Command:
+				subject = events.CommandSubject(k)
+			case events.Notification:
+				subject = events.NotificationSubject("tokyo", "info")
+			case events.DeadLetter:
+				subject = events.DeadSubject("guard")
+			}
+			found = found || slices.ContainsFunc(rights, func(r right) bool { return r.may(subject) })
+		}
+		if !found {
+			t.Errorf("nobody may publish %s", k.Name)
 		}
 	}
 }
