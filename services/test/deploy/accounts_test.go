@@ -48,7 +48,7 @@ var rights = []right{
 	{role: "audit", says: "Reads everything that was published, and the dead letters.",
 		sends: slices.Concat(readsStream("REPROTECT"), readsDurable("REPROTECT", "audit"), readsStream("REPROTECT_DEAD"), readsDurable("REPROTECT_DEAD", "audit")),
 		hears: []string{"reprotect.>"}},
-	{role: "chatbot", says: "Posts notifications to a chat: hears them as they come, or takes them from its durable, which keeps them meanwhile.",
+	{role: "chatbot", says: "Brings notifications into a chat: hears them as they come, or takes them from its durable, which keeps them meanwhile.",
 		sends: readsDurable("REPROTECT", "chatbot"), hears: []string{"reprotect.notification.>"}},
 }
 
