@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
 )
@@ -457,5 +458,69 @@ func TestALargeCaseIsSparingOfWords(t *testing.T) {
 	failed.Case = nil // that is the case's own size
 	if raw, err := json.Marshal(failed); err != nil || len(raw) > events.MaxSize/2 || failed.Machines[299].Code != "95226" {
 		t.Errorf("%d bytes, %v: %+v", len(raw), err, failed.Machines[299])
+	}
+}
+
+// A machine that is submitted again stands in the queue like any other, and is told so.
+func TestWhoIsSubmittedAgainWaitsForItsTurn(t *testing.T) {
+	f := broken(noWay)
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	w.queue = admission.NewLedger(func() time.Time { return w.now }).Queue(admission.Limits{Concurrent: 1})
+	w.looks(0)
+	f.look.Jobs = []observed.Job{{ID: "j9", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "other"}}
+	said, pause := w.looks(11 * time.Minute)
+	d, ok := said[1].(events.Waiting)
+	if !ok || d.For != waiting.ForTurn || d.Place != 1 || !d.Since.Equal(cleared) || len(f.submitted) != 0 || pause > time.Minute {
+		t.Fatalf("%+v, again after %v", said, pause)
+	}
+	if known := w.kept.Machines["items/web01"]; !known.Failure.Queued {
+		t.Errorf("%+v", known.Failure)
+	}
+	f.look.Jobs = nil
+	if w.looks(time.Minute); len(f.submitted) != 1 {
+		t.Errorf("%d submitted", len(f.submitted))
+	}
+}
+
+// The end of a job is asked for until Azure has taken the call; what Azure refuses has come to its end.
+func TestACancelThatMayNotHaveArrivedIsAskedAgain(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	f.look.Jobs = []observed.Job{jobIn("InProgress")}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
+	mark(w, events.TypeCancelling, events.Cancelling{})
+	for _, tt := range []struct {
+		answer error
+		asks   int
+		taken  bool
+	}{
+		{&observed.Fault{Code: "azure.unavailable", Class: observed.Temporary, What: "HTTP 500"}, 1, false},
+		{&observed.Fault{Code: "azure.throttled", Class: observed.Temporary, What: "slow down"}, 2, false},
+		{&observed.Fault{Code: "4711", Class: observed.Permanent, What: "it has ended"}, 3, true},
+		{nil, 3, true},
+	} {
+		f.refuseCancel = tt.answer
+		w.looks(time.Minute)
+		if known := w.kept.Machines["items/web01"]; len(f.cancelled) != tt.asks || known.CancelTaken != tt.taken {
+			t.Errorf("after %v: asked %d times, %+v", tt.answer, len(f.cancelled), known)
+		}
+	}
+}
+
+// A violation is of the machine that it names, or of all.
+func TestViolationsOfMachines(t *testing.T) {
+	web, db := replicates(100), replicates(100)
+	web.State, db.State, db.ID, db.Name = "Protected", "Protected", "/items/db01", "db01"
+	for _, tt := range []struct {
+		machine string
+		want    []string
+	}{{"db01", []string{"", "guard.snapshot"}}, {"", []string{"guard.snapshot", "guard.snapshot"}}} {
+		w := watch(t, &fake{look: vaultOf(web, db)}, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
+		mark(w, events.TypeViolated, events.Violated{Code: "guard.snapshot", Machine: tt.machine, What: "a", Endangers: "b", Do: "c"})
+		said, _ := w.looks(0)
+		for i, m := range said[0].(events.Completed).Machines {
+			if m.Violation != tt.want[i] {
+				t.Errorf("of %q: %+v", tt.machine, m)
+			}
+		}
 	}
 }

@@ -222,7 +222,7 @@ func (f *follower) requestID(m machine) string { return f.e.Case + "/" + key(m.I
 // resubmit submits a machine once more when it is its turn.
 func (f *follower) resubmit(ctx context.Context, m *machine) error {
 	failure := *m.known.Failure
-	m.known.Failure = &failure
+	m.known.Failure, m.tried = &failure, true
 	id := f.requestID(*m)
 	ask := askFor(id, f.e.Request, f.c, f.site.Look)
 	ask.Waited, ask.Machines = failure.Queued, []admission.Machine{needs(m.Machine, m.item, f.vault)}

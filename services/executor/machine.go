@@ -21,6 +21,7 @@ type machine struct {
 	read  *reading        // its job in full, once that was asked for
 	turn  *events.Waiting // it waits for its turn to be submitted again
 	asked bool            // for the end of its job
+	tried bool            // to submit it again
 	stand standing
 }
 

@@ -291,15 +291,15 @@ func (v *view) again(m machine) (machine, act) {
 	asked := bounded && v.retry.After(f.At)
 	unregistered := f.Do == submission.AwaitAgent && m.item.AgentRegistered != nil && !*m.item.AgentRegistered && v.now.Before(agentDeadline(v.site, v.registered))
 	switch {
-	case v.now.Before(f.Next) && !asked || unregistered:
+	case m.turn != nil:
+		s.waits = m.turn
+	case v.now.Before(f.Next) && !asked || unregistered || m.tried: // once a look
 		s.waits = v.waits(m, v.untilTry(m, f))
 	case next.kind == stop:
 		s.end(events.StateFailed, next.because.Code, next.because.Message, next.because.Remedy)
 	case next.kind == hold:
 		s.waits = v.waits(m, events.Waiting{For: waiting.ForJob, Code: next.because.Code, Message: next.because.Message, Since: f.At})
 	case next.kind != submit: // it is about to show
-	case m.turn != nil:
-		s.waits = m.turn
 	default:
 		if _, problem := submission.Resolve(m.Machine, m.item, v.vault); problem != nil {
 			s.end(events.StateFailed, problem.Code, problem.Message, problem.Remedy)

@@ -25,10 +25,12 @@ type fake struct {
 	unread    map[string]error // by job: why it cannot be read
 	submitted []observed.Reprotect
 	cancelled []string
-	refuse    func(machine string) error
-	err       error // of every look
-	freshest  time.Duration
-	reads     int // jobs read in full
+
+	refuseCancel error
+	refuse       func(machine string) error
+	err          error // of every look
+	freshest     time.Duration
+	reads        int // jobs read in full
 }
 
 func (f *fake) Vault(_ context.Context, maxAge time.Duration) (observed.Vault, error) {
@@ -41,7 +43,7 @@ func (f *fake) Vault(_ context.Context, maxAge time.Duration) (observed.Vault, e
 
 func (f *fake) Cancel(_ context.Context, job string) error {
 	f.cancelled = append(f.cancelled, job)
-	return nil
+	return f.refuseCancel
 }
 
 func (f *fake) Job(_ context.Context, id string) (observed.Job, error) {

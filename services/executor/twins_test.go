@@ -207,3 +207,16 @@ func TestAMachineOfAnotherCaseIsNotTakenForOurs(t *testing.T) {
 		t.Errorf("%+v", said[0])
 	}
 }
+
+// An older version did not say of which item a job is: then they stand in the order of the case.
+func TestJobsOfTwoMachinesAsAnOlderVersionTold(t *testing.T) {
+	a, b := twins(observed.Modernized)
+	f := &fake{look: twinVault(a, back(b, "Protected"))}
+	f.look.Jobs = []observed.Job{reprotects("j-one", "InProgress", a)}
+	w := watchTwins(t, f, a, b)
+	w.event.Data.Jobs[0].Item, w.event.Data.Jobs[1].Item = "", ""
+	said, _ := w.looks(0)
+	if p := said[0].(events.Progressed).Machines; p[0].Job != "j-one" || p[0].State != events.StateRunning || p[1].Job != "j-two" || p[1].State != events.StateProtected {
+		t.Errorf("%+v", p)
+	}
+}

@@ -19,6 +19,7 @@ package admission
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -96,6 +97,7 @@ type Ledger struct {
 // of each master target and appliance. Nobody overtakes who waits for the same.
 type Queue struct {
 	ledger *Ledger
+	name   string // tells the requests of one site from those of another
 	limits Limits
 	pace   *rate.Limiter // smooths the submissions themselves
 	slow   *rate.Limiter // of a case that is larger than the starts per minute
@@ -116,7 +118,7 @@ func NewLedger(now func() time.Time) *Ledger {
 func (l *Ledger) Queue(limits Limits) *Queue {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	q := &Queue{ledger: l, limits: limits}
+	q := &Queue{ledger: l, name: strconv.Itoa(len(l.queues)), limits: limits}
 	q.begin()
 	l.queues = append(l.queues, q)
 	l.use.paced = l.use.paced || limits.StartsPerMinute > 0
@@ -172,6 +174,7 @@ func (q *Queue) MaxAge(most time.Duration) time.Duration {
 // is newer than what is known. What a decision costs does not depend on how many wait.
 func (q *Queue) Ask(r Request, vault observed.Vault) Decision {
 	l := q.ledger
+	r.ID = q.own(r.ID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -201,11 +204,13 @@ func (q *Queue) Leave(id string) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.use.giveBack(id)
-	if e := l.waiting.entries[id]; e != nil {
+	l.use.giveBack(q.own(id))
+	if e := l.waiting.entries[q.own(id)]; e != nil {
 		l.waiting.drop(e)
 	}
 }
+
+func (q *Queue) own(id string) string { return q.name + "/" + id }
 
 // Keep holds the reservations of a case that has begun, and could not start all of its machines, until it asks again,
 // or for so long. That of a submission whose answer was lost is one of them: it may not have arrived.
@@ -213,7 +218,7 @@ func (q *Queue) Keep(id string, most time.Duration) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.use.keep(id, l.now().Add(most))
+	l.use.keep(q.own(id), l.now().Add(most))
 }
 
 // Submitted notes that a machine that was admitted has been submitted now, with its job; "" when the answer was lost.
@@ -231,7 +236,7 @@ func (q *Queue) Occupied(id string, m Machine, job string, vault observed.Vault)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.use.reserved[key(m.Item)] == nil {
-		l.use.hold(&reservation{Machine: m.normal(), request: id, state: submitted, job: job, at: vault.Began.Add(-1)})
+		l.use.hold(&reservation{Machine: m.normal(), request: q.own(id), state: submitted, job: job, at: vault.Began.Add(-1)})
 	}
 }
 
