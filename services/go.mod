@@ -25,6 +25,7 @@ require (
 	github.com/vmware/govmomi v0.55.1
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
+	go.uber.org/zap/exp v0.3.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/net v0.61.0
 	golang.org/x/sync v0.24.0
@@ -33,6 +34,7 @@ require (
 	modernc.org/sqlite v1.61.1
 	pgregory.net/rapid v1.3.0
 	reprotect.example/events v0.0.0
+	reprotect.example/events/bus v0.0.0
 	reprotect.example/schemas v0.0.0
 )
 
@@ -95,3 +97,5 @@ require (
 replace reprotect.example/schemas => ../schemas
 
 replace reprotect.example/events => ../events
+
+replace reprotect.example/events/bus => ../events/bus

@@ -5,10 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -54,15 +53,19 @@ func (l *loop) endless(in incoming) bool { return in.Attempt > endless*l.o.MaxAt
 func (l *loop) process(ctx context.Context, d bus.Delivery, in incoming) {
 	begun := l.o.Now()
 	defer l.underway.remove(d)
-	log := l.o.Log.With(zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Uint64("sequence", in.Sequence))
-	kind, how, err := l.answer(ctx, d, in, log)
+	kind, how, err := l.answer(ctx, d, in)
 	if err != nil && ctx.Err() == nil {
-		log.Warn("message not settled, it will come again", zap.Error(err))
+		l.log(in).Warn("message not settled, it will come again", slog.Any("error", err))
 	}
 	l.o.Observe(l.service.Name, kind, how, l.o.Now().Sub(begun))
 }
 
-func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming, log *zap.Logger) (kind, how string, err error) {
+// log names the message in what is logged of it.
+func (l *loop) log(in incoming) *slog.Logger {
+	return l.o.Log.With(slog.String("service", l.service.Name), slog.String("subject", in.Subject), slog.Uint64("sequence", in.Sequence))
+}
+
+func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, how string, err error) {
 	route, ok := l.service.route(in.Subject)
 	if !ok && l.service.All {
 		return "", "passed", d.Ack(ctx)
@@ -76,7 +79,7 @@ func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming, log *zap
 	case l.endless(in):
 		failure = fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
 	case failure == nil:
-		result, failure = l.call(ctx, route, in, message, log)
+		result, failure = l.call(ctx, route, in, message)
 	}
 	header := message.header
 	kind = route.kind.Name
@@ -107,13 +110,13 @@ func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming, log *zap
 	}
 	if reason == "" {
 		pause := Backoff(in.Attempt, l.o.Jitter())
-		log.Warn("handler failed, will try again", zap.Int("attempt", in.Attempt), zap.Duration("after", pause), zap.Error(failure))
+		l.log(in).Warn("handler failed, will try again", slog.Int("attempt", in.Attempt), slog.Duration("after", pause), slog.Any("error", failure))
 		return kind, "retried", d.Retry(ctx, pause)
 	}
-	log.Error("message given up", zap.String("reason", reason), zap.Int("attempt", in.Attempt), zap.Error(failure))
+	l.log(in).Error("message given up", slog.String("reason", reason), slog.Int("attempt", in.Attempt), slog.Any("error", failure))
 	l.hangs.over(hanging{kind, in.Subject, in.Sequence})
 	if reason != "malformed" {
-		if err := l.tell(ctx, in, header, route, failure, log); err != nil {
+		if err := l.tell(ctx, in, header, route, failure); err != nil {
 			return kind, "retried", err
 		}
 	}
@@ -121,7 +124,7 @@ func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming, log *zap
 }
 
 // tell publishes that a message is given up; without its case, where that leaves no room.
-func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Route, failure error, log *zap.Logger) error {
+func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Route, failure error) error {
 	var rejection *Rejection
 	err := l.publish(ctx, in, h, route.giveUp(h, in, failure))
 	if errors.As(err, &rejection) {
@@ -129,7 +132,7 @@ func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Rou
 		err = l.publish(ctx, in, h, route.giveUp(h, in, failure))
 	}
 	if errors.As(err, &rejection) {
-		log.Error("only the dead letter tells that the message is given up", zap.Error(err))
+		l.log(in).Error("only the dead letter tells that the message is given up", slog.Any("error", err))
 		return nil
 	}
 	return err
@@ -210,7 +213,7 @@ func (l *loop) heartbeat(ctx context.Context) {
 			l.hangs.expire(l.o.Now().Add(-remembered))
 			for _, d := range l.underway.before(l.o.Now().Add(-pause)) {
 				if err := d.Extend(ctx); err != nil && ctx.Err() == nil {
-					l.o.Log.Warn("delivery not extended, it may come again", zap.String("service", l.service.Name), zap.Error(err))
+					l.o.Log.Warn("delivery not extended, it may come again", slog.String("service", l.service.Name), slog.Any("error", err))
 				}
 			}
 		}

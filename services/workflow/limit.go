@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 )
 
 const (
@@ -24,7 +23,7 @@ var errLimit = errors.New("time limit")
 
 // call asks the handler within the time limit of its route. When that or ctx ends, the handler has parting to come back
 // and is then left behind. A panic in it is an error like any other.
-func (l *loop) call(ctx context.Context, route Route, in incoming, o opened, log *zap.Logger) (outcome, error) {
+func (l *loop) call(ctx context.Context, route Route, in incoming, o opened) (outcome, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, route.limit(), errLimit)
 	defer cancel()
 	type answer struct {
@@ -37,7 +36,7 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, o opened, log
 		defer func() {
 			if p := recover(); p != nil {
 				a = answer{err: fmt.Errorf("handler panicked: %v", p)}
-				log.Error("handler panicked", zap.Any("panic", p), zap.ByteString("stack", debug.Stack()))
+				l.log(in).Error("handler panicked", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
 			}
 			answers <- a
 		}()
@@ -70,7 +69,7 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, o opened, log
 	case <-timer.C:
 	}
 	l.hangs.leave(message, l.o.Now())
-	log.Error("handler does not heed its context and is left behind", zap.String("kind", route.kind.Name), zap.Duration("limit", route.limit()))
+	l.log(in).Error("handler does not heed its context and is left behind", slog.String("kind", route.kind.Name), slog.Duration("limit", route.limit()))
 	go func() {
 		<-answers
 		l.hangs.back(message)

@@ -6,9 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -148,7 +147,7 @@ func shown[T any](l *loop, in incoming, e events.Event[T]) Event[T] {
 func ask[T, S any](ctx context.Context, l *loop, in incoming, h Handler[T, S], e Event[T]) (outcome, error) {
 	state, err := decodeState[S](in.wait)
 	if err != nil { // no retry makes it readable, and what a handler does at its first look is harmless at any other
-		l.o.Log.Warn("handler begins anew", zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Error(err))
+		l.log(in).Warn("handler begins anew", slog.Any("error", err))
 	}
 	result, err := h(ctx, e, state)
 	if err != nil {
@@ -209,7 +208,7 @@ func Everything(keep func(ctx context.Context, r bus.Received) (kept func() erro
 			return opened{h, func(ctx context.Context, l *loop) (outcome, error) {
 				err := in.kept()
 				if err != nil && ctx.Err() == nil {
-					l.o.Log.Warn("message cannot be kept, will try again", zap.String("service", l.service.Name), zap.String("subject", in.Subject), zap.Error(err))
+					l.log(in).Warn("message cannot be kept, will try again", slog.Any("error", err))
 					return outcome{after: Backoff(in.wait.Looks+1, l.o.Jitter())}, nil
 				}
 				return outcome{}, err

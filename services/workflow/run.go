@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -18,7 +17,7 @@ import (
 type Options struct {
 	Now         func() time.Time
 	Jitter      func() float64 // 0 ≤ x < 1
-	Log         *zap.Logger
+	Log         *slog.Logger
 	AckWait     time.Duration // 30 s
 	Concurrency int           // handlers at once; 64
 	MaxAttempts int           // deliveries of one message before it is given up; 10
@@ -39,7 +38,7 @@ func (o Options) withDefaults() Options {
 		o.Jitter = rand.Float64
 	}
 	if o.Log == nil {
-		o.Log = zap.NewNop()
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.AckWait == 0 {
 		o.AckWait = 30 * time.Second
@@ -93,11 +92,11 @@ func Run(ctx context.Context, b bus.Broker, s Service, o Options) error {
 		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrMissing), errors.Is(err, bus.ErrNotPermitted):
 			return fmt.Errorf("%s: hold: %w", s.Name, err)
 		case err != nil:
-			o.Log.Warn("the service cannot be held, will try again", zap.String("service", s.Name), zap.Error(err))
+			o.Log.Warn("the service cannot be held, will try again", slog.String("service", s.Name), slog.Any("error", err))
 			pause(ctx, Backoff(1, o.Jitter()))
 			continue
 		}
-		o.Log.Info("this process serves, others stand by", zap.String("service", s.Name))
+		o.Log.Info("this process serves, others stand by", slog.String("service", s.Name))
 		if s.Begin != nil {
 			beginning, end := context.WithCancel(held)
 			stop := context.AfterFunc(ctx, end)

@@ -1,5 +1,4 @@
-// Package bustest is the contract suite of the bus: what every adapter must do, and what the delivery loop does
-// on top of it. An adapter's own test calls Run with a harness.
+// Package bustest is the contract suite of the bus: what every adapter must do. An adapter's own test calls Run with a harness.
 package bustest
 
 import (
@@ -42,25 +41,29 @@ type Bus struct {
 	Sever func(t *testing.T, b bus.Broker) (restore func())
 }
 
-type test struct {
-	name string
-	run  func(t *testing.T, h Harness)
+// Test is one of a suite.
+type Test struct {
+	Name string
+	Run  func(t *testing.T, h Harness)
 }
 
 // Run runs the suite.
-func Run(t *testing.T, h Harness) {
+func Run(t *testing.T, h Harness) { RunTests(t, h, brokerTests) }
+
+// RunTests runs another suite over the same harness, of what is built on the bus.
+func RunTests(t *testing.T, h Harness, tests []Test) {
 	if h.Bubble == nil {
 		h.Bubble = func(t *testing.T, f func(t *testing.T)) { f(t) }
 	}
-	for _, tt := range slices.Concat(brokerTests, loopTests) {
-		t.Run(tt.name, func(t *testing.T) {
-			if reason, ok := h.Cannot[tt.name]; ok {
+	for _, tt := range tests {
+		t.Run(tt.Name, func(t *testing.T) {
+			if reason, ok := h.Cannot[tt.Name]; ok {
 				t.Skip("declared: " + reason)
 			}
 			if h.Parallel {
 				t.Parallel()
 			}
-			h.Bubble(t, func(t *testing.T) { tt.run(t, h) })
+			h.Bubble(t, func(t *testing.T) { tt.Run(t, h) })
 		})
 	}
 }
@@ -68,13 +71,13 @@ func Run(t *testing.T, h Harness) {
 // Names lists the tests of the suite, so that a document about adapters can be held against it.
 func Names() []string {
 	var names []string
-	for _, tt := range slices.Concat(brokerTests, loopTests) {
-		names = append(names, tt.name)
+	for _, tt := range brokerTests {
+		names = append(names, tt.Name)
 	}
 	return names
 }
 
-var brokerTests = []test{
+var brokerTests = []Test{
 	{"delivers what was published, as it was", deliversAsPublished},
 	{"delivers only what the filters match", filters},
 	{"keeps messages for a subscription that is away", keeps},
@@ -108,7 +111,8 @@ func consumer(h Harness, service string, filters ...string) bus.Consumer {
 	return bus.Consumer{Service: service, Filters: filters, AckWait: h.AckWait, Pending: 64}
 }
 
-func message(caseID, step, name string) bus.Message {
+// Message is an outcome of a step.
+func Message(caseID, step, name string) bus.Message {
 	return bus.Message{
 		Subject: events.FactSubject("tokyo", caseID, step, name),
 		ID:      caseID + "/" + step,
@@ -118,14 +122,15 @@ func message(caseID, step, name string) bus.Message {
 	}
 }
 
-// patience bounds every wait of the suite.
-func patience(t *testing.T, h Harness) context.Context {
+// Patience bounds every wait of the suite.
+func Patience(t *testing.T, h Harness) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*h.AckWait+20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func publish(t *testing.T, ctx context.Context, b bus.Broker, messages ...bus.Message) {
+// Publish stores messages, or fails the test.
+func Publish(t *testing.T, ctx context.Context, b bus.Broker, messages ...bus.Message) {
 	t.Helper()
 	for _, m := range messages {
 		if err := b.Publish(ctx, m); err != nil {
@@ -134,7 +139,8 @@ func publish(t *testing.T, ctx context.Context, b bus.Broker, messages ...bus.Me
 	}
 }
 
-func consume(t *testing.T, ctx context.Context, b bus.Broker, c bus.Consumer) bus.Source {
+// Consume attaches a source that closes with the test.
+func Consume(t *testing.T, ctx context.Context, b bus.Broker, c bus.Consumer) bus.Source {
 	t.Helper()
 	s, err := b.Consume(ctx, c)
 	if err != nil {
@@ -144,7 +150,8 @@ func consume(t *testing.T, ctx context.Context, b bus.Broker, c bus.Consumer) bu
 	return s
 }
 
-func next(t *testing.T, ctx context.Context, s bus.Source) bus.Delivery {
+// Next is the next delivery, or fails the test.
+func Next(t *testing.T, ctx context.Context, s bus.Source) bus.Delivery {
 	t.Helper()
 	d, err := s.Next(ctx)
 	if err != nil {
@@ -160,8 +167,8 @@ func settle(t *testing.T, ctx context.Context, d bus.Delivery) {
 	}
 }
 
-// silent fails when there is a delivery within the time.
-func silent(t *testing.T, ctx context.Context, s bus.Source, d time.Duration) {
+// Silent fails when there is a delivery within the time.
+func Silent(t *testing.T, ctx context.Context, s bus.Source, d time.Duration) {
 	t.Helper()
 	short, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
@@ -172,11 +179,11 @@ func silent(t *testing.T, ctx context.Context, s bus.Source, d time.Duration) {
 
 func deliversAsPublished(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	sent := message("a", "request", "accepted")
-	publish(t, ctx, conn, sent)
-	r := next(t, ctx, consume(t, ctx, conn, c)).Received()
+	sent := Message("a", "request", "accepted")
+	Publish(t, ctx, conn, sent)
+	r := Next(t, ctx, Consume(t, ctx, conn, c)).Received()
 	if r.Subject != sent.Subject || r.ID != sent.ID || string(r.Data) != string(sent.Data) || r.Headers["ce-test"] != "yes" {
 		t.Errorf("got %+v, sent %+v", r, sent)
 	}
@@ -187,14 +194,14 @@ func deliversAsPublished(t *testing.T, h Harness) {
 
 func filters(t *testing.T, h Harness) {
 	c := consumer(h, "executor", "reprotect.event.*.*.submission.started", "reprotect.command.>")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"), message("a", "submission", "rejected"),
-		bus.Message{Subject: "reprotect.command.request", Data: []byte("{}")}, message("b", "submission", "started"))
-	s := consume(t, ctx, conn, c)
+	Publish(t, ctx, conn, Message("a", "request", "accepted"), Message("a", "submission", "rejected"),
+		bus.Message{Subject: "reprotect.command.request", Data: []byte("{}")}, Message("b", "submission", "started"))
+	s := Consume(t, ctx, conn, c)
 	var got []string
 	for range 2 {
-		d := next(t, ctx, s)
+		d := Next(t, ctx, s)
 		got = append(got, d.Received().Subject)
 		settle(t, ctx, d)
 	}
@@ -202,36 +209,36 @@ func filters(t *testing.T, h Harness) {
 	if want := []string{"reprotect.command.request", "reprotect.event.tokyo.b.submission.started"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	silent(t, ctx, s, h.AckWait/2)
+	Silent(t, ctx, s, h.AckWait/2)
 }
 
 func keeps(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	first, cut := b.Connect(t)
-	s := consume(t, ctx, first, c)
-	publish(t, ctx, first, message("a", "request", "accepted"))
-	settle(t, ctx, next(t, ctx, s))
+	s := Consume(t, ctx, first, c)
+	Publish(t, ctx, first, Message("a", "request", "accepted"))
+	settle(t, ctx, Next(t, ctx, s))
 	cut()
 	second, _ := b.Connect(t)
-	publish(t, ctx, second, message("b", "request", "accepted"))
+	Publish(t, ctx, second, Message("b", "request", "accepted"))
 	third, _ := b.Connect(t)
-	if got := next(t, ctx, consume(t, ctx, third, c)).Received().Subject; got != "reprotect.event.tokyo.b.request.accepted" {
+	if got := Next(t, ctx, Consume(t, ctx, third, c)).Received().Subject; got != "reprotect.event.tokyo.b.request.accepted" {
 		t.Errorf("got %s", got)
 	}
 }
 
 func inOrder(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
 	for i := range 20 {
-		publish(t, ctx, conn, message(fmt.Sprint("c", i), "request", "accepted"))
+		Publish(t, ctx, conn, Message(fmt.Sprint("c", i), "request", "accepted"))
 	}
-	s := consume(t, ctx, conn, c)
+	s := Consume(t, ctx, conn, c)
 	var last uint64
 	for i := range 20 {
-		d := next(t, ctx, s)
+		d := Next(t, ctx, s)
 		r := d.Received()
 		if r.ID != fmt.Sprintf("c%d/request", i) || r.Sequence <= last {
 			t.Fatalf("delivery %d is %s, sequence %d after %d", i, r.ID, r.Sequence, last)
@@ -243,7 +250,7 @@ func inOrder(t *testing.T, h Harness) {
 
 func shares(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	var mu sync.Mutex
 	seen := map[string]int{}
 	all := make(chan struct{})
@@ -252,7 +259,7 @@ func shares(t *testing.T, h Harness) {
 	var instances sync.WaitGroup
 	for range 2 {
 		conn, _ := b.Connect(t)
-		s := consume(t, ctx, conn, c)
+		s := Consume(t, ctx, conn, c)
 		instances.Go(func() {
 			for {
 				d, err := s.Next(running)
@@ -273,7 +280,7 @@ func shares(t *testing.T, h Harness) {
 	}
 	conn, _ := b.Connect(t)
 	for i := range n {
-		publish(t, ctx, conn, message(fmt.Sprint("c", i), "request", "accepted"))
+		Publish(t, ctx, conn, Message(fmt.Sprint("c", i), "request", "accepted"))
 	}
 	select {
 	case <-all:
@@ -291,11 +298,11 @@ func shares(t *testing.T, h Harness) {
 
 func fansOut(t *testing.T, h Harness) {
 	one, two := consumer(h, "validator"), consumer(h, "notifier", "reprotect.event.*.*.*.*")
-	b, ctx := h.New(t, one, two), patience(t, h)
+	b, ctx := h.New(t, one, two), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
 	for _, c := range []bus.Consumer{one, two} {
-		if got := next(t, ctx, consume(t, ctx, conn, c)).Received().ID; got != "a/request" {
+		if got := Next(t, ctx, Consume(t, ctx, conn, c)).Received().ID; got != "a/request" {
 			t.Errorf("%s got %s", c.Service, got)
 		}
 	}
@@ -303,13 +310,13 @@ func fansOut(t *testing.T, h Harness) {
 
 func redelivers(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, cut := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
-	next(t, ctx, consume(t, ctx, conn, c))
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
+	Next(t, ctx, Consume(t, ctx, conn, c))
 	cut()
 	again, _ := b.Connect(t)
-	r := next(t, ctx, consume(t, ctx, again, c)).Received()
+	r := Next(t, ctx, Consume(t, ctx, again, c)).Received()
 	if r.ID != "a/request" || r.Attempt != 2 {
 		t.Errorf("got %s, attempt %d", r.ID, r.Attempt)
 	}
@@ -317,43 +324,43 @@ func redelivers(t *testing.T, h Harness) {
 
 func settles(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
-	s := consume(t, ctx, conn, c)
-	settle(t, ctx, next(t, ctx, s))
-	silent(t, ctx, s, 2*h.AckWait)
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
+	s := Consume(t, ctx, conn, c)
+	settle(t, ctx, Next(t, ctx, s))
+	Silent(t, ctx, s, 2*h.AckWait)
 }
 
 func extends(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
-	s := consume(t, ctx, conn, c)
-	d := next(t, ctx, s)
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
+	s := Consume(t, ctx, conn, c)
+	d := Next(t, ctx, s)
 	for range 6 {
-		silent(t, ctx, s, h.AckWait/2)
+		Silent(t, ctx, s, h.AckWait/2)
 		if err := d.Extend(ctx); err != nil {
 			t.Fatalf("extend: %v", err)
 		}
 	}
 	settle(t, ctx, d)
-	silent(t, ctx, s, 2*h.AckWait)
+	Silent(t, ctx, s, 2*h.AckWait)
 }
 
 func retries(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
-	s := consume(t, ctx, conn, c)
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
+	s := Consume(t, ctx, conn, c)
 	pause := h.AckWait/2 + h.Early
 	before := time.Now()
-	if err := next(t, ctx, s).Retry(ctx, pause); err != nil {
+	if err := Next(t, ctx, s).Retry(ctx, pause); err != nil {
 		t.Fatalf("retry: %v", err)
 	}
-	r := next(t, ctx, s).Received()
+	r := Next(t, ctx, s).Received()
 	if r.Attempt != 2 || time.Since(before) < pause-h.Early {
 		t.Errorf("attempt %d after %v, asked for a pause of %v", r.Attempt, time.Since(before), pause)
 	}
@@ -361,17 +368,17 @@ func retries(t *testing.T, h Harness) {
 
 func dedupes(t *testing.T, h Harness) {
 	c := consumer(h, "validator", "reprotect.event.*.*.progress.*")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
 	m := bus.Message{Subject: events.FactSubject("tokyo", "a", "progress", "waiting"), ID: "a/progress/3", Data: []byte("{}")}
-	publish(t, ctx, conn, m, m)
-	s := consume(t, ctx, conn, c)
-	settle(t, ctx, next(t, ctx, s))
-	silent(t, ctx, s, h.AckWait)
+	Publish(t, ctx, conn, m, m)
+	s := Consume(t, ctx, conn, c)
+	settle(t, ctx, Next(t, ctx, s))
+	Silent(t, ctx, s, h.AckWait)
 }
 
 func oneOutcome(t *testing.T, h Harness) {
-	b, ctx := h.New(t), patience(t, h)
+	b, ctx := h.New(t), Patience(t, h)
 	const steps, racers = 20, 8
 	for step := range steps {
 		var wg sync.WaitGroup
@@ -379,7 +386,7 @@ func oneOutcome(t *testing.T, h Harness) {
 		won := 0
 		for racer := range racers {
 			conn, _ := b.Connect(t)
-			m := message(fmt.Sprint("case", step), "validation", []string{"validated", "rejected", "failed"}[racer%3])
+			m := Message(fmt.Sprint("case", step), "validation", []string{"validated", "rejected", "failed"}[racer%3])
 			wg.Go(func() {
 				err := conn.Publish(ctx, m)
 				mu.Lock()
@@ -403,11 +410,11 @@ func oneOutcome(t *testing.T, h Harness) {
 }
 
 func fencesApart(t *testing.T, h Harness) {
-	b, ctx := h.New(t), patience(t, h)
+	b, ctx := h.New(t), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "validation", "validated"), message("a", "placement", "placed"),
-		message("b", "validation", "rejected"), message("aa", "validation", "validated"))
-	for _, m := range []bus.Message{message("a", "validation", "rejected"), message("b", "validation", "rejected")} {
+	Publish(t, ctx, conn, Message("a", "validation", "validated"), Message("a", "placement", "placed"),
+		Message("b", "validation", "rejected"), Message("aa", "validation", "validated"))
+	for _, m := range []bus.Message{Message("a", "validation", "rejected"), Message("b", "validation", "rejected")} {
 		if err := conn.Publish(ctx, m); !errors.Is(err, bus.ErrDecided) {
 			t.Errorf("%s: got %v, want ErrDecided", m.Subject, err)
 		}
@@ -424,12 +431,12 @@ func wake(t *testing.T, ctx context.Context, b bus.Broker, key string, at time.T
 
 func wakes(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	s := consume(t, ctx, conn, c)
+	s := Consume(t, ctx, conn, c)
 	at := time.Now().Add(h.AckWait)
 	wake(t, ctx, conn, "a.registration", at, "look")
-	d := next(t, ctx, s)
+	d := Next(t, ctx, s)
 	r := d.Received()
 	if early := time.Until(at); early > h.Early {
 		t.Errorf("%v too early", early)
@@ -438,47 +445,47 @@ func wakes(t *testing.T, h Harness) {
 		t.Errorf("got %+v", r)
 	}
 	settle(t, ctx, d)
-	silent(t, ctx, s, 2*h.AckWait)
+	Silent(t, ctx, s, 2*h.AckWait)
 }
 
 func replacesWake(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	s := consume(t, ctx, conn, c)
+	s := Consume(t, ctx, conn, c)
 	now := time.Now()
 	wake(t, ctx, conn, "a.registration", now.Add(h.AckWait), "old")
 	wake(t, ctx, conn, "a.registration", now.Add(3*h.AckWait/2), "new")
 	wake(t, ctx, conn, "b.registration", now.Add(h.AckWait/2), "other")
 	for _, want := range []string{"other", "new"} {
-		d := next(t, ctx, s)
+		d := Next(t, ctx, s)
 		if got := string(d.Received().Data); got != want {
 			t.Fatalf("got %q, want %q", got, want)
 		}
 		settle(t, ctx, d)
 	}
-	silent(t, ctx, s, h.AckWait)
+	Silent(t, ctx, s, h.AckWait)
 }
 
 func wakeOutlives(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, cut := b.Connect(t)
 	wake(t, ctx, conn, "a.registration", time.Now().Add(h.AckWait/2), "look")
 	cut()
 	again, _ := b.Connect(t)
-	if got := string(next(t, ctx, consume(t, ctx, again, c)).Received().Data); got != "look" {
+	if got := string(Next(t, ctx, Consume(t, ctx, again, c)).Received().Data); got != "look" {
 		t.Errorf("got %q", got)
 	}
 }
 
 func wakeHidden(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	s := consume(t, ctx, conn, c)
+	s := Consume(t, ctx, conn, c)
 	wake(t, ctx, conn, "a.registration", time.Now().Add(h.AckWait/4), "look")
-	settle(t, ctx, next(t, ctx, s))
+	settle(t, ctx, Next(t, ctx, s))
 	if log := b.Log(t); len(log) != 0 {
 		t.Errorf("the event log shows %d messages: %s …", len(log), log[0].Subject)
 	}
@@ -486,15 +493,15 @@ func wakeHidden(t *testing.T, h Harness) {
 
 func deadLetters(t *testing.T, h Harness) {
 	c := consumer(h, "validator")
-	b, ctx := h.New(t, c), patience(t, h)
+	b, ctx := h.New(t, c), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, message("a", "request", "accepted"))
-	s := consume(t, ctx, conn, c)
+	Publish(t, ctx, conn, Message("a", "request", "accepted"))
+	s := Consume(t, ctx, conn, c)
 	dead := bus.Message{Subject: events.DeadSubject("validator"), ID: "validator/1/1", Data: []byte(`{"why":"test"}`)}
-	if err := next(t, ctx, s).DeadLetter(ctx, dead); err != nil {
+	if err := Next(t, ctx, s).DeadLetter(ctx, dead); err != nil {
 		t.Fatalf("give up: %v", err)
 	}
-	silent(t, ctx, s, 2*h.AckWait)
+	Silent(t, ctx, s, 2*h.AckWait)
 	log := b.Log(t)
 	if i := slices.IndexFunc(log, func(r bus.Received) bool { return r.Subject == dead.Subject }); i < 0 || string(log[i].Data) != string(dead.Data) {
 		t.Errorf("no dead letter among %d messages", len(log))

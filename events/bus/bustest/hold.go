@@ -19,9 +19,9 @@ func mark(caseID, reason string, n int) bus.Message {
 }
 
 func stands(t *testing.T, h Harness) {
-	b, ctx := h.New(t), patience(t, h)
+	b, ctx := h.New(t), Patience(t, h)
 	conn, _ := b.Connect(t)
-	publish(t, ctx, conn, mark("a", "first", 1), mark("b", "other", 1), mark("a", "second", 2))
+	Publish(t, ctx, conn, mark("a", "first", 1), mark("b", "other", 1), mark("a", "second", 2))
 	reader, _ := b.Connect(t)
 	for caseID, want := range map[string]string{"a": "second", "b": "other", "c": ""} {
 		m := mark(caseID, want, 0)
@@ -73,7 +73,7 @@ func heldElsewhere(t *testing.T, ctx context.Context, b bus.Broker, d time.Durat
 }
 
 func holds(t *testing.T, h Harness) {
-	b, ctx := h.New(t, consumer(h, "executor"), consumer(h, "guard")), patience(t, h)
+	b, ctx := h.New(t, consumer(h, "executor"), consumer(h, "guard")), Patience(t, h)
 	first, _ := b.Connect(t)
 	second, _ := b.Connect(t)
 	held, release := hold(t, ctx, first)
@@ -109,7 +109,7 @@ func holdOutlived(t *testing.T, h Harness) {
 }
 
 func holdSevered(t *testing.T, h Harness) {
-	b, ctx := h.New(t, consumer(h, "executor")), patience(t, h)
+	b, ctx := h.New(t, consumer(h, "executor")), Patience(t, h)
 	first, _ := b.Connect(t)
 	second, _ := b.Connect(t)
 	held, _ := hold(t, ctx, first)

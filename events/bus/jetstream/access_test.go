@@ -21,6 +21,7 @@ import (
 
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
+	"reprotect.example/events/bus/jetstream/natstest"
 )
 
 // serve starts a server with JetStream and what else the options say.
@@ -189,7 +190,7 @@ func TestDeniedOperations(t *testing.T) {
 			})
 		}
 	})
-	if log := readAll(t, admin, jetstream.StreamLog); len(log) != 1 {
+	if log := natstest.ReadAll(t, admin, jetstream.StreamLog); len(log) != 1 {
 		t.Errorf("the event log has %d messages, want the one that was allowed", len(log))
 	}
 }

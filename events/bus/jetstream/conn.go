@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"strings"
@@ -19,7 +20,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -34,7 +34,7 @@ type Options struct {
 	Name      string // of this connection, shown by the server
 	// InboxPrefix keeps replies apart where each account may only subscribe to its own.
 	InboxPrefix string
-	Log         *zap.Logger
+	Log         *slog.Logger
 	// Timeout bounds each call whose context has no deadline; default 10 s.
 	Timeout time.Duration
 }
@@ -44,7 +44,7 @@ type Options struct {
 type Conn struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	log     *zap.Logger
+	log     *slog.Logger
 	timeout time.Duration
 	name    string
 
@@ -56,7 +56,7 @@ type Conn struct {
 func Connect(o Options) (*Conn, error) {
 	c := &Conn{log: o.Log, timeout: o.Timeout, name: o.Name, denied: map[string]time.Time{}}
 	if c.log == nil {
-		c.log = zap.NewNop()
+		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.timeout == 0 {
 		c.timeout = 10 * time.Second
@@ -67,10 +67,10 @@ func Connect(o Options) (*Conn, error) {
 		nats.ErrorHandler(c.asyncError),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				c.log.Warn("bus disconnected, will reconnect", zap.Error(err))
+				c.log.Warn("bus disconnected, will reconnect", slog.Any("error", err))
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("bus reconnected", zap.String("server", nc.ConnectedServerName())) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { c.log.Info("bus reconnected", slog.String("server", nc.ConnectedServerName())) }),
 	}
 	if o.CredsFile != "" {
 		options = append(options, nats.UserCredentials(o.CredsFile))
@@ -121,14 +121,14 @@ func (c *Conn) Ready() error {
 // asyncError notes refused publications: the server tells of them apart from the call, which only times out.
 func (c *Conn) asyncError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if !errors.Is(err, nats.ErrPermissionViolation) {
-		c.log.Warn("bus reports an error", zap.Error(err))
+		c.log.Warn("bus reports an error", slog.Any("error", err))
 		return
 	}
 	if _, rest, ok := strings.Cut(err.Error(), `Publish to "`); ok {
 		subject, _, _ := strings.Cut(rest, `"`)
 		c.noteDenial(subject)
 	}
-	c.log.Error("bus refuses an operation to this account", zap.Error(err))
+	c.log.Error("bus refuses an operation to this account", slog.Any("error", err))
 }
 
 func (c *Conn) noteDenial(subject string) {

@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -112,12 +112,12 @@ func (c *Conn) keep(ctx context.Context, service string, last uint64, begun time
 			case err == nil:
 				begun, last = next, sequence
 			case errors.Is(err, bus.ErrDecided):
-				c.log.Warn("the hold was lost to another process", zap.String("service", service))
+				c.log.Warn("the hold was lost to another process", slog.String("service", service))
 				return
 			case held.Err() != nil && ctx.Err() == nil:
-				c.log.Warn("the hold was lost: the bus was away for too long", zap.String("service", service), zap.Error(err))
+				c.log.Warn("the hold was lost: the bus was away for too long", slog.String("service", service), slog.Any("error", err))
 			default:
-				c.log.Warn("the hold could not be renewed", zap.String("service", service), zap.Error(err))
+				c.log.Warn("the hold could not be renewed", slog.String("service", service), slog.Any("error", err))
 			}
 		}
 	}()
@@ -132,6 +132,6 @@ func (c *Conn) leave(service string, last uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if _, err := c.claim(ctx, service, last, free, time.Second); err != nil && !c.nc.IsClosed() {
-		c.log.Info("the hold ends by itself", zap.String("service", service), zap.Error(err))
+		c.log.Info("the hold ends by itself", slog.String("service", service), slog.Any("error", err))
 	}
 }

@@ -15,11 +15,12 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/events/bus/jetstream/natstest"
 )
 
 func TestRead(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	setUp(t, c)
 	note := func(data string) bus.Message {
 		return bus.Message{Subject: "reprotect.notification.tokyo.info", ID: data, Data: []byte(data)}
@@ -66,7 +67,7 @@ func TestReadFollows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := connect(t, start(t, embedded.Options{Fast: true}))
+			c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 			setUp(t, c)
 			publish(t, c, fact("old", "request", "accepted"))
 			tt.reading.Stream = jetstream.StreamLog
@@ -116,7 +117,7 @@ func TestReadFollows(t *testing.T) {
 
 func TestReadEndsWithTheReadersError(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	setUp(t, c)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"))
 	enough, calls := errors.New("enough"), 0

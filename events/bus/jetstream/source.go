@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -68,7 +68,7 @@ func (s *source) pump(messages jetstream.MessagesContext, woken bool) {
 			return
 		}
 		if err != nil { // the consumer was deleted, or the like: whoever runs the service subscribes again
-			s.conn.log.Warn("bus subscription broke", zap.Error(err))
+			s.conn.log.Warn("bus subscription broke", slog.Any("error", err))
 			s.Close()
 			return
 		}

@@ -10,11 +10,12 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/events/bus/jetstream/natstest"
 )
 
 func TestConsumeNeedsSetUp(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	demand := func(when string, consumer bus.Consumer) {
 		t.Helper()
 		_, err := c.Consume(t.Context(), consumer)
@@ -32,7 +33,7 @@ func TestConsumeNeedsSetUp(t *testing.T) {
 
 func TestReadNeedsSetUp(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	err := c.Read(t.Context(), jetstream.Reading{Stream: jetstream.StreamLog}, func(bus.Received) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), "reprotect bus setup") {
 		t.Errorf("read: %v", err)
@@ -46,12 +47,12 @@ func TestReadNeedsSetUp(t *testing.T) {
 // under way.
 func TestSetUpAgain(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	setUp(t, c, validator)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"))
 	receive(t, c, validator, 1)
 	setUp(t, c, validator)
-	if log := readAll(t, c, jetstream.StreamLog); len(log) != 2 {
+	if log := natstest.ReadAll(t, c, jetstream.StreamLog); len(log) != 2 {
 		t.Errorf("%d messages after the second set-up, want 2", len(log))
 	}
 	wider := validator
@@ -66,7 +67,7 @@ func TestSetUpAgain(t *testing.T) {
 // A service adds what it lacks, and leaves alone what an administrator set up otherwise.
 func TestAddMissing(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	setUp(t, c, validator)
 	wider := validator
 	wider.Filters = append([]string{events.SubjectCommands + ".>"}, validator.Filters...)
@@ -87,7 +88,7 @@ func TestAddMissing(t *testing.T) {
 
 func TestStatusCounts(t *testing.T) {
 	t.Parallel()
-	c := connect(t, start(t, embedded.Options{Fast: true}))
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
 	executor := bus.Consumer{Service: "executor", Filters: []string{"reprotect.event.*.*.registration.registered"}}
 	setUp(t, c, validator, executor)
 	publish(t, c, fact("a", "request", "accepted"), fact("b", "request", "accepted"), fact("c", "request", "accepted"))

@@ -3,12 +3,12 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -48,10 +48,10 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 		case now := <-ticker.C:
 			n, err := c.renewOverdue(ctx, service, now.Add(-overdue))
 			if err != nil && ctx.Err() == nil {
-				c.log.Warn("overdue wake-ups could not be read", zap.String("service", service), zap.Error(err))
+				c.log.Warn("overdue wake-ups could not be read", slog.String("service", service), slog.Any("error", err))
 			}
 			if n > 0 {
-				c.log.Warn("wake-ups were stuck and are scheduled anew", zap.String("service", service), zap.Int("count", n))
+				c.log.Warn("wake-ups were stuck and are scheduled anew", slog.String("service", service), slog.Int("count", n))
 			}
 		}
 	}

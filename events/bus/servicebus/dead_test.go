@@ -2,11 +2,7 @@ package servicebus_test
 
 import (
 	"context"
-	"errors"
-	"maps"
 	"net"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +11,8 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/events/bus/servicebus/sbharness"
 	"reprotect.example/events/bus/servicebus/sbpeer"
-	"reprotect.example/services/workflow"
 )
 
 func dead(t *testing.T, c *servicebus.Conn) (letters []events.Event[events.Dead]) {
@@ -36,8 +32,8 @@ func TestPoison(t *testing.T) {
 	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
 		publish(t, c, accepted(t, "a"))
 		for range 100 {
-			doomed := connect(t, p)
-			s, err := doomed.Consume(t.Context(), validator.Consumer())
+			doomed := sbharness.Connect(t, p)
+			s, err := doomed.Consume(t.Context(), validator)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,125 +50,6 @@ func TestPoison(t *testing.T) {
 		d := letters[0].Data
 		if d.Reason != "MaxDeliveryCountExceeded" || d.Service != "validator" || d.Attempts < 99 || d.Subject != "reprotect.event.tokyo.a.request.accepted" || len(d.Original) == 0 {
 			t.Errorf("%+v", d)
-		}
-	})
-}
-
-func TestDeadLettersAreRequeued(t *testing.T) {
-	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		var broken atomic.Bool
-		broken.Store(true)
-		stop := run(t, connect(t, p), answering(func(context.Context) error {
-			if broken.Load() {
-				return errors.New("vCenter speaks in tongues")
-			}
-			return nil
-		}))
-		publish(t, c, accepted(t, "a"), accepted(t, "b"))
-		<-time.After(5 * time.Minute)
-		letters := dead(t, c)
-		if len(letters) != 2 {
-			t.Fatalf("%d dead letters", len(letters))
-		}
-		d := letters[0].Data
-		if d.Reason != "attempts-exhausted" || !strings.Contains(d.Error, "tongues") || d.Attempts != 3 || !strings.HasSuffix(d.ID, "/request") || len(d.Original) == 0 {
-			t.Errorf("%+v", d)
-		}
-		broken.Store(false)
-		if err := requeue(t.Context(), c, numbers(t, c)[letters[0].Data.Subject], letters[0]); err != nil {
-			t.Fatal(err)
-		}
-		<-time.After(2 * time.Minute)
-		stop()
-		if left := dead(t, c); len(left) != 1 || left[0].ID != letters[1].ID {
-			t.Errorf("left are %+v", left)
-		}
-		lag, _, err := c.Lag(t.Context(), "validator")
-		if err != nil || lag.Pending != 0 || lag.Waiting != 0 {
-			t.Errorf("the service has left %+v, %v", lag, err)
-		}
-	})
-}
-
-// requeue does what 'reprotect bus dead requeue' does.
-func requeue(ctx context.Context, c *servicebus.Conn, number uint64, letter events.Event[events.Dead]) error {
-	if err := workflow.Requeue(ctx, c, letter.Data, time.Now()); err != nil {
-		return err
-	}
-	return c.RemoveDead(ctx, number, letter)
-}
-
-// numbers are those of the dead letters, by the subject of what was given up.
-func numbers(t *testing.T, c *servicebus.Conn) map[string]uint64 {
-	t.Helper()
-	all := map[string]uint64{}
-	if err := c.Dead(t.Context(), []string{"validator"}, func(r bus.Received) error {
-		e, err := events.Decode(events.TypeDead, r.Data)
-		all[e.Data.Subject] = r.Sequence
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-// A dead letter keeps its number when others go, and one that is not there cannot be taken away.
-func TestDeadLettersKeepTheirNumbers(t *testing.T) {
-	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		stop := run(t, connect(t, p), answering(func(context.Context) error { return workflow.Reject("8061", "no way", "mount it") }))
-		for _, id := range []string{"a", "b", "c"} {
-			publish(t, c, accepted(t, id))
-			<-time.After(time.Minute)
-		}
-		stop()
-		before, letters := numbers(t, c), dead(t, c)
-		if len(before) != 3 || len(letters) != 3 {
-			t.Fatalf("numbers %v of %d letters", before, len(letters))
-		}
-		first, second := before[letters[0].Data.Subject], before[letters[1].Data.Subject]
-		if err := requeue(t.Context(), c, first, letters[0]); err != nil {
-			t.Fatal(err)
-		}
-		delete(before, letters[0].Data.Subject)
-		if after := numbers(t, c); !maps.Equal(after, before) {
-			t.Errorf("the numbers were %v, and are %v", before, after)
-		}
-		if err := requeue(t.Context(), c, first, letters[0]); err == nil {
-			t.Error("a dead letter was taken away twice")
-		}
-		other, err := client(t, p).NewReceiverForSubscription(servicebus.TopicEvents, "validator", &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if held, err := other.ReceiveMessages(t.Context(), 5, nil); err != nil || len(held) != 2 {
-			t.Fatalf("%d dead letters, %v", len(held), err)
-		}
-		if err := requeue(t.Context(), c, second, letters[1]); err == nil {
-			t.Error("a dead letter that somebody else has was taken away")
-		}
-	})
-}
-
-// What is requeued and given up again at once leaves another dead letter, of the same id. The first one goes, not that.
-func TestWhatFailsAgainAtOnceIsRequeued(t *testing.T) {
-	bubble(t, func(t *testing.T, p *sbpeer.Peer, c *servicebus.Conn) {
-		stop := run(t, connect(t, p), answering(func(context.Context) error { return workflow.Reject("8061", "no way", "mount it") }))
-		defer stop()
-		publish(t, c, accepted(t, "a"))
-		<-time.After(time.Minute)
-		subject := accepted(t, "a").Subject
-		for range 3 {
-			first, letters := numbers(t, c)[subject], dead(t, c)
-			if len(letters) != 1 {
-				t.Fatalf("%d dead letters", len(letters))
-			}
-			if err := requeue(t.Context(), c, first, letters[0]); err != nil {
-				t.Fatal(err)
-			}
-			<-time.After(time.Minute)
-			if again := numbers(t, c)[subject]; again == first {
-				t.Fatalf("dead letter %d stays, and that of the last try is gone", first)
-			}
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package servicebus_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,8 +10,8 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus/sbharness"
 	"reprotect.example/events/bus/servicebus/sbpeer"
-	"reprotect.example/services/workflow"
 )
 
 // A bare command of another client, without an id: each try of each service must know it as the same one, or it
@@ -21,8 +20,8 @@ func TestABareCommandIsOneCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
 		journal := bus.Consumer{Service: "journal", Filters: []string{"reprotect.command.>", "reprotect.event.>"}, AckWait: 30 * time.Second}
-		p := peer(t, validator, journal)
-		conn := connect(t, p)
+		p := sbharness.Peer(t, validator, journal)
+		conn := sbharness.Connect(t, p)
 		fact := bus.Message{Subject: "reprotect.event.tokyo.c1.progress.progressed", ID: "c1/progress/1", Data: []byte("{}")}
 		if err := conn.Publish(t.Context(), fact); err != nil { // the journal has one message more
 			t.Fatal(err)
@@ -77,9 +76,9 @@ func TestABareCommandOfANamespaceMadeAnew(t *testing.T) {
 		validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
 		var ids []string
 		for range 2 {
-			p := peer(t, validator)
+			p := sbharness.Peer(t, validator)
 			sendBare(t, p)
-			source, err := connect(t, p).Consume(t.Context(), validator)
+			source, err := sbharness.Connect(t, p).Consume(t.Context(), validator)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,8 +128,8 @@ func TestBodiesOfOtherClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
-				p := peer(t, validator)
-				conn := connect(t, p)
+				p := sbharness.Peer(t, validator)
+				conn := sbharness.Connect(t, p)
 				sender, err := client(t, p).NewSender("reprotect", nil)
 				if err != nil {
 					t.Fatal(err)
@@ -180,49 +179,18 @@ func TestBodiesOfOtherClients(t *testing.T) {
 				if got := string(letter.Data.Original); got != test.want {
 					t.Errorf("the dead letter: %q", got)
 				}
-				if err := requeue(t.Context(), conn, number, letter); err != nil {
+				again, err := bus.Wrap(bus.Received{Message: bus.Message{Subject: label, Data: letter.Data.Original}}, "{}")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := conn.Wake(t.Context(), "validator", "again", time.Now(), again); err != nil {
+					t.Fatal(err)
+				}
+				if err := conn.RemoveDead(t.Context(), number, letter); err != nil {
 					t.Fatal(err)
 				}
 				next("requeued")
 			})
 		})
 	}
-}
-
-// A long reason is cut between letters: half of one would make the bus refuse the dead letter.
-func TestALongReasonIsBuriedAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		handled := 0
-		service := workflow.Service{Name: "executor", Routes: []workflow.Route{workflow.On(events.TypeRegistered, events.StepSubmission,
-			func(context.Context, workflow.Event[events.Registered], string) (workflow.Result[string], error) {
-				handled++
-				return workflow.Result[string]{}, workflow.Reject("x", strings.Repeat("仮想", 2000), "y")
-			})}}
-		p := peer(t, service.Consumer())
-		conn := connect(t, p)
-		raw, err := events.Encode(events.Event[events.Registered]{
-			Header: events.Header{
-				ID: "c1/registration", Source: "/reprotect/tokyo/agentwatcher", Type: events.TypeRegistered.CloudType(), Subject: "c1",
-				DataSchema: events.TypeRegistered.Schema(), Time: time.Now(), Site: "tokyo", Case: "c1", Step: "registration", Request: "r1",
-			},
-			Data: events.Registered{Case: events.Case{Machines: []events.Machine{{Name: "web01"}}}},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		subject := events.FactSubject("tokyo", "c1", "registration", "registered")
-		if err := conn.Publish(t.Context(), bus.Message{Subject: subject, ID: "c1/registration", Data: raw}); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_ = workflow.Run(ctx, conn, service, workflow.Options{}) // ends with its time
-		letters := 0
-		if err := conn.Dead(t.Context(), []string{"executor"}, func(bus.Received) error { letters++; return nil }); err != nil {
-			t.Fatal(err)
-		}
-		if handled != 1 || letters != 1 {
-			t.Errorf("handled %d times, %d dead letters", handled, letters)
-		}
-	})
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -60,13 +60,13 @@ func (c *Conn) Lease(ctx context.Context, service string) (context.Context, func
 				_ = c.went(what, nil)
 			}
 			away, answers = false, true
-			c.log.Debug("somebody else has the service", zap.String("service", service), zap.Error(err))
+			c.log.Debug("somebody else has the service", slog.String("service", service), slog.Any("error", err))
 		} else {
 			if err = c.went(what, err); lost(err) {
 				return nil, nil, err
 			}
 			if !away {
-				c.log.Warn("the service cannot be asked for, will try on", zap.String("service", service), zap.Error(err))
+				c.log.Warn("the service cannot be asked for, will try on", slog.String("service", service), slog.Any("error", err))
 			}
 			away, answers = true, false
 		}
@@ -159,10 +159,10 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 			case err == nil:
 				began = next
 			case taken:
-				c.log.Warn("the hold was lost to another process", zap.String("service", service))
+				c.log.Warn("the hold was lost to another process", slog.String("service", service))
 				end()
 			case held.Err() == nil:
-				c.log.Warn("the hold could not be renewed", zap.String("service", service), zap.Error(c.went(what, err)))
+				c.log.Warn("the hold could not be renewed", slog.String("service", service), slog.Any("error", c.went(what, err)))
 			}
 		}
 	}()

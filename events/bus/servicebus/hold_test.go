@@ -11,12 +11,13 @@ import (
 
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
+	"reprotect.example/events/bus/servicebus/sbharness"
 	"reprotect.example/events/bus/servicebus/sbpeer"
 )
 
 func holdPeer(t *testing.T) *sbpeer.Peer {
 	t.Helper()
-	return peer(t, bus.Consumer{Service: "executor", Filters: []string{"reprotect.event.*.*.submission.started"}, AckWait: 30 * time.Second})
+	return sbharness.Peer(t, bus.Consumer{Service: "executor", Filters: []string{"reprotect.event.*.*.submission.started"}, AckWait: 30 * time.Second})
 }
 
 // Three processes want the same service, hold it for a while and leave, while their networks are cut at random: never do
@@ -31,10 +32,10 @@ func TestNeverTwoHold(t *testing.T) {
 			var mu sync.Mutex
 			holders := map[int]context.Context{}
 			holds := 0
-			var networks [3]network
+			var networks [3]sbharness.Network
 			var processes sync.WaitGroup
 			for i := range networks {
-				c := connectOver(t, p, &networks[i])
+				c := sbharness.ConnectOver(t, p, &networks[i])
 				pace := rand.New(rand.NewPCG(seed, uint64(i)+2))
 				processes.Go(func() {
 					for ctx.Err() == nil {
@@ -60,7 +61,7 @@ func TestNeverTwoHold(t *testing.T) {
 				})
 			}
 			for ctx.Err() == nil {
-				restore := networks[random.IntN(len(networks))].sever()
+				restore := networks[random.IntN(len(networks))].Sever()
 				<-time.After(time.Duration(random.IntN(12_000)) * time.Millisecond)
 				restore()
 				<-time.After(time.Duration(random.IntN(20_000)) * time.Millisecond)
@@ -77,7 +78,7 @@ func TestNeverTwoHold(t *testing.T) {
 func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := holdPeer(t)
-		first, second := connect(t, p), connect(t, p)
+		first, second := sbharness.Connect(t, p), sbharness.Connect(t, p)
 		_, release, err := first.Lease(t.Context(), "executor")
 		if err != nil {
 			t.Fatal(err)
@@ -103,8 +104,8 @@ func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 func TestHoldsTellWhetherTheNamespaceAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := holdPeer(t)
-		var networks [2]network
-		holder, standBy := connectOver(t, p, &networks[0]), connectOver(t, p, &networks[1])
+		var networks [2]sbharness.Network
+		holder, standBy := sbharness.ConnectOver(t, p, &networks[0]), sbharness.ConnectOver(t, p, &networks[1])
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		defer running.Wait()
@@ -130,14 +131,14 @@ func TestHoldsTellWhetherTheNamespaceAnswers(t *testing.T) {
 		ready("the holder", holder, true)
 		ready("who stands by", standBy, true)
 
-		thaw := networks[1].freeze()
+		thaw := networks[1].Freeze()
 		<-time.After(25 * time.Second)
 		ready("who stands by, cut off", standBy, false)
 		thaw()
 		<-time.After(time.Minute)
 		ready("who stands by, back again", standBy, true)
 
-		thaw = networks[0].freeze()
+		thaw = networks[0].Freeze()
 		<-time.After(10 * time.Second)
 		ready("the holder, cut off", holder, false)
 		<-time.After(15 * time.Second)

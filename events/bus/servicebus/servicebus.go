@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -41,7 +41,7 @@ type Options struct {
 	Name             string // of this program, for Azure's logs
 	// Dial opens the connection; nil: the network. A simulation hands in pipes.
 	Dial func(ctx context.Context) (net.Conn, error)
-	Log  *zap.Logger
+	Log  *slog.Logger
 	// Timeout bounds each call whose context has no deadline; default 20 s.
 	Timeout time.Duration
 }
@@ -49,7 +49,7 @@ type Options struct {
 // Conn is a connection. It implements bus.Broker, reconnects by itself for ever, and may be used by many goroutines.
 type Conn struct {
 	client  *azservicebus.Client
-	log     *zap.Logger
+	log     *slog.Logger
 	timeout time.Duration
 	open    context.Context // ends with Close
 	end     context.CancelFunc
@@ -69,7 +69,7 @@ func Connect(o Options) (*Conn, error) {
 	}
 	c.open, c.end = context.WithCancel(context.Background())
 	if c.log == nil {
-		c.log = zap.NewNop()
+		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.timeout == 0 {
 		c.timeout = 20 * time.Second

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-	"go.uber.org/zap"
 
 	"reprotect.example/events/bus"
 )
@@ -94,7 +94,7 @@ func (s *source) pump(r *azservicebus.Receiver) {
 			return
 		}
 		if err = s.conn.went("receive as "+s.spec.Service, err); err != nil {
-			s.conn.log.Warn("bus cannot be received from", zap.String("service", s.spec.Service), zap.Duration("after", pause), zap.Error(err))
+			s.conn.log.Warn("bus cannot be received from", slog.String("service", s.spec.Service), slog.Duration("after", pause), slog.Any("error", err))
 			if lost(err) { // who runs the service subscribes anew
 				s.Close()
 				return
@@ -152,7 +152,7 @@ func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMess
 	}
 	// A rule lets more pass than a filter: what no filter wants is none of this service's.
 	if err := d.Ack(s.open); err != nil && s.open.Err() == nil {
-		s.conn.log.Warn("message that is not wanted was not settled", zap.String("service", s.spec.Service), zap.Error(err))
+		s.conn.log.Warn("message that is not wanted was not settled", slog.String("service", s.spec.Service), slog.Any("error", err))
 	}
 	return nil
 }

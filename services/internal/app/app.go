@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/notifier"
 	"reprotect.example/services/validator"
 	"reprotect.example/services/workflow"
@@ -302,7 +303,7 @@ func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 	for {
 		o.Health.Set(s.Name, nil)
 		begun := time.Now()
-		err := workflow.Run(ctx, b.Broker, s, workflow.Options{Log: o.Log, Observe: o.Observe, Hanging: hanging})
+		err := workflow.Run(ctx, b.Broker, s, workflow.Options{Log: telemetry.Slog(o.Log), Observe: o.Observe, Hanging: hanging})
 		if ctx.Err() != nil {
 			o.Log.Info("service stopped", zap.String("service", s.Name))
 			return

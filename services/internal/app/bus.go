@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/internal/asr"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/journalclient"
+	"reprotect.example/services/internal/telemetry"
 )
 
 // ErrNoBus says that the config names no bus and that no daemon runs which would have one inside.
@@ -160,7 +161,7 @@ func OpenBus(ctx context.Context, c config.Config, name string, serve bool, log 
 	}
 	conn, err := jetstream.Connect(jetstream.Options{
 		URL: n.URL, CredsFile: n.CredsFile, User: n.User, Password: password,
-		CAFile: n.TLS.CAFile, Name: name, InboxPrefix: n.InboxPrefix, Log: log,
+		CAFile: n.TLS.CAFile, Name: name, InboxPrefix: n.InboxPrefix, Log: telemetry.Slog(log),
 	})
 	if err != nil {
 		return nil, err
@@ -177,7 +178,7 @@ func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := servicebus.Options{ConnectionString: secret, Namespace: c.Bus.ServiceBus.Namespace, Name: name, Log: log}
+	o := servicebus.Options{ConnectionString: secret, Namespace: c.Bus.ServiceBus.Namespace, Name: name, Log: telemetry.Slog(log)}
 	if secret == "" {
 		if o.Credential, err = asr.Credential(""); err != nil {
 			return nil, err
@@ -235,7 +236,7 @@ func openInside(ctx context.Context, c config.Config, name string, serve bool, l
 	if err != nil {
 		return nil, err
 	}
-	conn, err := jetstream.Connect(jetstream.Options{URL: server.URL(), Name: name, Log: log})
+	conn, err := jetstream.Connect(jetstream.Options{URL: server.URL(), Name: name, Log: telemetry.Slog(log)})
 	if err != nil {
 		server.Close()
 		return nil, err
@@ -266,5 +267,5 @@ func join(file, name string, log *zap.Logger) (*jetstream.Conn, error) {
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return nil, err
 	}
-	return jetstream.Connect(jetstream.Options{URL: a.URL, Name: name, Log: log})
+	return jetstream.Connect(jetstream.Options{URL: a.URL, Name: name, Log: telemetry.Slog(log)})
 }

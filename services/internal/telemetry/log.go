@@ -5,8 +5,10 @@ package telemetry
 import (
 	"fmt"
 	"io"
+	"log/slog"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	"go.uber.org/zap/zapcore"
 )
 
@@ -22,4 +24,10 @@ func NewLogger(w io.Writer, level string) (*zap.Logger, error) {
 	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(zapcore.AddSync(w)), from)
 	return zap.New(core, zap.AddCaller(), zap.AddStacktrace(zapcore.DPanicLevel)), nil
+}
+
+// Slog is the same log for the rooms that know only the standard library's.
+func Slog(log *zap.Logger) *slog.Logger {
+	const never = slog.LevelError + 100 // what needs a stack has it
+	return slog.New(zapslog.NewHandler(log.Core(), zapslog.WithCaller(true), zapslog.AddStacktraceAt(never)))
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -38,6 +39,16 @@ func TestLogger(t *testing.T) {
 	}
 	if _, err := time.Parse(time.RFC3339Nano, line["time"].(string)); err != nil {
 		t.Error(err)
+	}
+	out.Reset()
+	Slog(log).With("service", "executor").Error("shown, too", "error", fmt.Errorf("no answer: %w", io.EOF), "after", 1500*time.Millisecond)
+	Slog(log).Info("not shown")
+	var other map[string]any
+	if err := json.Unmarshal(out.Bytes(), &other); err != nil {
+		t.Fatalf("not one JSON object: %v: %s", err, out.String())
+	}
+	if other["msg"] != "shown, too" || other["level"] != "error" || other["service"] != "executor" || other["error"] != "no answer: EOF" || other["after"] != 1.5 || other["stacktrace"] != nil || other["caller"] == nil {
+		t.Errorf("%v", other)
 	}
 	for _, level := range []string{"loud", "fatal"} {
 		if _, err := NewLogger(&out, level); err == nil || !strings.Contains(err.Error(), "use debug, info, warn or error") {

@@ -1,4 +1,4 @@
-package bustest
+package workflowtest
 
 import (
 	"context"
@@ -12,10 +12,11 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/bustest"
 	"reprotect.example/services/workflow"
 )
 
-func loopHeartbeat(t *testing.T, h Harness) {
+func loopHeartbeat(t *testing.T, h bustest.Harness) {
 	var calls atomic.Int32
 	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		calls.Add(1)
@@ -35,7 +36,7 @@ func loopHeartbeat(t *testing.T, h Harness) {
 }
 
 // A backlog is handed over in order, although many messages wait at once to be kept.
-func loopKeepsOrder(t *testing.T, h Harness) {
+func loopKeepsOrder(t *testing.T, h bustest.Harness) {
 	const backlog, atOnce = 200, 20
 	var handed []string
 	enough, all := make(chan struct{}), make(chan struct{})
@@ -59,8 +60,8 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 	_, conn, ctx := setUp(t, h, s)
 	var published []string
 	for i := range backlog {
-		m := message(fmt.Sprint("c", i), "request", "accepted")
-		publish(t, ctx, conn, m)
+		m := bustest.Message(fmt.Sprint("c", i), "request", "accepted")
+		bustest.Publish(t, ctx, conn, m)
 		published = append(published, m.Subject)
 	}
 	stop := serve(t, h, conn, s, workflow.Options{})
@@ -86,7 +87,7 @@ func loopKeepsOrder(t *testing.T, h Harness) {
 	}
 }
 
-func loopDrains(t *testing.T, h Harness) {
+func loopDrains(t *testing.T, h bustest.Harness) {
 	begun, release := make(chan struct{}), make(chan struct{})
 	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		close(begun)
@@ -112,10 +113,10 @@ func loopDrains(t *testing.T, h Harness) {
 	other, _ := b.Connect(t)
 	c := s.Consumer()
 	c.AckWait = h.AckWait
-	silent(t, ctx, consume(t, ctx, other, c), 2*h.AckWait)
+	bustest.Silent(t, ctx, bustest.Consume(t, ctx, other, c), 2*h.AckWait)
 }
 
-func loopDrainsBusy(t *testing.T, h Harness) {
+func loopDrainsBusy(t *testing.T, h bustest.Harness) {
 	begun, hopeless := make(chan struct{}, 2), make(chan struct{})
 	s := service(func(ctx context.Context, _ workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		begun <- struct{}{}
@@ -154,7 +155,7 @@ func (d dying) Publish(ctx context.Context, m bus.Message) error {
 	return err
 }
 
-func loopRepeats(t *testing.T, h Harness) {
+func loopRepeats(t *testing.T, h bustest.Harness) {
 	answered := make(chan string, 8)
 	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		answered <- e.Case
@@ -187,7 +188,7 @@ func loopRepeats(t *testing.T, h Harness) {
 	}
 }
 
-func loopCancels(t *testing.T, h Harness) {
+func loopCancels(t *testing.T, h bustest.Harness) {
 	var looks atomic.Int32
 	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		looks.Add(1)
@@ -207,9 +208,9 @@ func loopCancels(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message("a", events.StepCancel, events.TypeCancelling.Name)
+	m := bustest.Message("a", events.StepCancel, events.TypeCancelling.Name)
 	m.Data, m.Headers = raw, nil
-	publish(t, ctx, conn, m)
+	bustest.Publish(t, ctx, conn, m)
 	r := await(t, ctx, b, "the end", on("reprotect.event.tokyo.a.validation.cancelled"))
 	e, err := events.Decode(events.TypeCancelled, r.Data)
 	if err != nil {
@@ -230,7 +231,7 @@ func loopCancels(t *testing.T, h Harness) {
 	}
 }
 
-func loopAlone(t *testing.T, h Harness) {
+func loopAlone(t *testing.T, h bustest.Harness) {
 	var serving, begun, waited [2]atomic.Int32
 	instance := func(n int) workflow.Service {
 		s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {

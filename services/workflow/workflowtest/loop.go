@@ -1,4 +1,5 @@
-package bustest
+// Package workflowtest is the suite of the workflow: what the delivery loop does on top of a bus, whichever it is.
+package workflowtest
 
 import (
 	"context"
@@ -12,36 +13,40 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/bustest"
 	"reprotect.example/services/workflow"
 )
 
-var loopTests = []test{
-	{"loop: publishes the answer, then settles", loopAnswers},
-	{"loop: a handler that fails is tried again, then given up with a dead letter and a failed fact", loopGivesUp},
-	{"loop: a rejection is given up at once", loopRejects},
-	{"loop: a message whose answer cannot be published is given up at once, with the reason", loopUnpublishable},
-	{"loop: a message that leaves no room for its failed fact is given up all the same", loopNoRoom},
-	{"loop: a panic is an error like any other", loopPanics},
-	{"loop: a message that kills its process each time is given up", loopEndless},
-	{"loop: an event that cannot be read becomes a dead letter and the next passes", loopMalformed},
-	{"loop: an event on the wrong subject becomes a dead letter", loopWrongSubject},
-	{"loop: a command that cannot be read is refused and the next passes", loopRefuses},
-	{"loop: a handler that waits is woken with what it left", loopWaits},
-	{"loop: a handler finds a long note again, whatever happens in between", loopLongNote},
-	{"loop: a message whose note no bus can carry is given up at once, with the reason", loopNoteTooLong},
-	{"loop: a handler that decides no step waits and reports beside its messages", loopReports},
-	{"loop: a second outcome is dropped and the message settled", loopDecided},
-	{"loop: a long handler keeps its message", loopHeartbeat},
-	{"loop: a case that is cancelled ends where it waits", loopCancels},
-	{"loop: a service that serves alone goes to the next process when its own stops", loopAlone},
-	{"loop: what is kept is handed over in the order of the bus", loopKeepsOrder},
-	{"loop: drains, letting a handler finish", loopDrains},
-	{"loop: drains within the grace, though no handler comes back", loopDrainsBusy},
-	{"loop: a process that dies between publish and settle repeats without effect", loopRepeats},
+var tests = []bustest.Test{
+	{Name: "publishes the answer, then settles", Run: loopAnswers},
+	{Name: "a handler that fails is tried again, then given up with a dead letter and a failed fact", Run: loopGivesUp},
+	{Name: "a rejection is given up at once", Run: loopRejects},
+	{Name: "a message whose answer cannot be published is given up at once, with the reason", Run: loopUnpublishable},
+	{Name: "a message that leaves no room for its failed fact is given up all the same", Run: loopNoRoom},
+	{Name: "a panic is an error like any other", Run: loopPanics},
+	{Name: "a message that kills its process each time is given up", Run: loopEndless},
+	{Name: "an event that cannot be read becomes a dead letter and the next passes", Run: loopMalformed},
+	{Name: "an event on the wrong subject becomes a dead letter", Run: loopWrongSubject},
+	{Name: "a command that cannot be read is refused and the next passes", Run: loopRefuses},
+	{Name: "a handler that waits is woken with what it left", Run: loopWaits},
+	{Name: "a handler finds a long note again, whatever happens in between", Run: loopLongNote},
+	{Name: "a message whose note no bus can carry is given up at once, with the reason", Run: loopNoteTooLong},
+	{Name: "a handler that decides no step waits and reports beside its messages", Run: loopReports},
+	{Name: "a second outcome is dropped and the message settled", Run: loopDecided},
+	{Name: "a long handler keeps its message", Run: loopHeartbeat},
+	{Name: "a case that is cancelled ends where it waits", Run: loopCancels},
+	{Name: "a service that serves alone goes to the next process when its own stops", Run: loopAlone},
+	{Name: "what is kept is handed over in the order of the bus", Run: loopKeepsOrder},
+	{Name: "drains, letting a handler finish", Run: loopDrains},
+	{Name: "drains within the grace, though no handler comes back", Run: loopDrainsBusy},
+	{Name: "a process that dies between publish and settle repeats without effect", Run: loopRepeats},
 }
 
+// Run runs the suite over an adapter of the bus.
+func Run(t *testing.T, h bustest.Harness) { bustest.RunTests(t, h, tests) }
+
 // serve runs a service until the test ends or stop is called; stop waits for it.
-func serve(t *testing.T, h Harness, b bus.Broker, s workflow.Service, o workflow.Options) (stop func()) {
+func serve(t *testing.T, h bustest.Harness, b bus.Broker, s workflow.Service, o workflow.Options) (stop func()) {
 	t.Helper()
 	o.AckWait = h.AckWait
 	ctx, cancel := context.WithCancel(t.Context())
@@ -74,13 +79,13 @@ func publishAccepted(t *testing.T, ctx context.Context, b bus.Broker, caseID str
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message(caseID, "request", "accepted")
+	m := bustest.Message(caseID, "request", "accepted")
 	m.Data, m.Headers = raw, nil
-	publish(t, ctx, b, m)
+	bustest.Publish(t, ctx, b, m)
 }
 
 // await polls the log until pick finds what it looks for.
-func await(t *testing.T, ctx context.Context, b Bus, what string, pick func(bus.Received) bool) bus.Received {
+func await(t *testing.T, ctx context.Context, b bustest.Bus, what string, pick func(bus.Received) bool) bus.Received {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -111,16 +116,16 @@ func validate(_ context.Context, e workflow.Event[events.Accepted], _ string) (w
 	return workflow.Result[string]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: e.Data.Case, Findings: []events.Finding{}})}}, nil
 }
 
-func setUp(t *testing.T, h Harness, s workflow.Service) (Bus, bus.Broker, context.Context) {
+func setUp(t *testing.T, h bustest.Harness, s workflow.Service) (bustest.Bus, bus.Broker, context.Context) {
 	t.Helper()
 	c := s.Consumer()
 	c.AckWait, c.Pending = h.AckWait, 256
 	b := h.New(t, c)
 	conn, _ := b.Connect(t)
-	return b, conn, patience(t, h)
+	return b, conn, bustest.Patience(t, h)
 }
 
-func loopAnswers(t *testing.T, h Harness) {
+func loopAnswers(t *testing.T, h bustest.Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -140,7 +145,7 @@ func loopAnswers(t *testing.T, h Harness) {
 	}
 }
 
-func deadLetter(t *testing.T, ctx context.Context, b Bus) events.Dead {
+func deadLetter(t *testing.T, ctx context.Context, b bustest.Bus) events.Dead {
 	t.Helper()
 	r := await(t, ctx, b, "the dead letter", on("reprotect.dead.validator"))
 	e, err := events.Decode(events.TypeDead, r.Data)
@@ -150,7 +155,7 @@ func deadLetter(t *testing.T, ctx context.Context, b Bus) events.Dead {
 	return e.Data
 }
 
-func failedFact(t *testing.T, ctx context.Context, b Bus) events.Failed {
+func failedFact(t *testing.T, ctx context.Context, b bustest.Bus) events.Failed {
 	t.Helper()
 	r := await(t, ctx, b, "the failed fact", on("reprotect.event.tokyo.a.validation.failed"))
 	e, err := events.Decode(events.TypeFailed, r.Data)
@@ -163,7 +168,7 @@ func failedFact(t *testing.T, ctx context.Context, b Bus) events.Failed {
 	return e.Data
 }
 
-func loopGivesUp(t *testing.T, h Harness) {
+func loopGivesUp(t *testing.T, h bustest.Harness) {
 	var calls atomic.Int32
 	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		calls.Add(1)
@@ -183,7 +188,7 @@ func loopGivesUp(t *testing.T, h Harness) {
 	}
 }
 
-func loopRejects(t *testing.T, h Harness) {
+func loopRejects(t *testing.T, h bustest.Harness) {
 	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		return workflow.Result[string]{}, workflow.Reject("8061", "no way", "mount it")
 	})
@@ -198,7 +203,7 @@ func loopRejects(t *testing.T, h Harness) {
 	}
 }
 
-func loopPanics(t *testing.T, h Harness) {
+func loopPanics(t *testing.T, h bustest.Harness) {
 	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		panic("boom")
 	})
@@ -210,7 +215,7 @@ func loopPanics(t *testing.T, h Harness) {
 	}
 }
 
-func loopEndless(t *testing.T, h Harness) {
+func loopEndless(t *testing.T, h bustest.Harness) {
 	s := service(func(context.Context, workflow.Event[events.Accepted], string) (workflow.Result[string], error) {
 		t.Error("the handler was called once more")
 		return workflow.Result[string]{}, nil
@@ -221,7 +226,7 @@ func loopEndless(t *testing.T, h Harness) {
 	c.AckWait = h.AckWait
 	for range 5 { // processes that die with it
 		doomed, cut := b.Connect(t)
-		next(t, ctx, consume(t, ctx, doomed, c))
+		bustest.Next(t, ctx, bustest.Consume(t, ctx, doomed, c))
 		cut()
 	}
 	serve(t, h, conn, s, workflow.Options{MaxAttempts: 1})
@@ -231,13 +236,13 @@ func loopEndless(t *testing.T, h Harness) {
 	failedFact(t, ctx, b)
 }
 
-func loopMalformed(t *testing.T, h Harness) {
+func loopMalformed(t *testing.T, h bustest.Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
-	m := message("bad", "request", "accepted")
+	m := bustest.Message("bad", "request", "accepted")
 	m.Data = []byte(`{"specversion":"1.0","id":"bad/request","source":"/x","type":"io.reprotect.accepted.v9","site":"tokyo","case":"bad","step":"request","data":{}}`)
-	publish(t, ctx, conn, m)
+	bustest.Publish(t, ctx, conn, m)
 	publishAccepted(t, ctx, conn, "good")
 	if dead := deadLetter(t, ctx, b); dead.Reason != "malformed" || string(dead.Original) != string(m.Data) || dead.Subject != m.Subject {
 		t.Errorf("dead letter %+v", dead)
@@ -245,7 +250,7 @@ func loopMalformed(t *testing.T, h Harness) {
 	await(t, ctx, b, "the next", on("reprotect.event.tokyo.good.validation.validated"))
 }
 
-func loopWrongSubject(t *testing.T, h Harness) {
+func loopWrongSubject(t *testing.T, h bustest.Harness) {
 	s := service(validate)
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
@@ -253,15 +258,15 @@ func loopWrongSubject(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := message("b", "request", "accepted") // says it is of case a
+	m := bustest.Message("b", "request", "accepted") // says it is of case a
 	m.Data = raw
-	publish(t, ctx, conn, m)
+	bustest.Publish(t, ctx, conn, m)
 	if dead := deadLetter(t, ctx, b); dead.Reason != "malformed" || !strings.Contains(dead.Error, "stands on") {
 		t.Errorf("dead letter %+v", dead)
 	}
 }
 
-func loopRefuses(t *testing.T, h Harness) {
+func loopRefuses(t *testing.T, h bustest.Harness) {
 	refuse := func(e events.Header, original []byte, err error) workflow.Draft {
 		return workflow.Fact(events.TypeRefused, "", events.Refused{
 			Problems: []events.Problem{{Code: "x", Message: err.Error()}}, Original: string(original),
@@ -276,7 +281,7 @@ func loopRefuses(t *testing.T, h Harness) {
 	}}
 	b, conn, ctx := setUp(t, h, s)
 	serve(t, h, conn, s, workflow.Options{})
-	publish(t, ctx, conn,
+	bustest.Publish(t, ctx, conn,
 		bus.Message{Subject: "reprotect.command.request", ID: "one", Data: []byte("{")},
 		bus.Message{Subject: "reprotect.command.explode", ID: "two", Data: []byte(`{}`)},
 		bus.Message{Subject: "reprotect.command.request", ID: "three", Data: []byte(`{"machines":[{"name":"web01"}]}`)})
@@ -288,7 +293,7 @@ func loopRefuses(t *testing.T, h Harness) {
 	}
 }
 
-func loopReports(t *testing.T, h Harness) {
+func loopReports(t *testing.T, h bustest.Harness) {
 	woken := make(chan string, 1)
 	var answered events.Header
 	s := workflow.Service{Name: "guard", Routes: []workflow.Route{
@@ -337,7 +342,7 @@ func loopReports(t *testing.T, h Harness) {
 	}
 }
 
-func loopWaits(t *testing.T, h Harness) {
+func loopWaits(t *testing.T, h bustest.Harness) {
 	var mu sync.Mutex
 	type look struct {
 		looks int
@@ -378,14 +383,14 @@ func loopWaits(t *testing.T, h Harness) {
 	}
 }
 
-func loopDecided(t *testing.T, h Harness) {
+func loopDecided(t *testing.T, h bustest.Harness) {
 	var calls atomic.Int32
 	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
 		calls.Add(1)
 		return validate(ctx, e, "")
 	})
 	b, conn, ctx := setUp(t, h, s)
-	publish(t, ctx, conn, message("a", "validation", "rejected"))
+	bustest.Publish(t, ctx, conn, bustest.Message("a", "validation", "rejected"))
 	publishAccepted(t, ctx, conn, "a")
 	publishAccepted(t, ctx, conn, "b")
 	serve(t, h, conn, s, workflow.Options{Concurrency: 1})

@@ -1,4 +1,4 @@
-package jetstream_test
+package natstest
 
 import (
 	"io"
@@ -10,8 +10,8 @@ import (
 	"reprotect.example/events/bus/jetstream/embedded"
 )
 
-// relay is the network between one connection and a server, which can be cut.
-type relay struct {
+// Relay is the network between one connection and a server, which can be cut.
+type Relay struct {
 	listener net.Listener
 	server   string
 
@@ -21,7 +21,8 @@ type relay struct {
 	running sync.WaitGroup
 }
 
-func relayTo(t *testing.T, s *embedded.Server) *relay {
+// RelayTo puts one between a connection and the server, until the test ends.
+func RelayTo(t *testing.T, s *embedded.Server) *Relay {
 	t.Helper()
 	u, err := url.Parse(s.URL())
 	if err != nil {
@@ -31,20 +32,21 @@ func relayTo(t *testing.T, s *embedded.Server) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{listener: l, server: u.Host, open: map[net.Conn]struct{}{}}
+	r := &Relay{listener: l, server: u.Host, open: map[net.Conn]struct{}{}}
 	r.running.Go(r.accept)
 	t.Cleanup(func() {
 		l.Close()
-		r.sever()
+		r.Sever()
 		r.running.Wait()
 	})
 	return r
 }
 
-func (r *relay) url() string { return "nats://" + r.listener.Addr().String() }
+// URL is where it listens.
+func (r *Relay) URL() string { return "nats://" + r.listener.Addr().String() }
 
-// sever cuts everything and lets nothing through until restore is called.
-func (r *relay) sever() (restore func()) {
+// Sever cuts everything and lets nothing through until restore is called.
+func (r *Relay) Sever() (restore func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.away = true
@@ -58,7 +60,7 @@ func (r *relay) sever() (restore func()) {
 	}
 }
 
-func (r *relay) accept() {
+func (r *Relay) accept() {
 	for {
 		client, err := r.listener.Accept()
 		if err != nil {
@@ -81,7 +83,7 @@ func (r *relay) accept() {
 	}
 }
 
-func (r *relay) keep(conns ...net.Conn) bool {
+func (r *Relay) keep(conns ...net.Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range conns {
@@ -92,7 +94,7 @@ func (r *relay) keep(conns ...net.Conn) bool {
 	return !r.away
 }
 
-func (r *relay) drop(conns ...net.Conn) {
+func (r *Relay) drop(conns ...net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range conns {
