@@ -22,7 +22,7 @@ func broken(problems ...observed.Problem) *fake {
 
 var noWay = observed.Problem{Code: "95226", Class: observed.Operator, Message: "no way to the server", Remedy: "check the VPN"}
 
-func TestWhatAnOperatorCanMendIsWaitedFor(t *testing.T) {
+func TestWhatAnOperatorCanSeeToIsWaitedFor(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		problems []observed.Problem
@@ -237,7 +237,7 @@ func TestRefusedWhenSubmittedAgain(t *testing.T) {
 	}
 }
 
-// A machine that Azure refused while others of its group had begun is started when somebody has mended the cause.
+// A machine that Azure refused while others of its group had begun is started when somebody has seen to the cause.
 func TestARefusedMachineOfAGroupIsStartedLater(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	w := watch(t, f, events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: "4711", Message: "no", Remedy: "do as Azure says"}})
@@ -414,7 +414,7 @@ func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
 	}
 }
 
-// What an operator took long to mend leaves a failure that passes its own tries.
+// What an operator took long to see to leaves a failure that passes its own tries.
 func TestTriesCountByClass(t *testing.T) {
 	f := broken(noWay)
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})

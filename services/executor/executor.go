@@ -1,9 +1,20 @@
 // Package executor starts the Site Recovery jobs of a case and follows them, and then the machines, until every
 // one is protected.
 //
-// Its two handlers look, decide in a pure function, and do at most one thing. A job that already runs is
-// adopted, a machine that already replicates back is done: that, and not bookkeeping, makes a crash harmless.
-// The starts of a site go through its admission queue, which keeps to the site's limits; one process at a time serves.
+// Its two handlers, for a case that is to start and for one that has started, are built alike. They observe: one look at
+// the vault, and the marks of the case. They plan, in a pure function that is read from top to bottom (starter.plan,
+// view.plan). They do what is planned, and say where the case stands. What is done is submissions, requests to end a job,
+// and jobs that are read in full; each is harmless twice. Of a group that starts, the machines are submitted one after
+// the other, all from one look: what has become of the first does not show yet, and Azure refuses a second job of a
+// machine. Of a machine that is followed, at most one is submitted, and one ended, in a look.
+//
+// A job that already runs is adopted, a machine that already replicates back is done: that, and not bookkeeping, makes a
+// crash harmless. All that is kept between looks can be lost.
+//
+// A machine is its replicated item. Names are for people: two machines of a case may have one.
+//
+// The starts of a site go through its queue (package admission), which keeps to the site's limits; one process at a time
+// serves. What is done when Azure refuses stands in one table (package submission).
 package executor
 
 import (

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -382,17 +381,6 @@ func (s *starter) items(kind moveKind) []string {
 	return itemsOf(s.c, which...)
 }
 
-// itemsOf are the items of machines of a case, in their order; none where their names say which they are.
-func itemsOf(c events.Case, which ...int) (items []string) {
-	if !slices.ContainsFunc(which, func(i int) bool { return c.Beside(i) != "" }) {
-		return nil
-	}
-	for _, i := range which {
-		items = append(items, c.Machines[i].Item)
-	}
-	return items
-}
-
 func places(problems []events.Problem) []string {
 	var places []string
 	for _, p := range problems {
@@ -408,10 +396,3 @@ func join(problems []events.Problem) string {
 	}
 	return strings.Join(lines, " ")
 }
-
-// notAnyMore says why a machine of a cancelled case is not started.
-func notAnyMore(c events.Case, i int) events.Problem {
-	return events.Problem{Code: codeCancelled, Place: c.Machines[i].Name, Message: fmt.Sprintf("The case was cancelled before %s was started", title(c, i))}
-}
-
-const codeCancelled = "case.cancelled"

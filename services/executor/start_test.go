@@ -315,7 +315,7 @@ func TestRefusals(t *testing.T) {
 		{"the agent never came", observed.Fault{Code: noAgent, Class: observed.Temporary, What: "agent is not installed"}, 20 * time.Minute, noAgent},
 		{"throttled", observed.Fault{Code: "azure.throttled", Class: observed.Temporary, What: "slow down", After: time.Hour}, time.Minute, "throttle"},
 		{"another operation runs", observed.Fault{Code: "azure.conflict", Class: observed.Temporary, What: "busy"}, time.Minute, "azure"},
-		{"not permitted: somebody must mend it", observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "no right"}, time.Minute, "azure"},
+		{"not permitted: somebody must see to it", observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "no right"}, time.Minute, "azure"},
 		{"its item was replaced a moment ago", observed.Fault{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, What: "gone"}, time.Minute, "azure"},
 		{"for good", observed.Fault{Code: "8061", Class: observed.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
 	}

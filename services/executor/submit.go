@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"reprotect.example/events"
-	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
@@ -51,31 +50,6 @@ func (r *refusal) over(now, bound time.Time) bool {
 
 // bound is when a refusal has lasted too long: counted from the first one, for the case may have waited long before.
 func (s *starter) bound(r *refusal) time.Time { return r.First.Add(s.site.JobWait) }
-
-// agentDeadline is until when a missing agent is borne: counted from the fact that all agents of the case were there.
-func agentDeadline(site Site, registered time.Time) time.Time { return registered.Add(site.AgentWait) }
-
-// askFor is what a case asks of the queue for starts, without its machines.
-func askFor(id, of string, c events.Case, look time.Duration) admission.Request {
-	return admission.Request{
-		ID: id, Order: admission.Order{Asked: c.RequestedAt, Request: of, Rank: c.Rank},
-		Patience: 15 * look, // longer than the longest pause
-		Forming:  look + look/4,
-	}
-}
-
-// waitsFor names in a waiting event what the queue lets a case wait for.
-func waitsFor(d admission.Decision) events.Reason {
-	if d.Outcome == admission.NoDiskSlot {
-		return waiting.ForDiskSlot
-	}
-	return waiting.ForTurn
-}
-
-// triedAgain says what brings about the next try of what an operator has to see to.
-func triedAgain(caseID string) string {
-	return "It is tried again by itself from time to time, or at once after 'reprotect retry " + caseID + "'"
-}
 
 // submit starts what is to be started. Every machine of the case may start now; what a crash or a passing error
 // leaves undone is taken up at the next delivery, where what runs is adopted.
@@ -210,12 +184,4 @@ func (s *starter) await() (startResult, error) {
 		w.Until = time.Time{} // it ends with its last try
 	}
 	return s.wait(w, pause)
-}
-
-// triedSoFar is told anew with each try, and the pauses between them grow.
-func triedSoFar(before int) string {
-	if before == 0 {
-		return "It is tried again at growing pauses"
-	}
-	return fmt.Sprintf("It was tried %d times, and is tried again at growing pauses", before+1)
 }

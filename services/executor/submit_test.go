@@ -13,7 +13,7 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// What an operator has to mend before anything of a case has started is waited for, with an end; 'retry' helps at once.
+// What an operator has to see to before anything of a case has started is waited for, with an end; 'retry' helps at once.
 func TestARefusalForTheOperator(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01"))}
 	tries, refusing := 0, true
@@ -101,11 +101,11 @@ func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
 	}
 }
 
-// A case that stood in the line for longer than jobWait has its whole time to be mended once it is refused.
-func TestARefusalAfterALongWaitInTheLine(t *testing.T) {
+// A case that waited in the queue for longer than jobWait has its whole time once it is refused.
+func TestARefusalAfterALongWaitInTheQueue(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	f.refuse = func(string) error {
-		return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "mend it"}
+		return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "do it"}
 	}
 	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
 	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != waiting.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
