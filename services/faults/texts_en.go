@@ -370,4 +370,13 @@ var english = map[string]Text{
 	"guard.azure-vm": {"Azure VM deleted or moved",
 		"a machine whose Azure VM was deleted, or moved to another resource group, cannot come home by Site Recovery any more",
 		"look in the activity log of the resource group who did it. Keep the disks; move the VM back, or ask Microsoft support at once"},
+	"guard.ambiguous": {"Not watched: several VMs may be it",
+		"vCenter has more than one VM that may be this machine, master target or appliance, so the guard watches none of them",
+		"write the inventory path of its VM into the config of the site, or give the VM that is not it another name"},
+	"guard.not-found": {"Not watched: its VM is not found",
+		"vCenter shows the account no VM that is this machine, master target or appliance",
+		"look whether the VM was deleted, unregistered or renamed, and whether the account may see it"},
+	"guard.unwatched": {"Not watched: vCenter does not show it",
+		"its host is not connected, or the account may not read what the guard has to see of it",
+		"connect the host again, or give the account its role on the VM, propagating from the datacenter"},
 }

@@ -21,11 +21,11 @@ const (
 	firstLooks = 3
 )
 
-// started keeps a case under guard. What happens in vCenter the post hears by itself; here the case is found
+// started keeps a case under guard. What happens in vCenter the guard of the site hears by itself; here the case is found
 // again after a restart, its machines are looked up, the vault and Azure are asked, and all that is known goes
 // into the next wake-up.
 func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], before []known) (workflow.Result[[]known], error) {
-	p, ok := g.posts[e.Site]
+	p, ok := g.sites[e.Site]
 	if !ok {
 		return workflow.Result[[]known]{}, workflow.UnknownSite(e.Site)
 	}
@@ -41,12 +41,12 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home }) {
+	if !slices.ContainsFunc(c.known[:machines(c.subjects)], func(k known) bool { return !k.Home }) {
 		return workflow.Result[[]known]{}, p.end(ctx, c)
 	}
 	p.sighted(c)
 	looks := min(e.Looks, growth)
-	if !slices.ContainsFunc(c.known[:machines(c.things)], func(k known) bool { return !k.Home && k.Still == 0 }) {
+	if !slices.ContainsFunc(c.known[:machines(c.subjects)], func(k known) bool { return !k.Home && k.Still == 0 }) {
 		looks = e.Looks // nothing brings one home: it may take a day until somebody has removed the cause
 	}
 	pause := waiting.Pause(p.site.Look, looks)
@@ -56,11 +56,11 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 	return workflow.Result[[]known]{After: pause, State: slices.Clone(c.known)}, nil
 }
 
-// machines counts those at the head of a case's things.
-func machines(things []thing) int {
-	n := slices.IndexFunc(things, func(t thing) bool { return t.writer != "" })
+// machines counts those at the head of a case's subjects.
+func machines(subjects []subject) int {
+	n := slices.IndexFunc(subjects, func(t subject) bool { return t.writer != "" })
 	if n < 0 {
-		return len(things)
+		return len(subjects)
 	}
 	return n
 }
@@ -70,15 +70,15 @@ func machines(things []thing) int {
 const anew = 10
 
 // look asks the vault where the machines stand, vCenter for those that are not found yet, and Azure.
-func (p *post) look(ctx context.Context, c *charge, looks int) error {
+func (p *siteGuard) look(ctx context.Context, c *guarded, looks int) error {
 	vault, err := p.site.Vault.Vault(ctx, p.site.Look)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	q := observed.Query{}
-	refs := make([]observed.VMRef, len(c.things))
-	for i, t := range c.things {
+	refs := make([]observed.VMRef, len(c.subjects))
+	for i, t := range c.subjects {
 		if t.writer == "" {
 			item, found := itemOf(vault, t.machine)
 			if err := p.follow(ctx, c, i, item, found); err != nil {
@@ -109,10 +109,10 @@ func (p *post) look(ctx context.Context, c *charge, looks int) error {
 
 // find takes the machines of a query into view that are found among an inventory, and tells of those that are not, or of
 // which it cannot be told which they are.
-func (p *post) find(ctx context.Context, c *charge, refs []observed.VMRef, q observed.Query, inventory observed.Inventory) error {
+func (p *siteGuard) find(ctx context.Context, c *guarded, refs []observed.VMRef, q observed.Query, inventory observed.Inventory) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, t := range c.things {
+	for i, t := range c.subjects {
 		if c.known[i].Home || !slices.Contains(q.VMs, refs[i]) {
 			continue
 		}
@@ -136,9 +136,9 @@ func (p *post) find(ctx context.Context, c *charge, refs []observed.VMRef, q obs
 	return nil
 }
 
-// end ends the guard of a case, and what is told of it that has no end else. The caller holds the charge.
-func (p *post) end(ctx context.Context, c *charge) error {
-	for i, t := range c.things {
+// end ends the guard of a case, and what is told of it that has no end else. The caller holds the case.
+func (p *siteGuard) end(ctx context.Context, c *guarded) error {
+	for i, t := range c.subjects {
 		k, told := t.leave(c.known[i], p.now())
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
@@ -149,14 +149,14 @@ func (p *post) end(ctx context.Context, c *charge) error {
 }
 
 // follow takes in where a machine stands, and tells when its failback is seen: it stands ready no more (S41). When that
-// is cancelled or fails, it tells that too: the machine is under guard again, and ready. The caller holds the charge.
-func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item, found bool) error {
+// is cancelled or fails, it tells that too: the machine is under guard again, and ready. The caller holds the case.
+func (p *siteGuard) follow(ctx context.Context, c *guarded, at int, item observed.Item, found bool) error {
 	s := stageOf(item, found)
 	k := c.known[at].follow(s, found && item.ReversedOnce(), p.now(), p.site.JobWait+settled).learn(item, found)
 	if found && k.Back != c.known[at].Back {
 		k.Count[returned]++
-		fact := events.Returned{Machine: c.things[at].name, Item: item.ID, State: item.State, Undone: !k.Back}
-		if err := p.report(ctx, c, number(len(c.things), at, returned, k.Count[returned], partTold), workflow.Fact(events.TypeReturned, "", fact)); err != nil {
+		fact := events.Returned{Machine: c.subjects[at].name, Item: item.ID, State: item.State, Undone: !k.Back}
+		if err := p.report(ctx, c, number(len(c.subjects), at, returned, k.Count[returned], partTold), workflow.Fact(events.TypeReturned, "", fact)); err != nil {
 			return err
 		}
 	}
@@ -164,11 +164,11 @@ func (p *post) follow(ctx context.Context, c *charge, at int, item observed.Item
 	return nil
 }
 
-func (p *post) lookAtAzure(ctx context.Context, c *charge) error {
+func (p *siteGuard) lookAtAzure(ctx context.Context, c *guarded) error {
 	look := p.azureVMs(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, t := range c.things {
+	for i, t := range c.subjects {
 		k, told := t.judgeAzure(c.known[i], look, p.now())
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
@@ -203,8 +203,8 @@ func (k known) learn(i observed.Item, found bool) known {
 	return k
 }
 
-// identify finds the VM of a thing by the rule that checks and placement have too, or says why it cannot be told.
-func (t thing) identify(inventory observed.Inventory, ref observed.VMRef) (observed.VM, unwatched, bool) {
+// identify finds the VM of a subject by the rule that checks and placement have too, or says why it cannot be told.
+func (t subject) identify(inventory observed.Inventory, ref observed.VMRef) (observed.VM, unwatched, bool) {
 	s := inventory.Find(ref)
 	if s.VM != nil {
 		return *s.VM, unwatched{}, true

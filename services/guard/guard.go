@@ -5,7 +5,7 @@
 //
 // The guard is no part of the pipeline: nothing waits for it. What it watches comes from the event log; what it
 // knew of a case last travels with the case's wake-up on the bus, so that after a restart what happened meanwhile
-// is found by comparing. In memory it has a post for each site, where vCenter's reports come in.
+// is found by comparing. In memory it has a siteGuard for each site, where vCenter's reports come in.
 package guard
 
 import (
@@ -58,17 +58,17 @@ type Site struct {
 	JobWait   time.Duration // for so long a machine may still be submitted again
 }
 
-// Guard is the service and its posts.
+// Guard is the service and its sites.
 type Guard struct {
-	posts map[string]*post
+	sites map[string]*siteGuard
 }
 
 // New makes a guard for these sites. Trouble is told why something cannot be seen at the moment, at each attempt,
 // and nil when vCenter is seen again; it must not block.
 func New(sites map[string]Site, broker bus.Broker, now func() time.Time, trouble func(site string, err error)) *Guard {
-	g := &Guard{posts: map[string]*post{}}
+	g := &Guard{sites: map[string]*siteGuard{}}
 	for name, site := range sites {
-		g.posts[name] = newPost(site, broker, now, func(err error) { trouble(name, err) })
+		g.sites[name] = newSiteGuard(site, broker, now, func(err error) { trouble(name, err) })
 	}
 	return g
 }
@@ -83,7 +83,7 @@ const name = "guard"
 // Run watches until ctx ends. Without it the service notices what happened only when it looks.
 func (g *Guard) Run(ctx context.Context) {
 	var running sync.WaitGroup
-	for _, p := range g.posts {
+	for _, p := range g.sites {
 		running.Go(func() { p.site.Watch.Run(ctx, p.tell, p.see) })
 		running.Go(func() { p.run(ctx) })
 	}

@@ -292,7 +292,7 @@ func TestComesBack(t *testing.T) {
 func TestBlind(t *testing.T) {
 	s := &played{view: map[string]bool{}}
 	var told []string
-	p := newPost(Site{s, s, s, s, time.Second, time.Hour}, nil, time.Now, func(err error) {
+	p := newSiteGuard(Site{s, s, s, s, time.Second, time.Hour}, nil, time.Now, func(err error) {
 		if err == nil {
 			told = append(told, "sees")
 			return

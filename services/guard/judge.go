@@ -11,9 +11,9 @@ import (
 	"reprotect.example/services/observed"
 )
 
-// judge compares a thing as vCenter shows it with what was known of it: what is known from now on, and what is to
+// judge compares a subject as vCenter shows it with what was known of it: what is known from now on, and what is to
 // be told. What cannot be seen counts as unchanged, and is told. It takes in first what happened while nobody watched.
-func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []news) {
+func (t subject) judge(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if vm.Gone {
 		k.Ref = "" // it may come back under another id: made anew, or registered again
 		return k, nil
@@ -40,8 +40,8 @@ func (t thing) judge(k known, vm observed.Watched, now time.Time) (known, []news
 	return k, all
 }
 
-// unreadable says what of a thing vCenter shows, but not what the guard must see of it.
-func (t thing) unreadable(vm observed.Watched) (unwatched, bool) {
+// unreadable says what of a subject vCenter shows, but not what the guard must see of it.
+func (t subject) unreadable(vm observed.Watched) (unwatched, bool) {
 	if vm.Connection != "" && vm.Connection != connected {
 		return t.disconnected(vm.Connection), true
 	}
@@ -67,7 +67,7 @@ const (
 
 // judgePower knows three cases of a machine that is on: it was switched on meanwhile; it was on before the reprotect,
 // whose job switches it off, which is waited for; or it is on still when it replicates back already.
-func (t thing) judgePower(k known, vm observed.Watched, now time.Time) (known, []news) {
+func (t subject) judgePower(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if k.Home || k.Back {
 		k.On, k.Before = false, false // switched on by right; once the failback is cancelled, it is so no more
 		n := k.over(poweredOn, func(from time.Time) news { return news{cleared: t.failsBack(from, now)} })
@@ -99,7 +99,7 @@ func (t thing) judgePower(k known, vm observed.Watched, now time.Time) (known, [
 }
 
 // turn takes in that a machine is on or off since then.
-func (t thing) turn(k known, isOn bool, since time.Time, by string) (known, []news) {
+func (t subject) turn(k known, isOn bool, since time.Time, by string) (known, []news) {
 	switch {
 	case isOn == k.On:
 		return k, nil
@@ -113,7 +113,7 @@ func (t thing) turn(k known, isOn bool, since time.Time, by string) (known, []ne
 	return k, n
 }
 
-func (t thing) judgeSnapshots(k known, vm observed.Watched, now time.Time) (known, []news) {
+func (t subject) judgeSnapshots(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if vm.Unread["snapshot"] != "" {
 		return k, nil
 	}
@@ -144,7 +144,7 @@ func (t thing) judgeSnapshots(k known, vm observed.Watched, now time.Time) (know
 const sameSnapshot = time.Minute
 
 // pastSnapshots tells of snapshots that were made and removed while nobody watched.
-func (t thing) pastSnapshots(k *known, vm observed.Watched, now time.Time) (all []news) {
+func (t subject) pastSnapshots(k *known, vm observed.Watched, now time.Time) (all []news) {
 	for i, h := range vm.Past {
 		lives := slices.ContainsFunc(vm.Snapshots, func(s observed.Snapshot) bool { return s.Created.Sub(h.At).Abs() < sameSnapshot })
 		if h.Kind != observed.SnapshotMade || h.At.UnixMilli() <= k.Taken || lives || len(k.Open[snapshotted]) > 0 {
@@ -164,7 +164,7 @@ func (t thing) pastSnapshots(k *known, vm observed.Watched, now time.Time) (all 
 const settle = 30 * time.Second
 
 // judgeLoose tells of disks that are delta disks, or want to be consolidated, though there is no snapshot.
-func (t thing) judgeLoose(k known, vm observed.Watched, now time.Time, all []news) (known, []news) {
+func (t subject) judgeLoose(k known, vm observed.Watched, now time.Time, all []news) (known, []news) {
 	var disks []string
 	for _, d := range vm.Disks {
 		if d.Delta {
@@ -193,7 +193,7 @@ const (
 	longMove = time.Minute
 )
 
-func (t thing) judgeRelocation(k known, vm observed.Watched, now time.Time) (known, []news) {
+func (t subject) judgeRelocation(k known, vm observed.Watched, now time.Time) (known, []news) {
 	if k.Moving != "" && k.Moved != 0 && now.Sub(time.Unix(k.Moved, 0)) > afterMove {
 		k.Moving, k.Moved = "", 0
 	}
@@ -290,12 +290,12 @@ func datastoreOf(d observed.VMDisk) string {
 	return name
 }
 
-// pending says whether something of a thing is to be judged again though nothing is reported: what has to last before it is
+// pending says whether something of a subject is to be judged again though nothing is reported: what has to last before it is
 // told, or before it is over.
 func (k known) pending() bool { return k.Loose != 0 || k.Moving != "" }
 
 // judgeAzure holds a machine against a look at Azure.
-func (t thing) judgeAzure(k known, look observed.AzureVMs, now time.Time) (known, []news) {
+func (t subject) judgeAzure(k known, look observed.AzureVMs, now time.Time) (known, []news) {
 	if k.Home || k.Back || k.Azure == nil {
 		return k, nil
 	}

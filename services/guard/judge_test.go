@@ -12,12 +12,12 @@ import (
 
 var (
 	noon    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	web     = thing{name: "web01", machine: events.Machine{Name: "web01"}}
-	target  = thing{name: "MT-01", writer: "master target", serves: []events.Machine{{Name: "web01"}}}
-	machine = thing{name: "APPL-01", writer: "appliance", serves: []events.Machine{{Name: "web01"}, {Name: "db01"}}}
+	web     = subject{name: "web01", machine: events.Machine{Name: "web01"}}
+	target  = subject{name: "MT-01", writer: "master target", serves: []events.Machine{{Name: "web01"}}}
+	machine = subject{name: "APPL-01", writer: "appliance", serves: []events.Machine{{Name: "web01"}, {Name: "db01"}}}
 )
 
-// scene is what a watch reports, and what is told then: a code is a violation, -code its end, ?code that the thing is not
+// scene is what a watch reports, and what is told then: a code is a violation, -code its end, ?code that the subject is not
 // watched, and "watched" that it is again.
 type scene struct {
 	after time.Duration // since the scene before
@@ -110,10 +110,10 @@ func TestVSphereGuardJudges(t *testing.T) {
 	consolidate.Consolidate = true
 	seen := known{Seen: true, Taken: noon.UnixMilli()}
 	cases := []struct {
-		name   string
-		thing  thing
-		known  known
-		scenes []scene
+		name    string
+		subject subject
+		known   known
+		scenes  []scene
 	}{
 		{"nothing happens", web, known{}, []scene{{vm: power("poweredOff")}, {vm: power("poweredOff")}}},
 		{"4.1a on before the reprotect, whose job switches it off", web, known{}, []scene{
@@ -248,7 +248,7 @@ func TestVSphereGuardJudges(t *testing.T) {
 				now = now.Add(s.after)
 				k.Past = s.back
 				var all []news
-				k, all = tt.thing.judge(k, observed.Watched{VM: s.vm, Gone: s.gone, Past: s.past, Taken: now}, now)
+				k, all = tt.subject.judge(k, observed.Watched{VM: s.vm, Gone: s.gone, Past: s.past, Taken: now}, now)
 				var codes []string
 				for _, n := range all {
 					codes = append(codes, short(t, n))
@@ -350,22 +350,22 @@ func TestJudgeAzure(t *testing.T) {
 
 // Whoever sees the violations of a case, in whatever order, gives each its own number.
 func TestNumbers(t *testing.T) {
-	const things = 5
+	const subjects = 5
 	seen := map[int]bool{}
 	for count := 1; count <= 3; count++ {
-		for at := range things {
+		for at := range subjects {
 			for way := range ways {
 				for part := range parts {
-					n := number(things, at, way, count, part)
+					n := number(subjects, at, way, count, part)
 					if n < 1 || seen[n] {
-						t.Errorf("number %d of thing %d, way %d, time %d, part %d", n, at, way, count, part)
+						t.Errorf("number %d of subject %d, way %d, time %d, part %d", n, at, way, count, part)
 					}
 					seen[n] = true
 				}
 			}
 		}
 	}
-	if len(seen) != 3*things*ways*parts {
+	if len(seen) != 3*subjects*ways*parts {
 		t.Errorf("%d numbers", len(seen))
 	}
 }
@@ -383,8 +383,8 @@ func TestThings(t *testing.T) {
 		Jobs: []events.Job{{Machine: "a"}, {Machine: "b"}, {Machine: "refused", Refused: &events.Problem{}}, {Machine: "c"}},
 	}
 	var got []string
-	for _, thing := range things(s) {
-		got = append(got, strings.TrimSpace(thing.name+" "+thing.writer+" "+thing.names()))
+	for _, subject := range subjects(s) {
+		got = append(got, strings.TrimSpace(subject.name+" "+subject.writer+" "+subject.names()))
 	}
 	if want := []string{"a", "b", "c", "MT master target a, c", "AP appliance b"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -431,7 +431,7 @@ func TestFollow(t *testing.T) {
 // A machine that Azure refused for now comes on its way yet.
 func TestARefusedMachineThatIsTriedAgainIsGuarded(t *testing.T) {
 	refused := &events.Problem{Code: "4711", Message: "no"}
-	all := things(events.Started{
+	all := subjects(events.Started{
 		Case: events.Case{Machines: []events.Machine{{Name: "web01"}, {Name: "db01"}, {Name: "app01"}}},
 		Jobs: []events.Job{{Machine: "web01", Job: "j1"}, {Machine: "db01", Refused: refused, Again: true}, {Machine: "app01", Refused: refused}},
 	})

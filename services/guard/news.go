@@ -6,7 +6,7 @@ import (
 	"reprotect.example/events"
 )
 
-// news is what is to be told of one way of a thing: that it is so, or that it is over. One of the pointers is set.
+// news is what is to be told of one way of a subject: that it is so, or that it is over. One of the pointers is set.
 type news struct {
 	way, count int
 
@@ -16,7 +16,7 @@ type news struct {
 	watched   *events.Watched
 }
 
-// tell notes that a way of a thing is so since then, and returns the news of it.
+// tell notes that a way of a subject is so since then, and returns the news of it.
 func (k *known) tell(way int, since time.Time, n news) []news {
 	k.Count[way]++
 	k.Open[way] = append(k.Open[way], since.UnixMilli())
@@ -37,7 +37,7 @@ func (k *known) over(way int, word func(from time.Time) news) (all []news) {
 }
 
 // cleared words the end of a violation that leaves nothing.
-func (t thing) cleared(code, what string, until time.Time) func(time.Time) news {
+func (t subject) cleared(code, what string, until time.Time) func(time.Time) news {
 	return func(from time.Time) news {
 		return news{cleared: &events.Cleared{Code: code, Machine: t.endangered(), What: what, From: from, Until: until.UTC()}}
 	}
@@ -53,8 +53,8 @@ func dangerous(all []news) bool {
 	return false
 }
 
-// blind notes that a thing cannot be watched since now, and tells it once.
-func (t thing) blind(k known, why unwatched, now time.Time) (known, []news) {
+// blind notes that a subject cannot be watched since now, and tells it once.
+func (t subject) blind(k known, why unwatched, now time.Time) (known, []news) {
 	if len(k.Open[unseen]) > 0 || k.Home {
 		return k, nil
 	}
@@ -64,16 +64,16 @@ func (t thing) blind(k known, why unwatched, now time.Time) (known, []news) {
 	return k, all
 }
 
-// sees notes that a thing is watched, and tells it when it was told that it is not.
-func (t thing) sees(k known, now time.Time) (known, []news) {
+// sees notes that a subject is watched, and tells it when it was told that it is not.
+func (t subject) sees(k known, now time.Time) (known, []news) {
 	all := k.over(unseen, func(from time.Time) news {
 		return news{watched: &events.Watched{VM: t.name, Writer: t.writer, Machine: t.endangered(), What: t.title() + " is watched again", From: from, Until: now.UTC()}}
 	})
 	return k, all
 }
 
-// leave ends what is open of a thing whose case needs no guard any more, except what damages.
-func (t thing) leave(k known, now time.Time) (known, []news) {
+// leave ends what is open of a subject whose case needs no guard any more, except what damages.
+func (t subject) leave(k known, now time.Time) (known, []news) {
 	k, all := t.sees(k, now)
 	if t.writer == "" {
 		return k, all

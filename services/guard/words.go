@@ -21,27 +21,27 @@ const (
 	codeBlind     = "guard.unwatched"
 )
 
-// unwatched is why a thing cannot be watched.
+// unwatched is why a subject cannot be watched.
 type unwatched struct {
 	code, what, do string
 	candidates     []string
 }
 
-func (t thing) disconnected(state string) unwatched {
+func (t subject) disconnected(state string) unwatched {
 	return unwatched{
 		code: codeBlind, what: fmt.Sprintf("%s is not watched: its host is not connected to vCenter, which shows it as %s", t.title(), state),
 		do: "Connect the host again, or look there that it stays as it is.",
 	}
 }
 
-func (t thing) hidden(property, why string) unwatched {
+func (t subject) hidden(property, why string) unwatched {
 	return unwatched{
 		code: codeBlind, what: fmt.Sprintf("%s is not watched: vCenter does not show its %s (%s)", t.title(), property, why),
 		do: "Give the account its role on this VM again, propagating from the datacenter.",
 	}
 }
 
-func (t thing) switchedOn(by string) *events.Violated {
+func (t subject) switchedOn(by string) *events.Violated {
 	v := t.damaging(fmt.Sprintf("%s was switched on on-premises while it replicates back from Azure", t.name))
 	if by != "" {
 		v.What += ", by " + by
@@ -49,11 +49,11 @@ func (t thing) switchedOn(by string) *events.Violated {
 	return v
 }
 
-func (t thing) isStillOn() *events.Violated {
+func (t subject) isStillOn() *events.Violated {
 	return t.damaging(fmt.Sprintf("%s is still on on-premises while it replicates back from Azure: the reprotect did not switch it off", t.name))
 }
 
-func (t thing) damaging(what string) *events.Violated {
+func (t subject) damaging(what string) *events.Violated {
 	return &events.Violated{
 		Code: codePower, Machine: t.name, What: what,
 		Endangers: "Replication writes to the disks on which the machine now runs: they are damaged, and two machines of one name and address do the same work.",
@@ -62,14 +62,14 @@ func (t thing) damaging(what string) *events.Violated {
 }
 
 // failsBack ends what was told of a machine that was on, and is so by right from now on.
-func (t thing) failsBack(from, until time.Time) *events.Cleared {
+func (t subject) failsBack(from, until time.Time) *events.Cleared {
 	c := t.isOff(from, until)
 	c.What = "The failback of " + t.name + " has begun, which switches it on"
 	return c
 }
 
 // isOff ends what was told of a machine that was on, and says what that leaves.
-func (t thing) isOff(from, until time.Time) *events.Cleared {
+func (t subject) isOff(from, until time.Time) *events.Cleared {
 	return &events.Cleared{
 		Code: codePower, Machine: t.name, What: t.name + " is switched off on-premises again", From: from, Until: until.UTC(),
 		Remains: fmt.Sprintf("%s was on for %s while replication wrote to its disks: they may be damaged.", t.name, max(until.Sub(from), time.Second).Round(time.Second)),
@@ -77,7 +77,7 @@ func (t thing) isOff(from, until time.Time) *events.Cleared {
 	}
 }
 
-func (t thing) isRelocated(r observed.Move) *events.Violated {
+func (t subject) isRelocated(r observed.Move) *events.Violated {
 	by := ""
 	if r.User != "" {
 		by = ", begun by " + r.User
@@ -88,11 +88,11 @@ func (t thing) isRelocated(r observed.Move) *events.Violated {
 	)
 }
 
-func (t thing) wasRelocated(moved []string) *events.Violated {
+func (t subject) wasRelocated(moved []string) *events.Violated {
 	return t.relocation(fmt.Sprintf("Disks of %s %s were moved to another datastore: %s", t.writer, t.name, strings.Join(moved, ", ")), "")
 }
 
-func (t thing) relocation(what, first string) *events.Violated {
+func (t subject) relocation(what, first string) *events.Violated {
 	v := &events.Violated{
 		Code: codeMotion, Machine: t.served(), What: what,
 		Endangers: fmt.Sprintf("Replication to on-premises of %s: the appliance writes its disks through this VM, and must not be moved after a reprotect.", t.names()),
@@ -106,7 +106,7 @@ func (t thing) relocation(what, first string) *events.Violated {
 	return v
 }
 
-func (t thing) hasSnapshot(paths []string) *events.Violated {
+func (t subject) hasSnapshot(paths []string) *events.Violated {
 	return &events.Violated{
 		Code: codeSnapshot, Machine: t.served(),
 		What:      fmt.Sprintf("Master target %s has a snapshot: %s", t.name, strings.Join(paths, ", ")),
@@ -115,7 +115,7 @@ func (t thing) hasSnapshot(paths []string) *events.Violated {
 	}
 }
 
-func (t thing) hadSnapshot(from, until time.Time) *events.Violated {
+func (t subject) hadSnapshot(from, until time.Time) *events.Violated {
 	v := t.hasSnapshot(nil)
 	const form = "2006-01-02 15:04:05"
 	v.What = fmt.Sprintf("%s had a snapshot from %s to %s, while it was not watched", t.title(), from.UTC().Format(form), until.UTC().Format(form+" MST"))
@@ -123,7 +123,7 @@ func (t thing) hadSnapshot(from, until time.Time) *events.Violated {
 	return v
 }
 
-func (t thing) wantsConsolidation(disks []string) *events.Violated {
+func (t subject) wantsConsolidation(disks []string) *events.Violated {
 	v := t.hasSnapshot(nil)
 	v.What = t.title() + " has no snapshot, and vCenter says that its disks need consolidation"
 	if disks != nil {
@@ -133,8 +133,8 @@ func (t thing) wantsConsolidation(disks []string) *events.Violated {
 	return v
 }
 
-// title names a thing at the beginning of a sentence.
-func (t thing) title() string {
+// title names a subject at the beginning of a sentence.
+func (t subject) title() string {
 	if t.writer == "" {
 		return t.name
 	}
@@ -142,14 +142,14 @@ func (t thing) title() string {
 }
 
 // endangered is the machine in danger; "" when there are many.
-func (t thing) endangered() string {
+func (t subject) endangered() string {
 	if t.writer == "" {
 		return t.name
 	}
 	return t.served()
 }
 
-func (t thing) leftAzure(at where, vm observed.AzureVM, i observed.Item) *events.Violated {
+func (t subject) leftAzure(at where, vm observed.AzureVM, i observed.Item) *events.Violated {
 	group := observed.LastSegment(i.AzureHome())
 	v := &events.Violated{
 		Code: codeAzure, Machine: t.name,
@@ -169,14 +169,14 @@ func (t thing) leftAzure(at where, vm observed.AzureVM, i observed.Item) *events
 }
 
 // served is the machine in danger; "" when there are many.
-func (t thing) served() string {
+func (t subject) served() string {
 	if len(t.serves) == 1 {
 		return t.serves[0].Name
 	}
 	return ""
 }
 
-func (t thing) names() string {
+func (t subject) names() string {
 	const shown = 5
 	var all []string
 	for _, m := range t.serves[:min(len(t.serves), shown)] {

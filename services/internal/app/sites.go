@@ -68,7 +68,7 @@ func openSites(c config.Config, served []string, log *zap.Logger) (map[string]si
 		for _, client := range []**vsphere.Client{&s.vcenter, &s.watched} {
 			*client, err = vsphere.New(vsphere.Options{
 				URL: sc.VCenter.URL, Username: sc.VCenter.Username, Password: password,
-				Thumbprint: sc.VCenter.Thumbprint, CAFile: sc.VCenter.CAFile, Log: log,
+				Thumbprint: sc.VCenter.Thumbprint, CAFile: sc.VCenter.CAFile, Proxy: sc.VCenter.Proxy, Log: log,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("site %s: %w", name, err)

@@ -113,6 +113,9 @@ func (k *checker) site(path string, s Site) {
 		k.url(vcenter+".url", s.VCenter.URL, "https")
 	}
 	k.given(vcenter+".username", s.VCenter.Username)
+	if proxy := s.VCenter.Proxy; proxy != "" && proxy != "none" {
+		k.url(vcenter+".proxy", proxy, "http", "https")
+	}
 	k.onlyOne(vcenter, map[string]string{"passwordFile": s.VCenter.PasswordFile, "password": s.VCenter.PasswordEnv})
 	if digest, err := hex.DecodeString(strings.ReplaceAll(s.VCenter.Thumbprint, ":", "")); err != nil || !slices.Contains([]int{0, 20, 32}, len(digest)) {
 		k.add(vcenter+".thumbprint", "must be a SHA-1 or SHA-256 digest in hex, with or without colons: 40 or 64 digits")

@@ -122,6 +122,7 @@ type VCenter struct {
 	PasswordEnv  string `koanf:"password"`   // env:NAME
 	Thumbprint   string `koanf:"thumbprint"` // SHA-1 or SHA-256 in hex, colons optional
 	CAFile       string `koanf:"caFile"`
+	Proxy        string `koanf:"proxy"` // address of an HTTP proxy, or none; "": as HTTPS_PROXY and NO_PROXY say
 }
 
 // Defaults apply where a request names nothing.

@@ -16,9 +16,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
-	"github.com/vmware/govmomi/vim25/types"
 	"go.uber.org/zap"
 
 	"reprotect.example/services/observed"
@@ -39,6 +37,9 @@ type Options struct {
 	// system's roots when CAFile is empty too.
 	Thumbprint string
 	CAFile     string // PEM
+
+	// Proxy is the address of an HTTP proxy in front of the vCenter, NoProxy, or "": as the environment says.
+	Proxy string
 
 	Log *zap.Logger      // nil: silent
 	Now func() time.Time // nil: time.Now
@@ -75,6 +76,10 @@ func New(o Options) (*Client, error) {
 		c.now = time.Now
 	}
 	c.transport = http.DefaultTransport.(*http.Transport).Clone()
+	if c.transport.Proxy, err = proxyOf(o.Proxy); err != nil {
+		return nil, fmt.Errorf("vCenter %s: %w", u.Host, err)
+	}
+	c.transport.OnProxyConnectResponse = refusesTunnel
 	c.transport.TLSClientConfig = tlsConfig
 	c.transport.ForceAttemptHTTP2 = false // as govmomi does: vCenter's SDK endpoint speaks HTTP/1.1
 	c.sessions = newSessions(c, u, o.Username, o.Password)
@@ -149,9 +154,7 @@ func (c *Client) Datastores(ctx context.Context) (observed.Inventory, error) {
 // logs in again when it is used after.
 func (c *Client) Close(ctx context.Context) {
 	if s := c.sessions.forget(); s != nil {
-		if _, err := methods.Logout(ctx, s.vim, &types.Logout{This: *s.vim.ServiceContent.SessionManager}); err != nil {
-			c.log.Debug("vCenter logout failed; the session ends there when it has been idle", zap.String("vcenter", c.url), zap.Error(err))
-		}
+		s.logout(ctx)
 	}
 	c.transport.CloseIdleConnections()
 }

@@ -72,6 +72,10 @@ func (c *Client) fault(what string, err error) error {
 	default:
 		f.Code = codeUnreachable
 	}
+	if proxy := c.proxy(); proxy != "" && (f.Code == codeEndpoint || f.Code == codeUnreachable || f.Code == codeTimeout) {
+		f.What += " through the proxy " + proxy
+		f.Remedy = fmt.Sprintf("let the proxy %s through to it, or reach it without: name the vCenter in NO_PROXY, or set vcenter.proxy to %s", proxy, NoProxy)
+	}
 	known, _ := faults.Lookup(f.Code)
 	f.Class, f.Remedy = known.Class, cmp.Or(f.Remedy, known.Remedy())
 	return f

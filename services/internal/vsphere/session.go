@@ -143,10 +143,11 @@ func (ss *sessions) login(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s := &session{vim: vim, user: res.Returnval, log: ss.client.log}
-	if s.managers, err = readManagers(ctx, s); err != nil {
-		return nil, err
-	}
-	if s.all, err = viewAll(ctx, s); err != nil {
+	if err := s.open(ctx); err != nil {
+		// The login is good and nobody will use it: each try would leave one more at the vCenter.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logoutLimit)
+		defer cancel()
+		s.logout(ctx)
 		return nil, err
 	}
 	ss.mu.Lock()
@@ -154,4 +155,23 @@ func (ss *sessions) login(ctx context.Context) (*session, error) {
 	ss.mu.Unlock()
 	ss.client.log.Debug("logged in to vCenter", zap.String("vcenter", ss.client.url), zap.String("user", s.user.UserName))
 	return s, nil
+}
+
+// logoutLimit bounds the logout of a session that turned out to be of no use.
+const logoutLimit = 5 * time.Second
+
+// open learns what every look needs.
+func (s *session) open(ctx context.Context) (err error) {
+	if s.managers, err = readManagers(ctx, s); err != nil {
+		return err
+	}
+	s.all, err = viewAll(ctx, s)
+	return err
+}
+
+// logout ends the session at the vCenter, as far as that can be reached.
+func (s *session) logout(ctx context.Context) {
+	if _, err := methods.Logout(ctx, s.vim, &types.Logout{This: *s.vim.ServiceContent.SessionManager}); err != nil {
+		s.log.Debug("vCenter logout failed; the session ends there when it has been idle", zap.Error(err))
+	}
 }

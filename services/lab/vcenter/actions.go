@@ -51,6 +51,7 @@ func (srv *Server) Actions() []Action {
 		{"expire-sessions", "", "end every session, as an idle timeout does", func([]string) error { return srv.expireSessions(ctx) }},
 	}
 	actions = append(actions, srv.movesActions(ctx)...)
+	actions = append(actions, srv.meanActions(ctx)...)
 	for i, action := range actions {
 		actions[i].Do = func(args []string) error {
 			if err := action.check(args); err != nil {

@@ -1,42 +1,61 @@
 package vcenter
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// hidden are the properties that nobody may read: object -> paths.
+// hidden are the properties that somebody may not read: object -> who and what.
 type hidden struct {
 	mu    sync.Mutex
-	paths map[types.ManagedObjectReference][]string
+	paths map[types.ManagedObjectReference][]hiding
 }
 
-func (h *hidden) hide(ref types.ManagedObjectReference, path string) {
+// hiding hides a property from a user, or from all.
+type hiding struct{ user, path string }
+
+func (h *hidden) hide(ref types.ManagedObjectReference, path, user string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.paths[ref] = append(h.paths[ref], path)
+	h.paths[ref] = append(h.paths[ref], hiding{user, path})
 }
 
-func (h *hidden) show(ref types.ManagedObjectReference) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.paths, ref)
-}
-
-func (h *hidden) has(ref types.ManagedObjectReference, path string) bool {
+// show makes all properties of an object readable, and returns those that were not.
+func (h *hidden) show(ref types.ManagedObjectReference) (were []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.paths[ref] {
-		if path == p || strings.HasPrefix(path, p+".") {
-			return true
+		were = append(were, p.path)
+	}
+	delete(h.paths, ref)
+	return were
+}
+
+func (h *hidden) has(ref types.ManagedObjectReference, path, user string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.paths[ref], func(p hiding) bool {
+		return (p.user == "" || p.user == user) && (path == p.path || strings.HasPrefix(path, p.path+"."))
+	})
+}
+
+// of lists what is hidden of an object from a user.
+func (h *hidden) of(ref types.ManagedObjectReference, user string) (paths []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.paths[ref] {
+		if p.user == "" || p.user == user {
+			paths = append(paths, p.path)
 		}
 	}
-	return false
+	return paths
 }
 
 // collector reports hidden properties as missing for want of permission, each with its own fault, while the
@@ -49,40 +68,92 @@ type collector struct {
 }
 
 func putCollector(reg *simulator.Registry, content types.ServiceContent) *hidden {
-	c := &collector{hidden: &hidden{paths: map[types.ManagedObjectReference][]string{}}}
+	c := &collector{hidden: &hidden{paths: map[types.ManagedObjectReference][]hiding{}}}
 	c.Self = content.PropertyCollector
 	reg.Put(c)
 	return c.hidden
+}
+
+// known finds what is hidden, and who asks.
+func known(ctx *simulator.Context) (h *hidden, user string) {
+	if service, ok := ctx.Map.Get(vim25.ServiceInstance).(*simulator.ServiceInstance); ok {
+		if c, ok := ctx.Map.Get(service.Content.PropertyCollector).(*collector); ok {
+			h = c.hidden
+		}
+	}
+	if ctx.Session != nil {
+		user = ctx.Session.UserName
+	}
+	return h, user
+}
+
+// CreatePropertyCollector makes one of this kind, since the simulator's own would show everything.
+func (c *collector) CreatePropertyCollector(ctx *simulator.Context, _ *types.CreatePropertyCollector) soap.HasFault {
+	return &methods.CreatePropertyCollectorBody{Res: &types.CreatePropertyCollectorResponse{Returnval: ctx.Session.Put(&collector{}).Reference()}}
 }
 
 // RetrievePropertiesEx moves hidden properties from the answer's values to its missing ones.
 func (c *collector) RetrievePropertiesEx(ctx *simulator.Context, req *types.RetrievePropertiesEx) soap.HasFault {
 	res := c.PropertyCollector.RetrievePropertiesEx(ctx, req)
 	body, ok := res.(*methods.RetrievePropertiesExBody)
-	known, registered := ctx.Map.Get(req.This).(*collector)
-	if !ok || !registered || body.Res == nil || body.Res.Returnval == nil {
+	h, user := known(ctx)
+	if !ok || h == nil || body.Res == nil || body.Res.Returnval == nil {
 		return res
 	}
 	for i := range body.Res.Returnval.Objects {
-		known.hidden.censor(&body.Res.Returnval.Objects[i])
+		h.censor(&body.Res.Returnval.Objects[i], user)
 	}
 	return res
 }
 
-func (h *hidden) censor(content *types.ObjectContent) {
+func (h *hidden) censor(content *types.ObjectContent, user string) {
 	var visible []types.DynamicProperty
 	for _, p := range content.PropSet {
-		if !h.has(content.Obj, p.Name) {
+		if !h.has(content.Obj, p.Name, user) {
 			visible = append(visible, p)
 			continue
 		}
-		content.MissingSet = append(content.MissingSet, types.MissingProperty{
-			Path: p.Name,
-			Fault: types.LocalizedMethodFault{
-				Fault:            &types.NoPermission{Object: &content.Obj, PrivilegeId: "System.Read"},
-				LocalizedMessage: "Permission to perform this operation was denied.",
-			},
-		})
+		content.MissingSet = append(content.MissingSet, missing(content.Obj, p.Name))
 	}
 	content.PropSet = visible
+}
+
+func missing(ref types.ManagedObjectReference, path string) types.MissingProperty {
+	return types.MissingProperty{
+		Path: path,
+		Fault: types.LocalizedMethodFault{
+			Fault:            &types.NoPermission{Object: &ref, PrivilegeId: "System.Read"},
+			LocalizedMessage: "Permission to perform this operation was denied.",
+		},
+	}
+}
+
+// WaitForUpdatesEx does the same with what changes.
+func (c *collector) WaitForUpdatesEx(ctx *simulator.Context, req *types.WaitForUpdatesEx) soap.HasFault {
+	res := c.PropertyCollector.WaitForUpdatesEx(ctx, req)
+	body, ok := res.(*methods.WaitForUpdatesExBody)
+	h, user := known(ctx)
+	if !ok || h == nil || body.Res == nil || body.Res.Returnval == nil {
+		return res
+	}
+	for _, filter := range body.Res.Returnval.FilterSet {
+		for i := range filter.ObjectSet {
+			update := &filter.ObjectSet[i]
+			paths := h.of(update.Obj, user)
+			if len(paths) == 0 || update.Kind == types.ObjectUpdateKindLeave {
+				continue
+			}
+			var visible []types.PropertyChange
+			for _, p := range update.ChangeSet {
+				if !h.has(update.Obj, p.Name, user) {
+					visible = append(visible, p)
+				}
+			}
+			update.ChangeSet, update.MissingSet = visible, nil
+			for _, path := range paths {
+				update.MissingSet = append(update.MissingSet, missing(update.Obj, path))
+			}
+		}
+	}
+	return res
 }

@@ -15,7 +15,7 @@ import (
 // movesActions are about what moves the disks of a machine, and who may not see it.
 func (srv *Server) movesActions(ctx context.Context) []Action {
 	return []Action{
-		{"begin-relocation", "VM", "let a Storage vMotion run until end-relocation (S13, S23, M5)", func(a []string) error { return srv.beginRelocation(a[0]) }},
+		{"begin-relocation", "VM", "let a Storage vMotion run until end-relocation (S13, S23, M5)", func(a []string) error { return srv.beginRelocation(a[0], true) }},
 		{"end-relocation", "VM", "end it, the disks where they were", func(a []string) error { return srv.endRelocation(a[0]) }},
 		{"add-to-cluster", "CLUSTER DATASTORE", "put a datastore into a datastore cluster whose Storage DRS is automated; made when it does not exist", func(a []string) error { return srv.addToCluster(ctx, a[0], a[1]) }},
 		{"set-storage-drs", "CLUSTER VM automated|manual|excluded", "give the VM a rule of its own", func(a []string) error { return srv.setStorageDRS(a[0], a[1], a[2]) }},
@@ -26,7 +26,7 @@ func (srv *Server) movesActions(ctx context.Context) []Action {
 
 // beginRelocation makes a task that does not end by itself. It holds no lock of the machine, so that the machine
 // can be read meanwhile, as at a vCenter.
-func (srv *Server) beginRelocation(name string) error {
+func (srv *Server) beginRelocation(name string, disks bool) error {
 	vm, err := srv.vm(name)
 	if err != nil {
 		return err
@@ -41,9 +41,55 @@ func (srv *Server) beginRelocation(name string) error {
 	task.Self = types.ManagedObjectReference{Type: "Task", Value: fmt.Sprintf("task-%s-%d", vm.Self.Value, now.UnixNano())}
 	task.Info.Key, task.Info.Task, task.Info.EntityName = task.Self.Value, task.Self, vm.Name
 	task.Info.State, task.Info.StartTime = types.TaskInfoStateRunning, &now
+	var to *types.ManagedObjectReference
+	if disks {
+		to = srv.another(vm.Self)
+	}
+	srv.announce(srv.context(), vm, to)
 	srv.context().WithLock(vm, func() { srv.reg.Put(task) })
 	srv.relocations[vm.Self] = task
 	return nil
+}
+
+// another is a datastore that a machine is not on.
+func (srv *Server) another(vm types.ManagedObjectReference) *types.ManagedObjectReference {
+	var on []types.ManagedObjectReference
+	if machine, ok := srv.reg.Get(vm).(*simulator.VirtualMachine); ok {
+		on = machine.Datastore
+	}
+	for _, ds := range srv.reg.All("Datastore") {
+		if ref := ds.Reference(); simulator.FindReference(on, ref) == nil {
+			return &ref
+		}
+	}
+	return nil
+}
+
+// announce posts the event with which a vCenter begins a move: with the datastore that the machine is on, and the one to
+// which it goes; nil when its disks stay. The simulator posts none.
+func (srv *Server) announce(ctx *simulator.Context, vm *simulator.VirtualMachine, to *types.ManagedObjectReference) {
+	if len(vm.Datastore) == 0 {
+		return
+	}
+	argument := func(ref types.ManagedObjectReference) *types.DatastoreEventArgument {
+		name := ""
+		if ds, ok := srv.reg.Get(ref).(*simulator.Datastore); ok {
+			name = ds.Name
+		}
+		return &types.DatastoreEventArgument{EntityEventArgument: types.EntityEventArgument{Name: name}, Datastore: ref}
+	}
+	from := argument(vm.Datastore[0])
+	dest := from
+	if to != nil {
+		dest = argument(*to)
+	}
+	event := &types.VmBeingHotMigratedEvent{DestDatastore: dest}
+	event.Vm = &types.VmEventArgument{EntityEventArgument: types.EntityEventArgument{Name: vm.Name}, Vm: vm.Self}
+	event.Ds = from
+	if ctx.Session == nil {
+		ctx.Session = &simulator.Session{}
+	}
+	srv.reg.EventManager().PostEvent(ctx, &types.PostEvent{EventToPost: event})
 }
 
 func (srv *Server) endRelocation(name string) error {

@@ -157,7 +157,8 @@ func (srv *Server) entity(name string) (types.ManagedObjectReference, error) {
 func (srv *Server) hide(name, property string) error {
 	ref, err := srv.entity(name)
 	if err == nil {
-		srv.hidden.hide(ref, property)
+		srv.hidden.hide(ref, property, "")
+		srv.stir(ref, []string{"name"})
 	}
 	return err
 }
@@ -165,7 +166,7 @@ func (srv *Server) hide(name, property string) error {
 func (srv *Server) show(name string) error {
 	ref, err := srv.entity(name)
 	if err == nil {
-		srv.hidden.show(ref)
+		srv.stir(ref, srv.hidden.show(ref))
 	}
 	return err
 }

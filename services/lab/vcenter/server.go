@@ -48,6 +48,7 @@ type Server struct {
 	vim     *vim25.Client // in process, past all accounts
 	roles   *authorization
 	hidden  *hidden
+	conns   *connections
 	http    *http.Server
 	stopped chan struct{}
 
@@ -74,7 +75,8 @@ func Start(s scenario.Scenario, o Options) (*Server, error) {
 		srv.remove()
 		return nil, fmt.Errorf("lab vCenter: %w", err)
 	}
-	srv.serve(listener, o.Certificate)
+	srv.conns = &connections{Listener: listener, all: map[*connection]bool{}}
+	srv.serve(srv.conns, o.Certificate)
 	return srv, nil
 }
 
@@ -150,6 +152,7 @@ func (srv *Server) URL() string { return srv.url }
 
 // Close ends all sessions and connections and removes the simulator's files.
 func (srv *Server) Close() {
+	srv.conns.cut()
 	_ = srv.http.Close() // only reports the listener's second close
 	<-srv.stopped
 	srv.remove()
@@ -180,6 +183,11 @@ func (srv *Server) before(ctx *simulator.Context, m *simulator.Method) (mo.Refer
 	}
 	if ctx.Session != nil && !srv.roles.mayCall(ctx.Session.UserName, m.Name) {
 		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: needs[m.Name]}
+	}
+	if move, ok := m.Body.(*types.RelocateVM_Task); ok {
+		if vm, ok := srv.reg.Get(m.This).(*simulator.VirtualMachine); ok {
+			srv.announce(srv.context(), vm, move.Spec.Datastore)
+		}
 	}
 	if vm, ok := srv.reg.Get(m.This).(*simulator.VirtualMachine); ok && !reading(m.Name) {
 		if ds, ok := srv.unmounted(ctx, vm); ok {

@@ -14,8 +14,8 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// post is where the reports of one site come in. It knows the cases that are under guard there.
-type post struct {
+// siteGuard is where the reports of one site come in. It knows the cases that are under guard there.
+type siteGuard struct {
 	site    Site
 	broker  bus.Broker
 	now     func() time.Time
@@ -23,42 +23,42 @@ type post struct {
 	news    chan struct{} // of dirty; holds one
 
 	mu    sync.Mutex
-	cases map[string]*charge            // by case
-	users map[string]map[string]*charge // by managed object id, then by case
-	vms   map[string]observed.Watched   // by managed object id, of those with users
-	dirty map[string]*charge            // to be judged
+	cases map[string]*guarded            // by case
+	users map[string]map[string]*guarded // by managed object id, then by case
+	vms   map[string]observed.Watched    // by managed object id, of those with users
+	dirty map[string]*guarded            // to be judged
 	blind bool
 	sight time.Time // when vCenter was seen last
 
 	azure azureLook
 }
 
-func newPost(s Site, b bus.Broker, now func() time.Time, trouble func(error)) *post {
-	return &post{
+func newSiteGuard(s Site, b bus.Broker, now func() time.Time, trouble func(error)) *siteGuard {
+	return &siteGuard{
 		site: s, broker: b, now: now, trouble: trouble, news: make(chan struct{}, 1),
-		cases: map[string]*charge{}, users: map[string]map[string]*charge{}, vms: map[string]observed.Watched{}, dirty: map[string]*charge{},
+		cases: map[string]*guarded{}, users: map[string]map[string]*guarded{}, vms: map[string]observed.Watched{}, dirty: map[string]*guarded{},
 	}
 }
 
-// charge is a case under guard.
-type charge struct {
-	event  events.Header // started
-	things []thing
+// guarded is a case under guard.
+type guarded struct {
+	event    events.Header // started
+	subjects []subject
 
-	mu    sync.Mutex // taken before that of the post
-	known []known    // of things, in their order
+	mu    sync.Mutex // taken before that of the siteGuard
+	known []known    // of subjects, in their order
 	refs  []string   // what is in view for it
 	heard time.Time  // when the bus spoke of the case last
 }
 
 // enter takes a case under guard, or goes on with it. Of two memories, that of this process is fresher, but
 // another process may have told more meanwhile.
-func (p *post) enter(e workflow.Event[events.Started], remembered []known) *charge {
+func (p *siteGuard) enter(e workflow.Event[events.Started], remembered []known) *guarded {
 	p.mu.Lock()
 	c := p.cases[e.Case]
 	if c == nil {
-		c = &charge{event: e.Header, things: things(e.Data)}
-		c.known = make([]known, len(c.things))
+		c = &guarded{event: e.Header, subjects: subjects(e.Data)}
+		c.known = make([]known, len(c.subjects))
 		for i := range c.known { // what happened before the start is no news
 			c.known[i].Sight, c.known[i].Taken = e.Time.UnixMilli(), e.Time.UnixMilli()
 		}
@@ -79,8 +79,8 @@ func (p *post) enter(e workflow.Event[events.Started], remembered []known) *char
 	return c
 }
 
-// watch takes the machines of a case into view that are found. The caller holds the charge.
-func (p *post) watch(c *charge) {
+// watch takes the machines of a case into view that are found. The caller holds the case.
+func (p *siteGuard) watch(c *guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, ref := range slices.Clone(c.refs) {
@@ -93,19 +93,19 @@ func (p *post) watch(c *charge) {
 			continue
 		}
 		if p.users[k.Ref] == nil {
-			p.users[k.Ref] = map[string]*charge{}
+			p.users[k.Ref] = map[string]*guarded{}
 			p.site.Watch.Add(k.Ref, time.UnixMilli(k.Sight))
 		}
 		p.users[k.Ref][c.event.Case] = c
 		c.refs = append(c.refs, k.Ref)
 		if _, seen := p.vms[k.Ref]; seen {
-			p.soil(c)
+			p.touch(c)
 		}
 	}
 }
 
-// leave ends the guard of a case. The caller holds the charge.
-func (p *post) leave(c *charge) {
+// leave ends the guard of a case. The caller holds the case.
+func (p *siteGuard) leave(c *guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.cases[c.event.Case] == c {
@@ -117,8 +117,8 @@ func (p *post) leave(c *charge) {
 	}
 }
 
-// drop takes a machine out of view, unless another case has it. The caller holds the post.
-func (p *post) drop(c *charge, ref string) {
+// drop takes a machine out of view, unless another case has it. The caller holds the siteGuard.
+func (p *siteGuard) drop(c *guarded, ref string) {
 	delete(p.users[ref], c.event.Case)
 	c.refs = slices.DeleteFunc(c.refs, func(r string) bool { return r == ref })
 	if len(p.users[ref]) == 0 {
@@ -128,8 +128,8 @@ func (p *post) drop(c *charge, ref string) {
 	}
 }
 
-// soil marks a case to be judged. The caller holds the post.
-func (p *post) soil(c *charge) {
+// touch marks a case to be judged. The caller holds the siteGuard.
+func (p *siteGuard) touch(c *guarded) {
 	p.dirty[c.event.Case] = c
 	select {
 	case p.news <- struct{}{}:
@@ -138,7 +138,7 @@ func (p *post) soil(c *charge) {
 }
 
 // tell takes in how a machine stands.
-func (p *post) tell(vm observed.Watched) {
+func (p *siteGuard) tell(vm observed.Watched) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.users[vm.Ref] == nil {
@@ -153,7 +153,7 @@ func (p *post) tell(vm observed.Watched) {
 	vm.Past = vm.Past[max(0, len(vm.Past)-mostPast):]
 	p.vms[vm.Ref] = vm
 	for _, c := range p.users[vm.Ref] {
-		p.soil(c)
+		p.touch(c)
 	}
 }
 
@@ -161,7 +161,7 @@ func (p *post) tell(vm observed.Watched) {
 const mostPast = 100
 
 // see takes in whether vCenter can be seen.
-func (p *post) see(err error) {
+func (p *siteGuard) see(err error) {
 	p.mu.Lock()
 	again := err == nil && p.blind
 	p.blind = err != nil
@@ -174,8 +174,8 @@ func (p *post) see(err error) {
 	}
 }
 
-// sighted notes until when the machines of a case were in view. The caller holds the charge.
-func (p *post) sighted(c *charge) {
+// sighted notes until when the machines of a case were in view. The caller holds the case.
+func (p *siteGuard) sighted(c *guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, k := range c.known {
@@ -193,7 +193,7 @@ const (
 )
 
 // run judges the cases of whose machines something was told, until ctx ends.
-func (p *post) run(ctx context.Context) {
+func (p *siteGuard) run(ctx context.Context) {
 	sweep := time.NewTicker(sweepEvery)
 	defer sweep.Stop()
 	again := time.NewTicker(judgeEvery)
@@ -218,10 +218,10 @@ func (p *post) run(ctx context.Context) {
 	}
 }
 
-func (p *post) judgeDirty(ctx context.Context) error {
+func (p *siteGuard) judgeDirty(ctx context.Context) error {
 	p.mu.Lock()
 	dirty := p.dirty
-	p.dirty = map[string]*charge{}
+	p.dirty = map[string]*guarded{}
 	p.mu.Unlock()
 	var working sync.WaitGroup
 	slots := make(chan struct{}, publishers)
@@ -247,10 +247,10 @@ func (p *post) judgeDirty(ctx context.Context) error {
 
 // judge holds a case against what its machines were told to be, and publishes what must not be. What was
 // published is remembered; after an error all is judged again.
-func (p *post) judge(ctx context.Context, c *charge) error {
+func (p *siteGuard) judge(ctx context.Context, c *guarded) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i, t := range c.things {
+	for i, t := range c.subjects {
 		p.mu.Lock()
 		vm, seen := p.vms[c.known[i].Ref]
 		p.mu.Unlock()
@@ -282,7 +282,7 @@ func (p *post) judge(ctx context.Context, c *charge) error {
 const homeLimit = time.Second
 
 // goesHome asks whether the failback of a machine has begun, since the last look.
-func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
+func (p *siteGuard) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 	if k.Item == "" {
 		return observed.Item{}, false
 	}
@@ -292,10 +292,10 @@ func (p *post) goesHome(ctx context.Context, k known) (observed.Item, bool) {
 	return item, err == nil && stageOf(item, true) >= back
 }
 
-// publish tells the news of a thing, and then remembers what is known of it. The caller holds the charge.
-func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []news) error {
+// publish tells the news of a subject, and then remembers what is known of it. The caller holds the case.
+func (p *siteGuard) publish(ctx context.Context, c *guarded, at int, k known, told []news) error {
 	for _, n := range told {
-		number := func(part int) int { return number(len(c.things), at, n.way, n.count, part) }
+		number := func(part int) int { return number(len(c.subjects), at, n.way, n.count, part) }
 		id := fmt.Sprintf("%s/%s/%d", c.event.Case, events.StepGuard, c.event.Position+number(partTold)) // of what this ends
 		var err error
 		switch {
@@ -318,12 +318,12 @@ func (p *post) publish(ctx context.Context, c *charge, at int, k known, told []n
 	return nil
 }
 
-func (p *post) report(ctx context.Context, c *charge, number int, d workflow.Draft) error {
+func (p *siteGuard) report(ctx context.Context, c *guarded, number int, d workflow.Draft) error {
 	return workflow.Report(ctx, p.broker, name, c.event, number, d, p.now())
 }
 
 // pend lets the cases be judged of which something has to last before it is told, or over.
-func (p *post) pend() {
+func (p *siteGuard) pend() {
 	for _, c := range p.all() {
 		c.mu.Lock()
 		pending := slices.ContainsFunc(c.known, known.pending)
@@ -331,21 +331,21 @@ func (p *post) pend() {
 		if pending {
 			p.mu.Lock()
 			if p.cases[c.event.Case] == c {
-				p.soil(c)
+				p.touch(c)
 			}
 			p.mu.Unlock()
 		}
 	}
 }
 
-func (p *post) all() []*charge {
+func (p *siteGuard) all() []*guarded {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Collect(maps.Values(p.cases))
 }
 
 // sweep drops the cases of which the bus has not spoken for long: another process holds them now.
-func (p *post) sweep() {
+func (p *siteGuard) sweep() {
 	for _, c := range p.all() {
 		c.mu.Lock()
 		if p.now().Sub(c.heard) > silence*p.site.Look {
@@ -362,7 +362,7 @@ type azureLook struct {
 }
 
 // azureVMs looks for the Azure VMs of all machines under guard, unless somebody did so just now.
-func (p *post) azureVMs(ctx context.Context) observed.AzureVMs {
+func (p *siteGuard) azureVMs(ctx context.Context) observed.AzureVMs {
 	p.azure.mu.Lock()
 	defer p.azure.mu.Unlock()
 	if !p.azure.last.Taken.IsZero() && p.now().Sub(p.azure.last.Taken) < p.site.Look {

@@ -7,31 +7,31 @@ import (
 	"reprotect.example/services/observed"
 )
 
-// thing is what a case depends on: one of its machines, or the VM that writes the disks of some of them.
-type thing struct {
+// subject is what a case depends on: one of its machines, or the VM that writes the disks of some of them.
+type subject struct {
 	name    string
 	writer  string           // "master target" or "appliance"; "" for a machine
 	machine events.Machine   // unless it is a writer
 	serves  []events.Machine // whose disks it writes
 }
 
-// things lists what a case depends on, always in the same order: first its machines, then their writers. A
+// subjects lists what a case depends on, always in the same order: first its machines, then their writers. A
 // machine whose submission was refused for good is not on its way and needs no guard.
-func things(s events.Started) []thing {
-	var machines, writers []thing
+func subjects(s events.Started) []subject {
+	var machines, writers []subject
 	for i, m := range s.Case.Machines {
 		if i < len(s.Jobs) && s.Jobs[i].Refused != nil && !s.Jobs[i].Again {
 			continue
 		}
-		machines = append(machines, thing{name: m.Name, machine: m})
-		w := thing{name: m.MasterTarget, writer: observed.RoleMasterTarget}
+		machines = append(machines, subject{name: m.Name, machine: m})
+		w := subject{name: m.MasterTarget, writer: observed.RoleMasterTarget}
 		if m.Architecture == string(observed.Modernized) {
-			w = thing{name: m.Appliance, writer: observed.RoleAppliance}
+			w = subject{name: m.Appliance, writer: observed.RoleAppliance}
 		}
 		if w.name == "" {
 			continue
 		}
-		at := slices.IndexFunc(writers, func(o thing) bool { return o.name == w.name && o.writer == w.writer })
+		at := slices.IndexFunc(writers, func(o subject) bool { return o.name == w.name && o.writer == w.writer })
 		if at < 0 {
 			at, writers = len(writers), append(writers, w)
 		}
@@ -40,7 +40,7 @@ func things(s events.Started) []thing {
 	return append(machines, writers...)
 }
 
-// The ways of a thing are the kinds of news that there are of it.
+// The ways of a subject are the kinds of news that there are of it.
 const (
 	poweredOn = 0 // of a machine
 	azureGone = 1
@@ -55,7 +55,7 @@ const (
 	ways = 4
 )
 
-// Each time that a way of a thing is told has three numbers: of what was told, of its end, and of the word of the person
+// Each time that a way of a subject is told has three numbers: of what was told, of its end, and of the word of the person
 // who has seen it.
 const (
 	partTold  = 0
@@ -66,12 +66,12 @@ const (
 )
 
 // number numbers the news of a case, without gaps for what has happened and alike for every guard that sees
-// them, in whatever order: count is how often this way of this thing was told so far, itself included.
-func number(things, at, way, count, part int) int {
-	return ((count-1)*things*ways+at*ways+way)*parts + part + 1
+// them, in whatever order: count is how often this way of this subject was told so far, itself included.
+func number(subjects, at, way, count, part int) int {
+	return ((count-1)*subjects*ways+at*ways+way)*parts + part + 1
 }
 
-// known is what the guard knows of a thing. All of a case's travel with its wake-up, so it is kept short. Times are Unix
+// known is what the guard knows of a subject. All of a case's travel with its wake-up, so it is kept short. Times are Unix
 // milliseconds.
 type known struct {
 	Ref   string        `json:"ref,omitempty"` // managed object id, once found
