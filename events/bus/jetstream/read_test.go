@@ -146,8 +146,8 @@ func TestReadersBelieveNoHeaderOfTheSender(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t, embedded.Options{Fast: true})
-			c := connect(t, server)
+			server := natstest.Start(t, embedded.Options{Fast: true})
+			c := natstest.Connect(t, server)
 			setUp(t, c)
 			nc, err := nats.Connect(server.URL())
 			if err != nil {
