@@ -121,15 +121,7 @@ func byJournal(t *testing.T, log []bus.Received) cli.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	err = store.CatchUp(t.Context(), func(_ context.Context, _ uint64, each func(bus.Received) error) error {
-		for _, m := range log {
-			if err := each(m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := store.CatchUp(t.Context(), handing(log)); err != nil {
 		t.Fatal(err)
 	}
 	at := httptest.NewServer(journal.Handler(store, journal.HandlerOptions{}))
@@ -148,4 +140,16 @@ func jsonOf(t *testing.T, v any) string {
 		t.Fatal(err)
 	}
 	return string(raw)
+}
+
+// handing is a stream that holds a log.
+func handing(log []bus.Received) func(context.Context, uint64, func(bus.Received) error) error {
+	return func(_ context.Context, _ uint64, each func(bus.Received) error) error {
+		for _, m := range log {
+			if err := each(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

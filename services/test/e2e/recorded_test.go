@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,61 +12,85 @@ import (
 
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
+	"go.yaml.in/yaml/v3"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/cases"
 	"reprotect.example/services/cases/recorded"
+	"reprotect.example/services/internal/app"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/journal"
 	"reprotect.example/services/lab/scenario"
 )
 
-// The program before was stopped with cases under way in every stage. This one takes up its streams as they stood, with what
-// it had not answered yet and its wake-ups, and brings every machine home.
-func TestRecordedCasesGoOn(t *testing.T) {
-	r := shifted(t, recorded.Load(t, recorded.NATS))
-	entries := make([]cases.Entry, len(r.Log))
-	for i, m := range r.Log {
-		entries[i] = cases.ReadEntry(m)
+// left is what the program before left when it was stopped, with cases under way in every stage.
+type left struct {
+	recorded.Recording
+	entries  []cases.Entry
+	open     []cases.Case
+	machines []scenario.Machine // of all cases
+}
+
+func loadLeft(t *testing.T, from string) left {
+	t.Helper()
+	l := left{Recording: shifted(t, recorded.Load(t, from))}
+	for _, m := range l.Log {
+		l.entries = append(l.entries, cases.ReadEntry(m))
 	}
-	var machines []scenario.Machine
-	var open []cases.Case
-	for _, c := range cases.All(entries) {
+	for _, c := range cases.All(l.entries) {
 		for _, m := range c.Machines {
-			known := slices.ContainsFunc(machines, func(k scenario.Machine) bool { return k.Name == m.Name })
+			known := slices.ContainsFunc(l.machines, func(k scenario.Machine) bool { return k.Name == m.Name })
 			if m.Architecture != "" && !known {
-				machines = append(machines, machine(m.Name, m.Architecture, m.OS))
+				l.machines = append(l.machines, machine(m.Name, m.Architecture, m.OS))
 			}
 		}
 		if !c.End {
-			open = append(open, c)
+			l.open = append(l.open, c)
 		}
 	}
-	machines = append(machines, modernized("turn-1")) // of a request that nobody had answered yet
-	w := start(t, machines...)
-	w.config = with(w.config, func(s *config.Site) { s.Limits.AgentWait = 10 * time.Minute })
-	azure := vaultOf(t, w.config)
-	for _, e := range entries { // the jobs that the program before had started
+	if len(l.open) != 8 {
+		t.Errorf("%d cases were under way", len(l.open))
+	}
+	return l
+}
+
+// ofOpen says whether a fact is of a case that was under way.
+func (l left) ofOpen(e cases.Entry) bool {
+	return cases.IsFact(e) && slices.ContainsFunc(l.open, func(c cases.Case) bool { return c.ID == e.Header.Case })
+}
+
+// startJobs starts the jobs that the program before had started: the lab gives them the same ids.
+func (w *world) startJobs(l left) {
+	w.t.Helper()
+	azure := vaultOf(w.t, w.config)
+	for _, e := range l.entries {
 		d, ok := e.Data.(events.Started)
-		if !ok || !slices.ContainsFunc(open, func(c cases.Case) bool { return c.ID == e.Header.Case }) {
+		if !ok || !l.ofOpen(e) {
 			continue
 		}
 		for i, j := range d.Jobs {
 			if j.Refused != nil {
 				continue
 			}
-			if job := submit(t, azure, d.Case.Machines[i]); job != j.Job {
-				t.Fatalf("the lab names the job of %s %s, the log %s", j.Machine, job, j.Job)
+			if job := submit(w.t, azure, d.Case.Machines[i]); job != j.Job {
+				w.t.Fatalf("the lab names the job of %s %s, the log %s", j.Machine, job, j.Job)
 			}
 		}
 	}
-	w.takeUp(r, entries)
-	w.serve(w.config)
+}
 
-	if len(open) != 8 {
-		t.Errorf("%d cases were under way", len(open))
-	}
-	for _, c := range open {
+// The program before was stopped with cases under way. This one takes up its streams as they stood, with what it had not
+// answered yet and its wake-ups, and brings every machine home.
+func TestRecordedCasesGoOn(t *testing.T) {
+	l := loadLeft(t, recorded.NATS)
+	w := start(t, append(l.machines, modernized("turn-1"))...) // of a request that nobody had answered yet
+	w.config = with(w.config, func(s *config.Site) { s.Limits.AgentWait = 10 * time.Minute })
+	w.startJobs(l)
+	w.takeUp(l.Recording, l.entries)
+	w.serve(w.config)
+	for _, c := range l.open {
 		if strings.HasSuffix(c.ID, "--u-cancel") { // the program before had not answered the command yet
 			await(w, events.TypeCancelled, c.ID)
 			w.submissions("u-cancel", 0)
@@ -76,6 +103,73 @@ func TestRecordedCasesGoOn(t *testing.T) {
 	}
 	turn := await(w, events.TypeAccepted, "", func(d events.Accepted) bool { return d.Case.Machines[0].Name == "turn-1" })
 	w.completes(turn.Case)
+}
+
+// On Service Bus the program before leaves a journal, and in each subscription, or put off in the queue beside it, the event
+// that the service has not answered.
+func TestRecordedCasesGoOnOnServiceBus(t *testing.T) {
+	l := loadLeft(t, recorded.ServiceBus)
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "site.yaml")
+	site := scenario.Default(0)
+	site.Machines = l.machines
+	text, err := yaml.Marshal(site)
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.launchLab(0, speed, "--bus", "servicebus", "--scenario", file)
+	w.startJobs(l)
+	w.fillJournal(l.Log)
+	opened, err := app.OpenBus(t.Context(), w.config, "test", false, w.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(opened.Close)
+	unanswered := map[string]bus.Received{} // by case
+	for i, e := range l.entries {
+		if e.Kind.Role == events.Outcome && l.ofOpen(e) {
+			unanswered[e.Header.Case] = l.Log[i]
+		}
+	}
+	for _, m := range unanswered {
+		if err := opened.Publish(t.Context(), bus.Message{Subject: m.Subject, ID: m.ID, Data: m.Data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.getsReady(w.daemon("all"))
+	w.until("every case has ended well", limit, func() bool {
+		all, err := opened.Journal.Cases(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(l.open, func(was cases.Case) bool {
+			return !slices.ContainsFunc(all, func(c cases.Case) bool { return c.ID == was.ID && c.State == events.CaseCompleted })
+		})
+	})
+	for _, c := range l.open {
+		for _, m := range c.Machines {
+			w.submissions(m.Name, 1)
+		}
+	}
+}
+
+// fillJournal makes the journal that the program before left.
+func (w *world) fillJournal(log []bus.Received) {
+	w.t.Helper()
+	if err := os.MkdirAll(w.config.DataDir, 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	store, err := journal.Open(w.t.Context(), filepath.Join(w.config.DataDir, "journal.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = store.CatchUp(w.t.Context(), handing(log))
+	if err := errors.Join(err, store.Close()); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 var moment = regexp.MustCompile(`2026-11-27T\d\d:\d\d:\d\d(\.\d+)?Z`)
