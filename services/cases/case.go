@@ -87,7 +87,7 @@ type Machine struct {
 func (c Case) Labels() []string {
 	labels := make([]string, len(c.Machines))
 	for i, m := range c.Machines {
-		if labels[i] = m.Name; slices.ContainsFunc(c.Machines, func(o Machine) bool { return o.Item != m.Item && strings.EqualFold(o.Name, m.Name) }) {
+		if labels[i] = m.Name; slices.ContainsFunc(c.Machines, func(o Machine) bool { return strings.EqualFold(o.Name, m.Name) && !strings.EqualFold(o.Item, m.Item) }) {
 			labels[i] = Label(m.Name, m.Item)
 		}
 	}

@@ -51,10 +51,13 @@ func (s *teller) fact(k events.Kind, step, id string, position int, data any) {
 	at := s.at.Add(time.Duration(rapid.IntRange(-180, 180).Draw(s.T, "clock")) * time.Second)
 	e := cases.Entry{
 		Sequence: uint64(len(s.facts) + 1), Time: at, Subject: events.FactSubject("tokyo", "r1-web01", step, k.Name), Kind: k, Data: data,
-		Header: events.Header{ID: "r1-web01/" + step + id, Type: k.CloudType(), Site: "tokyo", Case: "r1-web01", Step: step, Request: "r1", Position: position, Time: at},
+		Header: events.Header{ID: "r1-web01/" + step + id, Type: k.CloudType(), Site: "tokyo", Case: "r1-web01", Step: step, Request: rapid.SampledFrom([]string{"r1", "r1", ""}).Draw(s.T, "request"), Position: position, Time: at},
 	}
 	if rapid.IntRange(0, 30).Draw(s.T, "readable") == 0 {
 		e.Data, e.Problem = nil, "newer than this program"
+	}
+	if rapid.IntRange(0, 30).Draw(s.T, "timed") == 0 {
+		e.Time = time.Time{}
 	}
 	s.facts = append(s.facts, e)
 }
