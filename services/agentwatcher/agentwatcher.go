@@ -104,7 +104,7 @@ func late(c events.Case, missing []string, waited time.Duration) events.Failed {
 		Case: &c,
 	}
 	for _, m := range c.Machines {
-		f.Machines = append(f.Machines, events.MachineState{Machine: m.Name, State: "not-started"})
+		f.Machines = append(f.Machines, events.MachineState{Machine: m.Name, State: events.StateNotStarted})
 	}
 	return f
 }

@@ -100,6 +100,24 @@ func Label(name, item string) string {
 	return name + bracket(item[strings.LastIndexByte(item, '/')+1:])
 }
 
+// LabelsOf names the machines of a case as an event carries it, for people.
+func LabelsOf(c events.Case) []string {
+	labels := make([]string, len(c.Machines))
+	for i, m := range c.Machines {
+		labels[i] = Label(m.Name, c.Beside(i))
+	}
+	return labels
+}
+
+// LabelsOfWaiting names the machines that wait, for people.
+func LabelsOfWaiting(w events.Waiting) []string {
+	labels := make([]string, len(w.Machines))
+	for i, name := range w.Machines {
+		labels[i] = Label(name, itemAt(w.Items, i))
+	}
+	return labels
+}
+
 // OfRequest says whether a case is a request itself, which waits, waited or was refused.
 func (c Case) OfRequest() bool { return c.ID == events.Token(c.Request) }
 

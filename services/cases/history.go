@@ -144,8 +144,8 @@ func asked(r events.Request) string {
 // labelled are the machines of a case by names that tell them apart.
 func labelled(c events.Case) []events.Machine {
 	machines := slices.Clone(c.Machines)
-	for i := range machines {
-		machines[i].Name = Label(machines[i].Name, c.Beside(i))
+	for i, label := range LabelsOf(c) {
+		machines[i].Name = label
 	}
 	return machines
 }

@@ -126,7 +126,7 @@ func TestKeepsBytesAsTheyCame(t *testing.T) {
 	}
 }
 
-// Whatever comes in whatever order and however often: the cases are what package progress makes of the log without
+// Whatever comes in whatever order and however often: the cases are what package cases makes of the log without
 // what came twice.
 func TestProjectionIsThatOfTheLog(t *testing.T) {
 	t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/workflow"
 )
 
@@ -71,6 +72,7 @@ func rejected(d events.Rejected) events.Note {
 func started(d events.Started) events.Note {
 	var jobs []string
 	for _, j := range d.Jobs {
+		j.Machine = cases.Label(j.Machine, j.Item)
 		switch {
 		case j.Again:
 			jobs = append(jobs, sentence(j.Machine+": not started yet, and tried again: "+j.Refused.Message, j.Refused.Remedy))
@@ -109,7 +111,7 @@ func failed(d events.Failed) events.Note {
 		n = about(n.Level, n.Title, *d.Case, n.Text)
 	}
 	for _, m := range d.Machines {
-		n.Text += fmt.Sprintf("\n%s: %s", m.Machine, m.State)
+		n.Text += fmt.Sprintf("\n%s: %s", cases.Label(m.Machine, m.Item), m.State)
 		if m.Message != "" && len(d.Machines) > 1 {
 			n.Text += ". " + sentence(m.Message, m.Remedy)
 		}
@@ -122,7 +124,7 @@ func cancelled(d events.Cancelled) events.Note {
 }
 
 func waits(d events.Waiting) events.Note {
-	if d.For == "turn" { // its place in the line changes often, and it starts by itself
+	if d.For == events.ForTurn { // its place in the line changes often, and it starts by itself
 		return events.Note{}
 	}
 	level := events.LevelInfo
@@ -134,7 +136,7 @@ func waits(d events.Waiting) events.Note {
 	if !d.Until.IsZero() {
 		text += " Waits until " + d.Until.UTC().Format("2006-01-02 15:04 MST") + "."
 	}
-	return events.Note{Level: level, Title: "Waiting: " + names(d.Machines), Text: text, Machines: d.Machines}
+	return events.Note{Level: level, Title: "Waiting: " + names(cases.LabelsOfWaiting(d)), Text: text, Machines: d.Machines}
 }
 
 func violated(d events.Violated) events.Note {
@@ -182,7 +184,7 @@ func named(machine string) []string {
 }
 
 func about(level, title string, c events.Case, text string) events.Note {
-	return events.Note{Level: level, Title: title + ": " + names(c.Names()), Text: text, Machines: c.Names()}
+	return events.Note{Level: level, Title: title + ": " + names(cases.LabelsOf(c)), Text: text, Machines: c.Names()}
 }
 
 // names lists the first few machines: a title is read at a glance.

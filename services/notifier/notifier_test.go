@@ -144,3 +144,20 @@ func TestAPlaceInTheLineIsNotNotified(t *testing.T) {
 		t.Errorf("%+v", note)
 	}
 }
+
+// Two machines of one name are told apart.
+func TestTwinsAreToldApart(t *testing.T) {
+	twins := events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/a"}, {Name: "WEB01", Item: "/items/b"}}}
+	if n := completed(events.Completed{Case: twins}); n.Title != "Protected: web01 (a), WEB01 (b)" || !slices.Equal(n.Machines, []string{"web01", "WEB01"}) {
+		t.Errorf("%s, %v", n.Title, n.Machines)
+	}
+	if n := started(events.Started{Case: twins, Jobs: []events.Job{{Machine: "web01", Item: "/items/a", Job: "j1"}}}); !strings.HasPrefix(n.Text, "web01 (a): job j1") {
+		t.Error(n.Text)
+	}
+	if n := waits(events.Waiting{For: events.ForAgent, Machines: []string{"web01", "db01"}, Items: []string{"/items/b", ""}}); n.Title != "Waiting: web01 (b), db01" {
+		t.Error(n.Title)
+	}
+	if n := failed(events.Failed{Machines: []events.MachineState{{Machine: "web01", Item: "/items/b", State: events.StateFailed}}}); !strings.HasSuffix(n.Text, "web01 (b): failed") {
+		t.Error(n.Text)
+	}
+}

@@ -108,7 +108,7 @@ func moves(ids []string, cases map[string]events.Case) workflow.Draft {
 	p := events.Progressed{Machines: []events.MachineProgress{}}
 	for _, id := range ids {
 		for _, name := range cases[id].Names() {
-			p.Machines = append(p.Machines, events.MachineProgress{Machine: name, State: "not-started"})
+			p.Machines = append(p.Machines, events.MachineProgress{Machine: name, State: events.StateNotStarted})
 		}
 	}
 	return workflow.Fact(events.TypeProgressed, "", p)

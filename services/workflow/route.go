@@ -270,7 +270,7 @@ func cancelled(in incoming, reason string) events.Cancelled {
 	if c := caseIn(in); c != nil {
 		end.Case = *c
 		for _, m := range c.Machines {
-			end.Machines = append(end.Machines, events.MachineState{Machine: m.Name, State: "not-started"})
+			end.Machines = append(end.Machines, events.MachineState{Machine: m.Name, State: events.StateNotStarted})
 		}
 	}
 	return end

@@ -47,7 +47,7 @@ func (b azureBus) Read(ctx context.Context, r cli.Reading, each func(bus.Receive
 	return b.o.Journal.Read(ctx, journalclient.Reading{Filters: r.Filters, From: r.From, Latest: r.Latest, Follow: r.Follow}, each)
 }
 
-// Cases and Case are the journal's own projection, which package progress makes there as here.
+// Cases and Case are the journal's own projection, which package cases makes there as here.
 func (b azureBus) Cases(ctx context.Context) ([]cases.Case, error) { return b.o.Journal.Cases(ctx) }
 
 func (b azureBus) Case(ctx context.Context, id string) (c cases.Case, found bool, err error) {
