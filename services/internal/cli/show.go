@@ -265,7 +265,7 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 		fmt.Fprintf(w, "  %s %s", p.level(level, fmt.Sprintf("%-8s", findingStatus(f))), f.Check)
 		switch {
 		case f.Machine != "":
-			fmt.Fprintf(w, " (%s)", f.Machine)
+			fmt.Fprintf(w, " (%s)", cases.Label(f.Machine, f.Item))
 		case len(f.Machines) > 0:
 			fmt.Fprintf(w, " (%s: %s)", plural(len(f.Machines), "machine", "machines"), strings.Join(f.Machines, ", "))
 		}
