@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -259,5 +260,98 @@ func TestPlanOfAStart(t *testing.T) {
 		if got := s.plan(); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// A case that waits for its turn keeps its place, is told it, and looks again at the moment it may come.
+func TestACaseWaitsForItsTurn(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	s := starts(t, f)
+	s.queue = admission.NewLedger(func() time.Time { return s.now }).Queue(admission.Limits{StartsPerMinute: 1})
+	f.look.Jobs = []observed.Job{{ID: "j9", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "other", Start: cleared.Add(50 * time.Second)}}
+	said, pause := s.look(time.Minute)
+	w, ok := said.(events.Waiting)
+	if !ok || w.For != waiting.ForTurn || w.Place != 1 || !w.Since.Equal(cleared) || pause.Round(time.Second) != 50*time.Second || !s.kept.Queued || len(f.submitted) != 0 {
+		t.Fatalf("%+v, again after %v", said, pause)
+	}
+	other := admission.Request{ID: "other", Order: admission.Order{Asked: cleared.Add(time.Hour)}, Machines: []admission.Machine{{Item: "x"}}, Patience: time.Hour}
+	if d := s.queue.Ask(other, f.look); d.Place != 2 {
+		t.Errorf("it has lost its place: %+v", d)
+	}
+	if said, _ := s.look(pause + time.Second); len(f.submitted) != 1 {
+		t.Errorf("%+v", said)
+	}
+}
+
+// A start that is far away is not slept through: somebody may cancel meanwhile.
+func TestALongWaitForATurnIsCutShort(t *testing.T) {
+	s := &starter{site: Site{Look: 30 * time.Second}, now: cleared, c: events.Case{}}
+	if r, err := s.waitForTurn(admission.Decision{Outcome: admission.NotYet, Soonest: time.Hour}); err != nil || r.After != 5*time.Minute {
+		t.Errorf("%v, %v", r.After, err)
+	}
+	if r, err := s.waitForTurn(admission.Decision{Outcome: admission.NoDiskSlot}); err != nil || r.After < 27*time.Second || r.After > 33*time.Second || r.Publish[0].Data().(events.Waiting).For != waiting.ForDiskSlot {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// What a case that did not start leaves says of each machine where it stands.
+func TestStatesOfACaseThatDidNotStart(t *testing.T) {
+	s := &starter{c: events.Case{Machines: make([]events.Machine, 4)}, moves: []move{
+		{kind: submit}, {kind: adopt, job: "j1"}, {kind: done}, {kind: stop, because: events.Problem{Code: "machine.gone", Message: "gone"}},
+	}}
+	states := s.states()
+	for i, want := range []events.MachineState{
+		{State: events.StateNotStarted}, {State: events.StateRunning, Job: "j1"}, {State: events.StateReplicating}, {State: events.StateNotStarted, Code: "machine.gone", Message: "gone"},
+	} {
+		if states[i] != want {
+			t.Errorf("%+v, want %+v", states[i], want)
+		}
+	}
+}
+
+// What is no answer of Azure is an error of the handler: the message comes again.
+func TestErrorsThatAreNotAzures(t *testing.T) {
+	broke := errors.New("broken pipe")
+	for _, tt := range []struct {
+		name  string
+		spoil func(*fake, *workflow.Event[events.Registered])
+	}{
+		{"of a look", func(f *fake, _ *workflow.Event[events.Registered]) { f.err = broke }},
+		{"of a submission", func(f *fake, _ *workflow.Event[events.Registered]) { f.refuse = func(string) error { return broke } }},
+		{"of a mark", func(_ *fake, e *workflow.Event[events.Registered]) {
+			e.Stands = func(context.Context, string) (bus.Received, bool, error) { return bus.Received{}, false, broke }
+		}},
+	} {
+		f := &fake{look: vaultOf(failedOver("web01"))}
+		s := starts(t, f)
+		tt.spoil(f, &s.event)
+		s.event.Data.Case.CheckedAt = s.now
+		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second}}, map[string]*admission.Queue{"tokyo": s.queue}, func() time.Time { return s.now }}
+		if _, err := x.registered(t.Context(), s.event, startState{}); !errors.Is(err, broke) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if d := s.queue.Ask(admission.Request{ID: "another", Machines: []admission.Machine{{Item: "/items/web01"}}}, f.look); d.Outcome != admission.Admitted {
+			t.Errorf("%s: its place is not given back: %+v", tt.name, d)
+		}
+	}
+}
+
+func TestNew(t *testing.T) {
+	f := &fake{look: vaultOf(failedOver("web01"))}
+	now := func() time.Time { return cleared }
+	s := New(map[string]Site{"tokyo": {Vault: f, Limits: admission.Limits{StartsPerMinute: 10}}, "osaka": {Vault: f}}, now)
+	if !s.Alone || s.Name != "executor" || len(s.Routes) != 2 {
+		t.Errorf("%+v", s)
+	}
+	s.Begin(t.Context())
+	x := executor{sites: map[string]Site{"tokyo": {Limits: admission.Limits{StartsPerMinute: 10}}, "osaka": {}}}
+	if got := x.longest(); got != workflow.Limit+10*time.Minute {
+		t.Errorf("a start may take %v", got)
+	}
+	if got := (executor{sites: map[string]Site{"osaka": {}}}).longest(); got != workflow.Limit {
+		t.Errorf("a start may take %v", got)
+	}
+	if _, _, err := x.site("kyoto"); err == nil {
+		t.Error("a site that nobody knows")
 	}
 }

@@ -220,3 +220,61 @@ func TestJobsOfTwoMachinesAsAnOlderVersionTold(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// Of machines of one name that all came back each has one of the new items; while one is on its way, nothing is known.
+func TestSuccessors(t *testing.T) {
+	a, b := twins(observed.Classic)
+	stranger := back(a, "Protected")
+	stranger.ID = "/items/stranger"
+	for _, tt := range []struct {
+		name  string
+		items []observed.Item
+		now   []observed.Item
+		want  [2]string
+	}{
+		{"both came back", []observed.Item{back(b, "Protected"), back(a, "Protected")}, nil, [2]string{"/items/one-new", "/items/two-new"}},
+		{"one came back", []observed.Item{back(b, "Protected")}, nil, [2]string{"", ""}},
+		{"one came back, the other stands", []observed.Item{a, back(b, "Protected")}, nil, [2]string{"/items/one-new", "/items/two-new"}},
+		{"one is known", []observed.Item{back(a, "Protected"), back(b, "Protected")}, []observed.Item{{}, back(b, "Protected")}, [2]string{"/items/one-new", ""}},
+		{"one is known, which is not the first", []observed.Item{back(a, "Protected"), back(b, "Protected")}, []observed.Item{back(b, "Protected"), {}}, [2]string{"", "/items/one-new"}},
+		{"there are more than came from here", []observed.Item{back(a, "Protected"), back(b, "Protected"), stranger}, nil, [2]string{"", ""}},
+		{"neither came back", nil, nil, [2]string{"", ""}},
+	} {
+		c := events.Case{Machines: []events.Machine{machineOf(a), machineOf(b)}}
+		for i, want := range tt.want {
+			if tt.name == "one came back, the other stands" && i == 0 || strings.HasPrefix(tt.name, "one is known") && want == "" {
+				continue // what it is now is known
+			}
+			got, ok := sight{c: c, i: i, vault: twinVault(tt.items...), now: tt.now}.successor()
+			if got.ID != want || ok != (want != "") {
+				t.Errorf("%s: machine %d is %q, want %q", tt.name, i, got.ID, want)
+			}
+		}
+	}
+}
+
+// A job is told by its machine's name only where one machine can be meant.
+func TestJobsByName(t *testing.T) {
+	a, b := twins(observed.Modernized)
+	job := reprotects("j1", "InProgress", a)
+	for _, tt := range []struct {
+		name     string
+		machines []events.Machine
+		items    []observed.Item
+		owner    string
+		job      observed.Job
+		want     string
+	}{
+		{name: "one", machines: []events.Machine{machineOf(a)}, items: []observed.Item{a}, job: job, want: "j1"},
+		{name: "its own, as is known", machines: []events.Machine{machineOf(a)}, items: []observed.Item{a}, owner: "/Items/ONE", job: job, want: "j1"},
+		{name: "another's, as is known", machines: []events.Machine{machineOf(a)}, items: []observed.Item{a}, owner: "/items/two", job: job},
+		{name: "two in the vault", machines: []events.Machine{machineOf(a)}, items: []observed.Item{a, b}, job: job},
+		{name: "two in the case, one in the vault", machines: []events.Machine{machineOf(a), machineOf(b)}, items: []observed.Item{a}, job: job},
+	} {
+		s := sight{c: events.Case{Machines: tt.machines}, vault: twinVault(tt.items...), since: cleared, owner: func(string) (string, bool) { return tt.owner, tt.owner != "" }}
+		s.vault.Jobs = []observed.Job{tt.job}
+		if got, ok := s.byName(machineOf(a)); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%s: %q", tt.name, got)
+		}
+	}
+}
