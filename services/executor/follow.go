@@ -228,7 +228,7 @@ func (f *follower) resubmit(ctx context.Context, m *machine) error {
 	ask.Waited, ask.Machines = failure.Queued, []admission.Machine{needs(m.Machine, m.item, f.vault)}
 	if d := f.queue.Ask(ask, f.vault); d.Outcome != admission.Admitted {
 		failure.Queued = true
-		m.turn = f.waits(*m, events.Waiting{For: waitsFor(d), Message: d.Message, Since: failure.At, Place: d.Place})
+		m.queued = f.waits(*m, events.Waiting{For: waitsFor(d), Message: d.Message, Since: failure.At, Place: d.Place})
 		return nil
 	}
 	defer f.queue.Leave(id)

@@ -22,12 +22,12 @@ type machine struct {
 	known known
 
 	// Of this look:
-	item  observed.Item   // what it is in the vault now; zero: nobody can say
-	read  *reading        // its job in full, once that was asked for
-	turn  *events.Waiting // it waits for its turn to be submitted again
-	asked bool            // for the end of its job
-	tried bool            // to submit it again
-	stand standing
+	item   observed.Item   // what it is in the vault now; zero: nobody can say
+	read   *reading        // its job in full, once that was asked for
+	queued *events.Waiting // it waits for its turn to be submitted again
+	asked  bool            // for the end of its job
+	tried  bool            // to submit it again
+	stand  standing
 }
 
 // known is what is kept of a machine between looks.

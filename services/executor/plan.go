@@ -291,8 +291,8 @@ func (v *view) again(m machine) (machine, act) {
 	asked := bounded && v.retry.After(f.At)
 	unregistered := f.Do == submission.AwaitAgent && m.item.AgentRegistered != nil && !*m.item.AgentRegistered && v.now.Before(agentDeadline(v.site, v.registered))
 	switch {
-	case m.turn != nil:
-		s.waits = m.turn
+	case m.queued != nil:
+		s.waits = m.queued
 	case v.now.Before(f.Next) && !asked || unregistered || m.tried: // once a look
 		s.waits = v.waits(m, v.untilTry(m, f))
 	case next.kind == stop:

@@ -182,7 +182,7 @@ func (s *starter) apply(ctx context.Context, next step) (startResult, error) {
 	}
 	if len(s.starting()) > 0 {
 		if d := s.queue.Ask(s.request(), s.vault); d.Outcome != admission.Admitted {
-			return s.waitForTurn(d)
+			return s.waitInQueue(d)
 		}
 		if result, over, err := s.checkAgain(ctx); over || err != nil {
 			return result, err
@@ -262,7 +262,7 @@ func (s *starter) surroundings(err error) (startResult, error) {
 	return s.keep(result), nil
 }
 
-func (s *starter) waitForTurn(d admission.Decision) (startResult, error) {
+func (s *starter) waitInQueue(d admission.Decision) (startResult, error) {
 	s.queued, s.state.Queued = true, true
 	pause := waiting.Pause(s.site.Look, 0)
 	if d.Soonest > 0 { // to the moment, or the starts that are allowed would not be used
@@ -329,7 +329,7 @@ func (s *starter) checkAgain(ctx context.Context) (result startResult, over bool
 	case len(blocking) == 0:
 		return result, false, nil
 	case !slices.ContainsFunc(blocking, func(f events.Finding) bool { return !strings.HasSuffix(f.Check, ".disk-slots") }):
-		result, err = s.waitForTurn(admission.Decision{Outcome: admission.NoDiskSlot, Place: 1, Message: blocking[0].Evidence})
+		result, err = s.waitInQueue(admission.Decision{Outcome: admission.NoDiskSlot, Place: 1, Message: blocking[0].Evidence})
 		s.queued = false // others may fit meanwhile
 	case s.under() > 0:
 		problem := checks.Problems(blocking)[0]

@@ -286,10 +286,10 @@ func TestACaseWaitsForItsTurn(t *testing.T) {
 // A start that is far away is not slept through: somebody may cancel meanwhile.
 func TestALongWaitForATurnIsCutShort(t *testing.T) {
 	s := &starter{site: Site{Look: 30 * time.Second}, now: cleared, c: events.Case{}}
-	if r, err := s.waitForTurn(admission.Decision{Outcome: admission.NotYet, Soonest: time.Hour}); err != nil || r.After != 5*time.Minute {
+	if r, err := s.waitInQueue(admission.Decision{Outcome: admission.NotYet, Soonest: time.Hour}); err != nil || r.After != 5*time.Minute {
 		t.Errorf("%v, %v", r.After, err)
 	}
-	if r, err := s.waitForTurn(admission.Decision{Outcome: admission.NoDiskSlot}); err != nil || r.After < 27*time.Second || r.After > 33*time.Second || r.Publish[0].Data().(events.Waiting).For != waiting.ForDiskSlot {
+	if r, err := s.waitInQueue(admission.Decision{Outcome: admission.NoDiskSlot}); err != nil || r.After < 27*time.Second || r.After > 33*time.Second || r.Publish[0].Data().(events.Waiting).For != waiting.ForDiskSlot {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

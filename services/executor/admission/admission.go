@@ -103,8 +103,8 @@ type Queue struct {
 	slow   *rate.Limiter // of a case that is larger than the starts per minute
 
 	// Under the ledger's lock.
-	line    tree // of those who wait, in order; each weighs the machines that it starts when disk slots allow it
-	unknown bool // cases have come by that waited in the queue of another process
+	requests tree // that wait, in order; each weighs the machines that it starts when disk slots allow it
+	unknown  bool // cases have come by that waited in the queue of another process
 }
 
 // NewLedger makes the ledger of a vault.
@@ -143,7 +143,7 @@ func (l *Ledger) begin() {
 }
 
 func (q *Queue) begin() {
-	q.line, q.unknown = tree{}, false
+	q.requests, q.unknown = tree{}, false
 	q.pace, q.slow = rate.NewLimiter(rate.Inf, 1), rate.NewLimiter(rate.Inf, 1)
 	if q.limits.StartsPerMinute > 0 {
 		perSecond := rate.Limit(q.limits.StartsPerMinute) / 60
@@ -188,7 +188,7 @@ func (q *Queue) Ask(r Request, vault observed.Vault) Decision {
 		q.unknown = true
 	}
 	e := l.waiting.put(q, r, now)
-	d := decide(&q.line, e, l.use.now(now), q.limits, now)
+	d := decide(&q.requests, e, l.use.now(now), q.limits, now)
 	if forming := l.tookOver.Add(r.Forming).Sub(now); d.Outcome == Admitted && q.unknown && forming > 0 {
 		return Decision{Outcome: NotYet, Place: d.Place, Soonest: forming, Message: "The queue for starts is formed anew"}
 	}

@@ -43,7 +43,7 @@ type need struct {
 type writer struct {
 	id, name string
 	used     int  // disk slots that are taken, or reserved
-	line     tree // of those who need slots here, in order; each weighs its disks
+	requests tree // that need slots here, in order; each weighs its disks
 }
 
 func (w *writer) title() string { return cmp.Or(w.name, w.id) }
@@ -118,8 +118,8 @@ func (w *waiting) need(e *entry, disks map[string]int) {
 		i := slices.IndexFunc(e.needs, func(n need) bool { return n.at == at })
 		switch {
 		case i < 0:
-			before, _ := at.line.before(e)
-			none := before > 0 && at.line.at(before-1).at(at).none // as who stands before it; then it is counted
+			before, _ := at.requests.before(e)
+			none := before > 0 && at.requests.at(before-1).at(at).none // as who stands before it; then it is counted
 			i, _ = slices.BinarySearchFunc(e.needs, id, func(n need, id string) int { return cmp.Compare(n.at.id, id) })
 			e.needs = slices.Insert(e.needs, i, need{at: at, disks: n, none: none})
 			if none {
@@ -130,7 +130,7 @@ func (w *waiting) need(e *entry, disks map[string]int) {
 		default:
 			e.needs[i].disks = n
 		}
-		at.line.put(e, n)
+		at.requests.put(e, n)
 		w.refit(at)
 	}
 }
@@ -146,7 +146,7 @@ func (w *waiting) writer(id string) *writer {
 
 // release takes away what a request needs of a writer.
 func (w *waiting) release(e *entry, n need) {
-	n.at.line.drop(e)
+	n.at.requests.drop(e)
 	if n.none {
 		e.without--
 	}
@@ -164,10 +164,10 @@ func (w *waiting) use(at *writer, used int) {
 
 // refit moves the place from which on those who wait at a writer have no slots there.
 func (w *waiting) refit(at *writer) {
-	_, place, _ := at.line.crossing(observed.MostDisks - at.used)
-	for i := place; i < at.line.len() && w.fit(at.line.at(i), at, false); i++ {
+	_, place, _ := at.requests.crossing(observed.MostDisks - at.used)
+	for i := place; i < at.requests.len() && w.fit(at.requests.at(i), at, false); i++ {
 	}
-	for i := place - 1; i >= 0 && w.fit(at.line.at(i), at, true); i-- {
+	for i := place - 1; i >= 0 && w.fit(at.requests.at(i), at, true); i-- {
 	}
 }
 
@@ -193,14 +193,14 @@ func (w *waiting) weigh(e *entry) {
 	if e.without > 0 {
 		weight = 0
 	}
-	e.queue.line.put(e, weight)
+	e.queue.requests.put(e, weight)
 }
 
 func (w *waiting) drop(e *entry) {
 	for _, n := range slices.Clone(e.needs) {
 		w.release(e, n)
 	}
-	e.queue.line.drop(e)
+	e.queue.requests.drop(e)
 	w.asked.Remove(e.asked)
 	delete(w.entries, e.id)
 }

@@ -138,7 +138,7 @@ func TestDecisionsAreThoseOfAWalk(t *testing.T) {
 				place++
 				want := walk(own, p.id, used, in, Limits{limits[i].StartsPerMinute, limits[i].Concurrent}, now)
 				want.Place = place
-				got := decide(&q.line, l.waiting.entries[p.id], in, limits[i], now)
+				got := decide(&q.requests, l.waiting.entries[p.id], in, limits[i], now)
 				if want.Outcome == NoDiskSlot {
 					got.Message = ""
 				}
@@ -185,7 +185,7 @@ func TestDecisionTime(t *testing.T) {
 			// As a case that asks: brought up to date, and decided.
 			p := queue[dice.IntN(n)]
 			r := Request{ID: p.id, Machines: []Machine{{Item: p.id, Writer: q.ledger.waiting.entries[p.id].needs[0].at.id, Disks: 1}}, Patience: time.Hour}
-			if decide(&q.line, q.ledger.waiting.put(q, r, cleared), in, limits, cleared).Outcome != NotYet {
+			if decide(&q.requests, q.ledger.waiting.put(q, r, cleared), in, limits, cleared).Outcome != NotYet {
 				t.Fatal("it does not wait for its turn")
 			}
 		})
@@ -214,7 +214,7 @@ func BenchmarkDecision(b *testing.B) {
 	in := inUse{jobs: 20}
 	b.Run("indexed", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			decide(&q.line, q.ledger.waiting.entries[queue[i%len(queue)].id], in, limits, cleared)
+			decide(&q.requests, q.ledger.waiting.entries[queue[i%len(queue)].id], in, limits, cleared)
 		}
 	})
 	b.Run("walk", func(b *testing.B) {
