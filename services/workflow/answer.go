@@ -16,7 +16,7 @@ import (
 // position numbers what is published for a case; it goes on where the last wake-up left it.
 func position(in incoming, h events.Header) int { return max(in.wait.Position, h.Position) }
 
-func (l *loop) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
+func (l *delivering) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
 	for i, draft := range drafts {
 		if err := publish(ctx, l.broker, l.service.Name, h, cmp.Or(draft.number, position(in, h)+i+1), draft, l.o.Now()); err != nil {
 			return err

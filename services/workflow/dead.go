@@ -9,7 +9,7 @@ import (
 	"reprotect.example/events/bus"
 )
 
-func (l *loop) bury(ctx context.Context, d bus.Delivery, in incoming, reason string, cause error) error {
+func (l *delivering) deadLetter(ctx context.Context, d bus.Delivery, in incoming, reason string, cause error) error {
 	data := events.Dead{
 		Service: l.service.durable(), Reason: reason, Error: cause.Error(), Attempts: in.Attempt,
 		Subject: in.Subject, Headers: in.Headers, Original: in.Data, ID: in.ID, Sequence: in.Sequence,

@@ -13,7 +13,8 @@ import (
 	"reprotect.example/events/bus"
 )
 
-type loop struct {
+// delivering is what the loop and the keeper have in common: one subscription of a service.
+type delivering struct {
 	broker  bus.Broker
 	service Service
 	o       Options
@@ -21,39 +22,40 @@ type loop struct {
 
 	underway underway
 	hangs    hangs
-	turn     chan struct{} // holds the one who takes the next delivery, where they are handed on in order
 }
 
-// take waits for the next delivery. One that is handed on in order is handed on before anybody takes the next.
-func (l *loop) take(ctx, working context.Context) (d bus.Delivery, in incoming, err error) {
-	if l.service.inOrder() {
-		select {
-		case l.turn <- struct{}{}:
-			defer func() { <-l.turn }()
-		case <-ctx.Done():
-			return nil, in, ctx.Err()
-		}
+// loop asks the handlers of a service's routes, many at once.
+type loop struct{ *delivering }
+
+// next waits for a delivery, and returns what takes it to its end.
+func (l loop) next(ctx, working context.Context) (process func(), err error) {
+	d, in, err := l.take(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return func() { l.process(working, d, in, l.answer) }, nil
+}
+
+func (l *delivering) take(ctx context.Context) (d bus.Delivery, in incoming, err error) {
 	if d, err = l.source.Next(ctx); err != nil {
 		return nil, in, err
 	}
 	l.underway.add(d, l.o.Now())
-	in = unwrap(d.Received())
-	if route, ok := l.service.route(in.Subject); ok && route.hand != nil && !l.endless(in) {
-		route.hand(working, &in)
-	}
-	return d, in, nil
+	return d, unwrap(d.Received()), nil
 }
 
 // endless says whether a message was delivered so often that it is not looked at any more.
-func (l *loop) endless(in incoming) bool { return in.Attempt > endless*l.o.MaxAttempts }
+func (l *delivering) endless(in incoming) bool { return in.Attempt > endless*l.o.MaxAttempts }
+
+// answering answers a delivery, and says of what kind it is and what became of it.
+type answering func(ctx context.Context, d bus.Delivery, in incoming) (kind, how string, err error)
 
 // process takes one delivery to its end. An error on the way leaves the message unsettled; the broker delivers
 // it again.
-func (l *loop) process(ctx context.Context, d bus.Delivery, in incoming) {
+func (l *delivering) process(ctx context.Context, d bus.Delivery, in incoming, answer answering) {
 	begun := l.o.Now()
 	defer l.underway.remove(d)
-	kind, how, err := l.answer(ctx, d, in)
+	kind, how, err := answer(ctx, d, in)
 	if err != nil && ctx.Err() == nil {
 		l.log(in).Warn("message not settled, it will come again", slog.Any("error", err))
 	}
@@ -61,41 +63,50 @@ func (l *loop) process(ctx context.Context, d bus.Delivery, in incoming) {
 }
 
 // log names the message in what is logged of it.
-func (l *loop) log(in incoming) *slog.Logger {
+func (l *delivering) log(in incoming) *slog.Logger {
 	return l.o.Log.With(slog.String("service", l.service.Name), slog.String("subject", in.Subject), slog.Uint64("sequence", in.Sequence))
 }
 
-func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, how string, err error) {
+func (l loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, how string, err error) {
 	route, ok := l.service.route(in.Subject)
 	if !ok && l.service.All {
 		return "", "passed", d.Ack(ctx)
 	}
 	if !ok {
-		return "", "buried", l.bury(ctx, d, in, "malformed", errors.New("no handler for this subject"))
+		return "", "buried", l.deadLetter(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}
 	var result outcome
 	message, failure := route.read(in)
 	switch {
 	case l.endless(in):
-		failure = fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
+		failure = errEndless(in)
 	case failure == nil:
-		result, failure = l.call(ctx, route, in, message)
+		result, failure = l.call(ctx, route.kind.Name, route.limit(), in, func(ctx context.Context) (outcome, error) { return message.ask(ctx, l.delivering) })
 	}
 	header := message.header
-	kind = route.kind.Name
 	if header.ID == "" {
 		header.ID = bus.CommandID(in.Received)
 	}
+	how, err = l.settle(ctx, d, in, route, header, result, failure)
+	return route.kind.Name, how, err
+}
+
+func errEndless(in incoming) error {
+	return fmt.Errorf("delivered %d times, and never came to an end", in.Attempt)
+}
+
+// settle does what a handler has left to do, or what follows from its failure, and ends the delivery.
+func (l *delivering) settle(ctx context.Context, d bus.Delivery, in incoming, route Route, header events.Header, result outcome, failure error) (how string, err error) {
 	var rejection *Rejection
 	if failure == nil {
 		how, err = l.finish(ctx, d, in, route, header, result)
 		if !errors.As(err, &rejection) {
-			return kind, how, err
+			return how, err
 		}
 		failure = err
 	}
 	if ctx.Err() != nil {
-		return kind, "retried", nil // drained: whoever comes next takes it up
+		return "retried", nil // drained: whoever comes next takes it up
 	}
 
 	var broken *malformed
@@ -111,20 +122,20 @@ func (l *loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, h
 	if reason == "" {
 		pause := Backoff(in.Attempt, l.o.Jitter())
 		l.log(in).Warn("handler failed, will try again", slog.Int("attempt", in.Attempt), slog.Duration("after", pause), slog.Any("error", failure))
-		return kind, "retried", d.Retry(ctx, pause)
+		return "retried", d.Retry(ctx, pause)
 	}
 	l.log(in).Error("message given up", slog.String("reason", reason), slog.Int("attempt", in.Attempt), slog.Any("error", failure))
-	l.hangs.over(hanging{kind, in.Subject, in.Sequence})
+	l.hangs.over(hanging{route.kind.Name, in.Subject, in.Sequence})
 	if reason != "malformed" {
 		if err := l.tell(ctx, in, header, route, failure); err != nil {
-			return kind, "retried", err
+			return "retried", err
 		}
 	}
-	return kind, "buried", l.bury(ctx, d, in, reason, failure)
+	return "buried", l.deadLetter(ctx, d, in, reason, failure)
 }
 
 // tell publishes that a message is given up; without its case, where that leaves no room.
-func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Route, failure error) error {
+func (l *delivering) tell(ctx context.Context, in incoming, h events.Header, route Route, failure error) error {
 	var rejection *Rejection
 	err := l.publish(ctx, in, h, route.giveUp(h, in, failure))
 	if errors.As(err, &rejection) {
@@ -140,7 +151,7 @@ func (l *loop) tell(ctx context.Context, in incoming, h events.Header, route Rou
 
 // finish publishes what the handler drafted, then schedules the wake-up if it asked for one, then settles. A *Rejection
 // says that this can never be done; the message is under way still.
-func (l *loop) finish(ctx context.Context, d bus.Delivery, in incoming, route Route, h events.Header, r outcome) (string, error) {
+func (l *delivering) finish(ctx context.Context, d bus.Delivery, in incoming, route Route, h events.Header, r outcome) (string, error) {
 	err := l.publish(ctx, in, h, r.publish)
 	var rejection *Rejection
 	switch {
@@ -201,7 +212,7 @@ func (u *underway) before(t time.Time) []bus.Delivery {
 }
 
 // heartbeat tells the broker that handlers still work, well within AckWait, until ctx ends.
-func (l *loop) heartbeat(ctx context.Context) {
+func (l *delivering) heartbeat(ctx context.Context) {
 	pause := l.o.AckWait / 4
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()

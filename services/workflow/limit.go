@@ -19,12 +19,12 @@ const (
 	remembered = 5 * time.Minute
 )
 
-var errLimit = errors.New("time limit")
+var errLimit = errors.New("its time limit is over")
 
-// call asks the handler within the time limit of its route. When that or ctx ends, the handler has parting to come back
+// call asks a handler within its time limit. When that or ctx ends, the handler has parting to come back
 // and is then left behind. A panic in it is an error like any other.
-func (l *loop) call(ctx context.Context, route Route, in incoming, o opened) (outcome, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, route.limit(), errLimit)
+func (l *delivering) call(ctx context.Context, kind string, limit time.Duration, in incoming, ask func(context.Context) (outcome, error)) (outcome, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, limit, errLimit)
 	defer cancel()
 	type answer struct {
 		outcome
@@ -40,10 +40,10 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, o opened) (ou
 			}
 			answers <- a
 		}()
-		a.outcome, a.err = o.ask(limited, l)
+		a.outcome, a.err = ask(limited)
 	}()
 
-	message := hanging{route.kind.Name, in.Subject, in.Sequence}
+	message := hanging{kind, in.Subject, in.Sequence}
 	select {
 	case a := <-answers:
 		if limited.Err() == nil {
@@ -54,7 +54,7 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, o opened) (ou
 	}
 	err := ctx.Err()
 	if err == nil {
-		err = fmt.Errorf("the handler did not end within %s", route.limit())
+		err = fmt.Errorf("the handler did not end within %s: %w", limit, errLimit)
 		l.hangs.begin(message, l.o.Now())
 	}
 	timer := time.NewTimer(parting)
@@ -69,7 +69,7 @@ func (l *loop) call(ctx context.Context, route Route, in incoming, o opened) (ou
 	case <-timer.C:
 	}
 	l.hangs.leave(message, l.o.Now())
-	l.log(in).Error("handler does not heed its context and is left behind", slog.String("kind", route.kind.Name), slog.Duration("limit", route.limit()))
+	l.log(in).Error("handler does not heed its context and is left behind", slog.String("kind", kind), slog.Duration("limit", limit))
 	go func() {
 		<-answers
 		l.hangs.back(message)

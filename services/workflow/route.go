@@ -19,8 +19,6 @@ type Route struct {
 	kind    events.Kind
 	step    string // whose outcome the handler decides
 	within  time.Duration
-	// hand, if any, is called before open, for one message after the other in the order of their delivery.
-	hand func(ctx context.Context, in *incoming)
 	// open reads a message, once per delivery.
 	open func(in incoming) opened
 	// giveUp drafts what tells the world that this message was given up.
@@ -31,7 +29,7 @@ type Route struct {
 type opened struct {
 	header events.Header // as far as it could be read
 	// ask asks the handler; of a message that cannot be read it says why.
-	ask func(ctx context.Context, l *loop) (outcome, error)
+	ask func(ctx context.Context, l *delivering) (outcome, error)
 }
 
 // read opens a message; a panic on the way is an error like any other.
@@ -67,14 +65,13 @@ func (r Route) limit() time.Duration { return cmp.Or(r.within, Limit) }
 type incoming struct {
 	bus.Received
 	wait wait
-	kept func() error // what keep of Everything has returned
 }
 
 // On leads facts of a kind to a handler that decides the given step; "" when it decides none. When such a fact is
 // given up, the step ends as failed. When the case is being cancelled and the handler has waited, the step ends as
 // cancelled, and the handler is not asked.
 func On[T, S any](t events.Type[T], step string, h Handler[T, S]) Route {
-	return on(t, step, func(ctx context.Context, l *loop, in incoming, e Event[T]) (outcome, error) {
+	return on(t, step, func(ctx context.Context, l *delivering, in incoming, e Event[T]) (outcome, error) {
 		if step != "" && in.Woken {
 			cancelling, found, err := Mark(ctx, e, events.TypeCancelling)
 			if err != nil {
@@ -90,12 +87,12 @@ func On[T, S any](t events.Type[T], step string, h Handler[T, S]) Route {
 
 // OnMarked is On for a handler that looks for the marks of a case by itself.
 func OnMarked[T, S any](t events.Type[T], step string, h Handler[T, S]) Route {
-	return on(t, step, func(ctx context.Context, l *loop, in incoming, e Event[T]) (outcome, error) {
+	return on(t, step, func(ctx context.Context, l *delivering, in incoming, e Event[T]) (outcome, error) {
 		return ask(ctx, l, in, h, e)
 	})
 }
 
-func on[T any](t events.Type[T], step string, answer func(context.Context, *loop, incoming, Event[T]) (outcome, error)) Route {
+func on[T any](t events.Type[T], step string, answer func(context.Context, *delivering, incoming, Event[T]) (outcome, error)) Route {
 	return Route{
 		kind: t.Kind, step: step,
 		filters: factFilters(t.Kind),
@@ -104,7 +101,7 @@ func on[T any](t events.Type[T], step string, answer func(context.Context, *loop
 			if err == nil {
 				err = fits(e.Header, in.Subject)
 			}
-			return opened{e.Header, func(ctx context.Context, l *loop) (outcome, error) {
+			return opened{e.Header, func(ctx context.Context, l *delivering) (outcome, error) {
 				if err != nil {
 					return outcome{}, &malformed{err}
 				}
@@ -127,7 +124,7 @@ func OnCommand[T, S any](t events.Type[T], h Handler[T, S], refuse func(e events
 		filters: func([]string) []string { return []string{events.CommandSubject(t.Kind)} },
 		open: func(in incoming) opened {
 			e, err := events.ParseCommand(t, in.Data, in.Headers, bus.CommandID(in.Received))
-			return opened{e.Header, func(ctx context.Context, l *loop) (outcome, error) {
+			return opened{e.Header, func(ctx context.Context, l *delivering) (outcome, error) {
 				if err != nil {
 					return outcome{publish: []Draft{refuse(e.Header, in.Data, err)}}, nil
 				}
@@ -139,12 +136,12 @@ func OnCommand[T, S any](t events.Type[T], h Handler[T, S], refuse func(e events
 }
 
 // shown is an event as its handler sees it.
-func shown[T any](l *loop, in incoming, e events.Event[T]) Event[T] {
+func shown[T any](l *delivering, in incoming, e events.Event[T]) Event[T] {
 	return Event[T]{Event: e, Looks: in.wait.Looks, Attempt: in.Attempt, Received: at(e.Header, in), Stands: l.broker.Stands}
 }
 
 // ask gives a handler the state that it left, and takes what it leaves now.
-func ask[T, S any](ctx context.Context, l *loop, in incoming, h Handler[T, S], e Event[T]) (outcome, error) {
+func ask[T, S any](ctx context.Context, l *delivering, in incoming, h Handler[T, S], e Event[T]) (outcome, error) {
 	state, err := decodeState[S](in.wait)
 	if err != nil { // no retry makes it readable, and what a handler does at its first look is harmless at any other
 		l.log(in).Warn("handler begins anew", slog.Any("error", err))
@@ -166,52 +163,12 @@ func OnUnknownCommand(refuse func(e events.Header, original []byte, err error) D
 		filters: func([]string) []string { return []string{events.SubjectCommands + ".>"} },
 		open: func(in incoming) opened {
 			h := events.Header{ID: bus.CommandID(in.Received)}
-			return opened{h, func(context.Context, *loop) (outcome, error) {
+			return opened{h, func(context.Context, *delivering) (outcome, error) {
 				err := &Rejection{
 					Code: "command.unknown", Message: fmt.Sprintf("nothing answers commands on %s", in.Subject),
 					Remedy: "Publish on " + events.SubjectCommands + ".request, .cancel or .retry.",
 				}
 				return outcome{publish: []Draft{refuse(h, in.Data, err)}}, nil
-			}}
-		},
-		giveUp: func(events.Header, incoming, error) []Draft { return nil },
-	}
-}
-
-// Everything leads every message as it came to who keeps them: commands, facts and notifications of these sites. Keep
-// takes one message after the other, in the order of their delivery, and returns what waits until it is kept; of those
-// many wait at once. What could not be kept is brought again, for as long as it takes, and then stands behind others.
-func Everything(keep func(ctx context.Context, r bus.Received) (kept func() error)) Route {
-	return Route{
-		filters: func(sites []string) []string {
-			if len(sites) == 0 {
-				return []string{events.SubjectCommands + ".>", events.SubjectFacts + ".>", events.SubjectNotifications + ".>"}
-			}
-			filters := append([]string{events.SubjectCommands + ".>"}, perSite(sites, ">")...)
-			for _, site := range sites {
-				filters = append(filters, events.NotificationSubject(site, "*"))
-			}
-			return filters
-		},
-		kind: events.Kind{Name: "everything"},
-		hand: func(ctx context.Context, in *incoming) {
-			defer func() {
-				if p := recover(); p != nil {
-					in.kept = func() error { panic(p) } // where panics are errors
-				}
-			}()
-			in.kept = keep(ctx, in.Received)
-		},
-		open: func(in incoming) opened {
-			// Each message waits for itself: of one case there may be many.
-			h := events.Header{ID: fmt.Sprintf("%s %d %s", in.Subject, in.Sequence, in.ID)}
-			return opened{h, func(ctx context.Context, l *loop) (outcome, error) {
-				err := in.kept()
-				if err != nil && ctx.Err() == nil {
-					l.log(in).Warn("message cannot be kept, will try again", slog.Any("error", err))
-					return outcome{after: Backoff(in.wait.Looks+1, l.o.Jitter())}, nil
-				}
-				return outcome{}, err
 			}}
 		},
 		giveUp: func(events.Header, incoming, error) []Draft { return nil },

@@ -160,12 +160,16 @@ func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 
 	// Handlers outlive ctx by the grace.
 	working, stop := context.WithCancel(held)
-	l := &loop{
-		broker: b, service: s, o: o, source: source, turn: make(chan struct{}, 1),
+	l := &delivering{
+		broker: b, service: s, o: o, source: source,
 		underway: underway{since: map[bus.Delivery]time.Time{}},
 		hangs:    hangs{messages: map[hanging]*hang{}, tell: func(kind string, messages, handlers int) { o.Hanging(s.Name, kind, messages, handlers) }},
 	}
 	defer l.hangs.close()
+	next := loop{l}.next
+	if s.Keep != nil {
+		next = newKeeper(l).next
+	}
 	var beating, workers sync.WaitGroup
 	beating.Go(func() { l.heartbeat(working) })
 	defer beating.Wait()
@@ -175,12 +179,12 @@ func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 	for range o.Concurrency {
 		workers.Go(func() {
 			for {
-				delivery, in, err := l.take(ctx, working)
+				process, err := next(ctx, working)
 				if err != nil {
 					end()
 					return
 				}
-				l.process(working, delivery, in)
+				process()
 			}
 		})
 	}

@@ -13,6 +13,11 @@ import (
 type Service struct {
 	Name   string
 	Routes []Route
+	// Keep, in the place of routes, makes a service that keeps every message as it came: commands, facts and notifications
+	// of its sites. It takes one message after the other, in the order of their delivery, and returns what waits until it
+	// is kept; of those many wait at once, and a message is acknowledged when its own has returned nil. What could not be
+	// kept is brought again, for as long as it takes, and then stands behind others.
+	Keep func(ctx context.Context, r bus.Received) (kept func() error)
 	// Sites restricts the service to some sites; empty: all.
 	Sites []string
 	// All makes the subscription take every fact in one filter, and passes over those without a route. It suits a
@@ -47,11 +52,14 @@ func perSite(sites []string, rest string) []string {
 
 // Consumer is the durable subscription that the service needs.
 func (s Service) Consumer() bus.Consumer {
+	if s.Keep != nil {
+		return bus.Consumer{Service: s.durable(), Filters: apart(everything(s.Sites)), InOrder: true}
+	}
 	var filters []string
 	for _, r := range s.Routes {
 		filters = append(filters, r.filters(s.Sites)...)
 	}
-	c := bus.Consumer{Service: s.durable(), Filters: apart(filters), InOrder: s.inOrder()}
+	c := bus.Consumer{Service: s.durable(), Filters: apart(filters)}
 	if s.All {
 		c.Narrow, c.Filters = c.Filters, apart(append(filters, perSite(s.Sites, "*.*.*")...))
 	}
@@ -66,11 +74,6 @@ func apart(filters []string) []string {
 	return slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
 		return slices.ContainsFunc(filters, func(g string) bool { return g != f && bus.Match(g, f) })
 	})
-}
-
-// inOrder says whether messages are handed on in the order of their delivery.
-func (s Service) inOrder() bool {
-	return slices.ContainsFunc(s.Routes, func(r Route) bool { return r.hand != nil })
 }
 
 func (s Service) durable() string {

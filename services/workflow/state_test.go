@@ -10,7 +10,7 @@ import (
 	"reprotect.example/events/bus"
 )
 
-type kept struct {
+type memo struct {
 	Said  string         `json:"said,omitempty"`
 	Tries map[string]int `json:"tries,omitempty"`
 }
@@ -26,7 +26,7 @@ func woken(t *testing.T, wait string) bus.Received {
 }
 
 func TestStateComesBack(t *testing.T) {
-	want := kept{Said: "a \"b\"\nc\xc3\xbc", Tries: map[string]int{"web01": 3}}
+	want := memo{Said: "a \"b\"\nc\xc3\xbc", Tries: map[string]int{"web01": 3}}
 	state, err := encodeState(want)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestStateComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		in := unwrap(bus.Received{Message: m, Woken: true})
-		got, err := decodeState[kept](in.wait)
+		got, err := decodeState[memo](in.wait)
 		if err != nil || got.Said != want.Said || !maps.Equal(got.Tries, want.Tries) || in.wait.Looks != 2 || in.wait.Position != 5 || in.wait.Chain != "c." || in.Sequence != 7 {
 			t.Errorf("%+v, %v of %+v", got, err, in.wait)
 		}
@@ -52,7 +52,7 @@ func TestStateComesBack(t *testing.T) {
 // Wake-ups of the program before typed states, as it wrote them.
 func TestStateOfBefore(t *testing.T) {
 	in := unwrap(woken(t, `{"looks":3,"note":"{\"said\":\"azure\\n2026\\nslow\",\"tries\":{\"web01\":3}}","position":4,"chain":"18.","unknown":1}`))
-	got, err := decodeState[kept](in.wait)
+	got, err := decodeState[memo](in.wait)
 	if err != nil || got.Said != "azure\n2026\nslow" || got.Tries["web01"] != 3 || in.wait.Looks != 3 || in.wait.Position != 4 || in.wait.Chain != "18." {
 		t.Errorf("%+v, %v of %+v", got, err, in.wait)
 	}
@@ -65,13 +65,13 @@ func TestStateOfBefore(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 	none := unwrap(woken(t, `{"looks":1,"position":2}`))
-	if got, err := decodeState[kept](none.wait); err != nil || got.Said != "" {
+	if got, err := decodeState[memo](none.wait); err != nil || got.Said != "" {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
 func TestStateThatCannotBeRead(t *testing.T) {
-	got, err := decodeState[kept](wait{State: json.RawMessage(`{"said":"x","tries":7}`)})
+	got, err := decodeState[memo](wait{State: json.RawMessage(`{"said":"x","tries":7}`)})
 	if err == nil || got.Said != "" || got.Tries != nil {
 		t.Errorf("half a state: %+v, %v", got, err)
 	}
@@ -85,7 +85,7 @@ func TestStateThatCannotBeRead(t *testing.T) {
 }
 
 func TestNothingIsKeptOfNothing(t *testing.T) {
-	for what, state := range map[string]any{"none": None{}, "a zero struct": kept{}, "no list": []int(nil), "no text": ""} {
+	for what, state := range map[string]any{"none": None{}, "a zero struct": memo{}, "no list": []int(nil), "no text": ""} {
 		if raw, err := encodeState(state); err != nil || raw != nil {
 			t.Errorf("%s: %s, %v", what, raw, err)
 		}

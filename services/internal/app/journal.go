@@ -63,7 +63,7 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 func keepsJournal(o outside) workflow.Service {
 	keep := func(ctx context.Context, r bus.Received) func() error { return o.journal.Hand(ctx, r) }
 	return workflow.Service{
-		Name: "journal", Alone: true, Routes: []workflow.Route{workflow.Everything(keep)},
+		Name: "journal", Alone: true, Keep: keep,
 		StandBy: func() {
 			o.journal.serves.Store(false)
 			o.health(errors.New("stands by: one process at a time keeps the journal, and this one does not. Ask the other; this one goes on when that stops"))

@@ -42,7 +42,7 @@ func serviceBus(ctx context.Context, cases, runs int) error {
 	for _, p := range []float64{0.5, 0.99} {
 		figure(fmt.Sprintf("servicebus_p%d", int(p*100)), "ms", median(samples, func(s sample) float64 { return percentile(s.latencies, p).Seconds() * 1000 }), nil)
 	}
-	keeps := workflow.Service{Name: "journal", Alone: true, Routes: []workflow.Route{workflow.Everything(func(context.Context, bus.Received) func() error { return func() error { return nil } })}}
+	keeps := workflow.Service{Name: "journal", Alone: true, Keep: func(context.Context, bus.Received) func() error { return func() error { return nil } }}
 	for _, of := range []struct {
 		name     string
 		services []workflow.Service

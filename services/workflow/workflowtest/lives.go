@@ -41,7 +41,7 @@ func loopKeepsOrder(t *testing.T, h bustest.Harness) {
 	var handed []string
 	enough, all := make(chan struct{}), make(chan struct{})
 	var failed atomic.Bool
-	s := workflow.Service{Name: "journal", Routes: []workflow.Route{workflow.Everything(func(ctx context.Context, r bus.Received) (kept func() error) {
+	s := workflow.Service{Name: "journal", Keep: func(ctx context.Context, r bus.Received) (kept func() error) {
 		switch handed = append(handed, r.Subject); len(handed) {
 		case atOnce:
 			close(enough)
@@ -56,7 +56,7 @@ func loopKeepsOrder(t *testing.T, h bustest.Harness) {
 			}
 			return nil
 		}
-	})}}
+	}}
 	_, conn, ctx := setUp(t, h, s)
 	var published []string
 	for i := range backlog {
