@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
+	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 )
@@ -21,8 +23,8 @@ var told = []string{"request.accepted", "submission.started", "replication.compl
 // bareSize is about what an event of the product takes.
 const bareSize = 1024
 
-// barePipeline is as little as a pipeline of as many hops can do on the same streams: each stage publishes the
-// next message and acknowledges its own.
+// barePipeline is as little as a pipeline of as many hops can do on the same streams for the same guarantee: each stage
+// publishes the next message, of an id and where its step has no outcome yet, and acknowledges its own.
 func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample, error) {
 	var consumers []bus.Consumer
 	stage := func(i int) string { return fmt.Sprint("stage", i) }
@@ -49,14 +51,16 @@ func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample,
 			return sample{}, err
 		}
 		stages.Go(func() {
-			runStage(ctx, conn, source, func(n int, subject string) string {
+			runStage(ctx, conn, source, func(n int, subject string) bus.Message {
 				if i < len(hops) {
-					return fmt.Sprintf("reprotect.event.bench.b%d.%s", n, hops[i])
+					step, kind, _ := strings.Cut(hops[i], ".")
+					of := fmt.Sprint("b", n)
+					return bus.Message{Subject: events.FactSubject("bench", of, step, kind), ID: of + "/" + step, Once: events.OutcomeFilter("bench", of, step)}
 				}
-				if slices.ContainsFunc(told, func(hop string) bool { return strings.HasSuffix(subject, hop) }) {
-					return "reprotect.notification.bench.info"
+				if at := slices.IndexFunc(told, func(hop string) bool { return strings.HasSuffix(subject, hop) }); at >= 0 {
+					return bus.Message{Subject: events.NotificationSubject("bench", events.LevelInfo), ID: fmt.Sprintf("b%d/notification/%d", n, at)}
 				}
-				return ""
+				return bus.Message{}
 			})
 		})
 	}
@@ -67,8 +71,8 @@ func barePipeline(ctx context.Context, conn *jetstream.Conn, cases int) (sample,
 	return measure(ctx, conn, cases, send)
 }
 
-// runStage passes messages on to the subject that next names; "" is none.
-func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, next func(n int, subject string) string) {
+// runStage passes messages on as what next makes of them; without a subject it is none.
+func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, next func(n int, subject string) bus.Message) {
 	slots := make(chan struct{}, 64)
 	var handlers sync.WaitGroup
 	defer handlers.Wait()
@@ -86,10 +90,14 @@ func runStage(ctx context.Context, conn *jetstream.Conn, source bus.Source, next
 			if json.Unmarshal(r.Data, &body) != nil {
 				return
 			}
-			subject := next(body.N, r.Subject)
-			if subject == "" || conn.Publish(ctx, bus.Message{Subject: subject, Data: r.Data}) == nil {
-				_ = d.Ack(ctx) // comes again otherwise
+			m := next(body.N, r.Subject)
+			m.Data = r.Data
+			if m.Subject != "" {
+				if err := conn.Publish(ctx, m); err != nil && !errors.Is(err, bus.ErrDecided) {
+					return // comes again
+				}
 			}
+			_ = d.Ack(ctx) // comes again otherwise
 		})
 	}
 }
