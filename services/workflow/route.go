@@ -208,7 +208,7 @@ func failure(in incoming, cause error) events.Failed {
 	f := events.Failed{
 		Code:    "internal",
 		Message: cause.Error(),
-		Remedy:  "The message and the error stand among the dead letters. When the cause is mended, retry the case.",
+		Remedy:  "The message and the error stand among the dead letters. When the cause is gone, retry the case.",
 	}
 	var rejection *Rejection
 	if errors.As(cause, &rejection) {

@@ -382,25 +382,3 @@ func loopWaits(t *testing.T, h bustest.Harness) {
 		t.Errorf("reports %v", ids)
 	}
 }
-
-func loopDecided(t *testing.T, h bustest.Harness) {
-	var calls atomic.Int32
-	s := service(func(ctx context.Context, e workflow.Event[events.Accepted], _ string) (workflow.Result[string], error) {
-		calls.Add(1)
-		return validate(ctx, e, "")
-	})
-	b, conn, ctx := setUp(t, h, s)
-	bustest.Publish(t, ctx, conn, bustest.Message("a", "validation", "rejected"))
-	publishAccepted(t, ctx, conn, "a")
-	publishAccepted(t, ctx, conn, "b")
-	serve(t, h, conn, s, workflow.Options{Concurrency: 1})
-	await(t, ctx, b, "the next case", on("reprotect.event.tokyo.b.validation.validated"))
-	for _, r := range b.Log(t) {
-		if r.Subject == "reprotect.event.tokyo.a.validation.validated" {
-			t.Error("a second outcome was stored")
-		}
-	}
-	if n := calls.Load(); n != 2 {
-		t.Errorf("%d calls: the message of the decided step was not settled", n)
-	}
-}

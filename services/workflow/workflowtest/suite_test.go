@@ -3,12 +3,9 @@ package workflowtest
 import (
 	"testing"
 
-	"reprotect.example/events/bus/bustest"
 	"reprotect.example/events/bus/jetstream/natstest"
 	"reprotect.example/events/bus/servicebus/sbharness"
 )
-
-func TestOverMemory(t *testing.T) { Run(t, bustest.Memory()) }
 
 func TestOverNATS(t *testing.T) {
 	t.Parallel()
