@@ -25,7 +25,10 @@ type delivering struct {
 }
 
 // loop asks the handlers of a service's routes, many at once.
-type loop struct{ *delivering }
+type loop struct {
+	*delivering
+	routes []served
+}
 
 // next waits for a delivery, and returns what takes it to its end.
 func (l loop) next(ctx, working context.Context) (process func(), err error) {
@@ -68,7 +71,7 @@ func (l *delivering) log(in incoming) *slog.Logger {
 }
 
 func (l loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, how string, err error) {
-	route, ok := l.service.route(in.Subject)
+	route, ok := routeOf(l.routes, in.Subject)
 	if !ok && l.service.All {
 		return "", "passed", d.Ack(ctx)
 	}

@@ -166,7 +166,7 @@ func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 		hangs:    hangs{messages: map[hanging]*hang{}, tell: func(kind string, messages, handlers int) { o.Hanging(s.Name, kind, messages, handlers) }},
 	}
 	defer l.hangs.close()
-	next := loop{l}.next
+	next := loop{l, s.served()}.next
 	if s.Keep != nil {
 		next = newKeeper(l).next
 	}

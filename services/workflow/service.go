@@ -80,12 +80,25 @@ func (s Service) durable() string {
 	return strings.Join(append([]string{s.Name}, s.Sites...), "-")
 }
 
-func (s Service) route(subject string) (Route, bool) {
-	i := slices.IndexFunc(s.Routes, func(r Route) bool {
-		return slices.ContainsFunc(r.filters(s.Sites), func(f string) bool { return bus.Match(f, subject) })
-	})
-	if i < 0 {
-		return Route{}, false
+// served is a route with the filters that it has for the sites of its service.
+type served struct {
+	Route
+	filters []string
+}
+
+func (s Service) served() (all []served) {
+	for _, r := range s.Routes {
+		all = append(all, served{r, r.filters(s.Sites)})
 	}
-	return s.Routes[i], true
+	return all
+}
+
+// routeOf is the first route that takes a subject.
+func routeOf(all []served, subject string) (Route, bool) {
+	for _, r := range all {
+		if slices.ContainsFunc(r.filters, func(f string) bool { return bus.Match(f, subject) }) {
+			return r.Route, true
+		}
+	}
+	return Route{}, false
 }
