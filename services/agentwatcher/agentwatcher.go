@@ -17,9 +17,9 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// Vault gives a look at the vault that is not older than maxAge.
+// Vault gives a look at the vault that is not older than maxAge, with the items of full, by id, read in full.
 type Vault interface {
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 }
 
 // Site is what the service needs of a site.

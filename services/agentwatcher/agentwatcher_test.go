@@ -18,7 +18,9 @@ type vault struct {
 	err  error
 }
 
-func (v vault) Vault(context.Context, time.Duration) (observed.Vault, error) { return v.look, v.err }
+func (v vault) Vault(context.Context, time.Duration, ...string) (observed.Vault, error) {
+	return v.look, v.err
+}
 
 var placedAt = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 

@@ -87,6 +87,9 @@ func judgeFailedOver(s Subject, i observed.Item) Verdict {
 	if i.StateText != "" && i.StateText != i.State {
 		state += " (" + i.StateText + ")"
 	}
+	if i.Unread != "" {
+		return unknown("%s could not be read: %s.", i.Name, strings.TrimSuffix(i.Unread, "."))
+	}
 	if !i.Ours() {
 		return fail("%s is protected by %s.", i.Name, i.ProtectedBy()).
 			remedy("Only VMware and physical machines can be reprotected here. See Site Recovery's own guide for %s.", i.ProtectedBy())

@@ -13,9 +13,9 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// Vault gives a look at the vault that is not older than maxAge.
+// Vault gives a look at the vault that is not older than maxAge, with the items of full, by id, read in full.
 type Vault interface {
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 }
 
 // Inventory reads vCenter.
@@ -49,7 +49,7 @@ func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated
 		return workflow.Result[waiting.Told]{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
-	vault, err := site.Vault.Vault(ctx, site.Look)
+	vault, err := site.Vault.Vault(ctx, site.Look, observed.ItemIDs(c)...)
 	if err == nil {
 		var inv observed.Inventory
 		inv, err = site.Inventory.Inventory(ctx, checks.Query(c, vault))

@@ -34,8 +34,8 @@ import (
 
 // Vault is what the executor needs of Site Recovery.
 type Vault interface {
-	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	// Vault gives a look at the vault that is not older than maxAge, with the items of full, by id, read in full.
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 	// Job reads a job in full, with its errors.
 	Job(ctx context.Context, id string) (observed.Job, error)
 	// Reprotect submits once and returns the job's id; it never tries again by itself.
@@ -63,8 +63,8 @@ type Site struct {
 
 // look is a look at the vault that shows all that a start depends on: a job that runs unseen would be started again,
 // and a master target that is not read is no reason to give up.
-func (s Site) look(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
-	vault, err := s.Vault.Vault(ctx, maxAge)
+func (s Site) look(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error) {
+	vault, err := s.Vault.Vault(ctx, maxAge, full...)
 	if err != nil {
 		return vault, err
 	}

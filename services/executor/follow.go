@@ -98,7 +98,7 @@ func (f *follower) observe(ctx context.Context) error {
 		age = 0
 	}
 	var err error
-	if f.vault, err = f.site.look(ctx, age); err != nil {
+	if f.vault, err = f.site.look(ctx, age, observed.ItemIDs(f.c)...); err != nil {
 		return err
 	}
 	f.state.Unsure = false

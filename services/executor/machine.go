@@ -144,7 +144,7 @@ func title(c events.Case, i int) string {
 
 // needs is what the start of a machine takes.
 func needs(m events.Machine, item observed.Item, vault observed.Vault) admission.Machine {
-	return admission.Machine{Item: m.Item, Name: m.Name, Writer: vault.WriterOf(m, item.FabricID).Key(), Disks: len(item.Disks)}
+	return admission.Machine{Item: m.Item, Name: m.Name, Writer: vault.WriterOf(m, item.FabricID).Key(), Disks: item.DiskCount()}
 }
 
 // itemsOf are the items of machines of a case, in their order; none where their names say which they are.
@@ -259,6 +259,11 @@ func (s sight) decide() move {
 	}
 	if job, ok := s.byName(m); ok {
 		return move{kind: adopt, job: job}
+	}
+	if item.Unread != "" {
+		return move{kind: hold, because: events.Problem{
+			Code: "machine.unread", Place: m.Name, Message: fmt.Sprintf("The replicated item of %s could not be read: %s", title(s.c, s.i), item.Unread),
+		}}
 	}
 	switch item.Stage() {
 	case observed.StageFailingOver:

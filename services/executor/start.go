@@ -79,7 +79,7 @@ func (s *starter) observe(ctx context.Context) (err error) {
 	if s.state.Unsure {
 		age = 0
 	}
-	if s.vault, err = s.site.look(ctx, age); err != nil {
+	if s.vault, err = s.site.look(ctx, age, observed.ItemIDs(s.c)...); err != nil {
 		return err
 	}
 	absent := func(m events.Machine) bool {
@@ -87,7 +87,7 @@ func (s *starter) observe(ctx context.Context) (err error) {
 		return !found
 	}
 	if age > 0 && slices.ContainsFunc(s.c.Machines, absent) {
-		if s.vault, err = s.site.look(ctx, 0); err != nil {
+		if s.vault, err = s.site.look(ctx, 0, observed.ItemIDs(s.c)...); err != nil {
 			return err
 		}
 	}
@@ -310,7 +310,7 @@ func (s *starter) checkAgain(ctx context.Context) (result startResult, over bool
 	}
 	vault, err := s.vault, error(nil)
 	if s.now.Sub(vault.AsOf()) > staleAfter {
-		vault, err = s.site.look(ctx, 0)
+		vault, err = s.site.look(ctx, 0, observed.ItemIDs(s.c)...)
 	}
 	var inventory observed.Inventory
 	if err == nil {

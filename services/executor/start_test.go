@@ -33,7 +33,7 @@ type fake struct {
 	reads        int // jobs read in full
 }
 
-func (f *fake) Vault(_ context.Context, maxAge time.Duration) (observed.Vault, error) {
+func (f *fake) Vault(_ context.Context, maxAge time.Duration, _ ...string) (observed.Vault, error) {
 	f.freshest = maxAge
 	if f.stale != nil && maxAge > 0 {
 		return *f.stale, f.err

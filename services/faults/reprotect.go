@@ -19,6 +19,7 @@ var pipeline = []Row{
 	{Code: "datastore.vsan", Class: observed.Temporary, Warning: true, For: Reprotect, Refs: []string{"S20"}, Reference: pageProtect},
 	{Code: "agent.not-registered", Class: observed.Permanent, For: Reprotect, Refs: []string{"S33", "M4"}, Reference: pageFailback},
 	{Code: "machine.busy", Class: observed.Temporary, For: Reprotect},
+	{Code: "machine.unread", Class: observed.Operator, For: Reprotect},
 	{Code: "machine.state-unknown", Class: observed.Operator, For: Reprotect, Refs: []string{"S1"}},
 	{Code: "machine.changing", Class: observed.Temporary, For: Reprotect},
 	{Code: "machine.gone", Class: observed.Permanent, For: Reprotect, Refs: []string{"S2"}},

@@ -65,13 +65,25 @@ func machines(subjects []subject) int {
 	return n
 }
 
+// unlearned are the items that may still tell of their Azure VM's disks.
+func unlearned(c *guarded) (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, t := range c.subjects {
+		if t.writer == "" && c.known[i].Azure == nil && !c.known[i].Home {
+			ids = append(ids, t.machine.Item)
+		}
+	}
+	return ids
+}
+
 // anew is after how many looks machines that were found are looked for again: a replica or a namesake may have come, and
 // vCenter may know a machine under another id by now.
 const anew = 10
 
 // look asks the vault where the machines stand, vCenter for those that are not found yet, and Azure.
 func (p *siteGuard) look(ctx context.Context, c *guarded, looks int) error {
-	vault, err := p.site.Vault.Vault(ctx, p.site.Look)
+	vault, err := p.site.Vault.Vault(ctx, p.site.Look, unlearned(c)...)
 	if err != nil {
 		return err
 	}

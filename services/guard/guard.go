@@ -21,8 +21,8 @@ import (
 
 // Vault is what the guard needs of Site Recovery.
 type Vault interface {
-	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	// Vault gives a look at the vault that is not older than maxAge, with the items of full, by id, read in full.
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 	Item(ctx context.Context, id string) (observed.Item, error)
 }
 

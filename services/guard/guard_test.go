@@ -27,7 +27,7 @@ type played struct {
 	blind func(error)
 }
 
-func (s *played) Vault(context.Context, time.Duration) (observed.Vault, error) {
+func (s *played) Vault(context.Context, time.Duration, ...string) (observed.Vault, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return observed.Vault{Items: []observed.Item{s.item}}, s.down

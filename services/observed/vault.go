@@ -104,6 +104,11 @@ type Item struct {
 	Disks      []ItemDisk
 
 	Replication Replication
+
+	// Lean: only what the list of items says was read, which leaves out disks, master target and more. What it leaves
+	// out is unknown, not none.
+	Lean   bool
+	Unread string // why the item could not be read, in part or at all; "" when it could
 }
 
 // ItemDisk is a disk that was replicated forward (M6: only these come back).

@@ -120,7 +120,7 @@ func (v Vault) Slots() map[string]Slots {
 	slots := map[string]Slots{}
 	for _, i := range v.Items {
 		if id := strings.ToLower(i.MasterTargetID + i.ApplianceID); id != "" && i.ReversedOnce() && !i.Home() {
-			slots[id] = Slots{Shown: slots[id].Shown + len(i.Disks)}
+			slots[id] = Slots{Shown: slots[id].Shown + i.DiskCount()}
 		}
 	}
 	for _, f := range v.Fabrics {

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,7 +26,7 @@ type Site struct {
 
 // Vault is the door to Site Recovery.
 type Vault interface {
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 }
 
 // VCenter is the door to vCenter.
@@ -34,6 +35,9 @@ type VCenter interface {
 	// Datastores are all that the account can see, without what machines take there.
 	Datastores(ctx context.Context) (observed.Inventory, error)
 }
+
+// justNow is the age of a look that was read for this very question.
+const justNow = time.Hour
 
 // Run makes every check for what is asked now, and looks for the datastores, as a request would. It publishes and
 // changes nothing. A vCenter that cannot be read does not end it: what depends on it is then unknown, with the reason.
@@ -55,6 +59,12 @@ func Run(ctx context.Context, s Site, ask Ask, now time.Time) (Report, error) {
 		}
 	}
 	ids, cases, problems := validator.Resolve("preflight", ask.Request, now, vault, s.Defaults)
+	if problems == nil { // once it is known whose items count, they are read in full, and decide anew
+		if vault, err = s.Vault.Vault(ctx, justNow, observed.ItemIDs(slices.Collect(maps.Values(cases))...)...); err != nil {
+			return Report{}, err
+		}
+		ids, cases, problems = validator.Resolve("preflight", ask.Request, now, vault, s.Defaults)
+	}
 	if found.Problems = problems; problems != nil {
 		return found, nil
 	}
@@ -129,6 +139,9 @@ func Datastores(ctx context.Context, s Site, machine string, now time.Time) (eve
 	}
 	theCase, err := caseFor(vault, machine, s.Defaults, now)
 	if err != nil {
+		return events.Placement{}, err
+	}
+	if vault, err = s.Vault.Vault(ctx, justNow, observed.ItemIDs(theCase)...); err != nil {
 		return events.Placement{}, err
 	}
 	inventory, err := s.VCenter.Inventory(ctx, checks.Query(theCase, vault))

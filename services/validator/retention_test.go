@@ -18,7 +18,7 @@ type refreshed struct {
 	fabrics []string
 }
 
-func (r *refreshed) Vault(context.Context, time.Duration) (observed.Vault, error) {
+func (r *refreshed) Vault(context.Context, time.Duration, ...string) (observed.Vault, error) {
 	return r.facts, nil
 }
 func (r *refreshed) RefreshProvider(_ context.Context, fabric string) error {

@@ -19,7 +19,7 @@ func newRoom(vault observed.Vault) *room {
 	r := &room{used: map[string]int{}, groups: map[string]string{}, needs: map[string]int{}}
 	for _, i := range vault.Items {
 		if i.GroupID != "" && (!i.ReversedOnce() || i.Home()) {
-			r.needs[i.GroupKey()] += len(i.Disks)
+			r.needs[i.GroupKey()] += max(1, len(i.Disks))
 		}
 	}
 	for key, slots := range vault.Slots() {
@@ -43,7 +43,7 @@ func (r *room) need(item observed.Item) int {
 	if item.GroupID != "" {
 		return r.needs[item.GroupKey()]
 	}
-	return len(item.Disks)
+	return max(1, len(item.Disks)) // a machine has a disk at least
 }
 
 // ofGroup picks what was taken for the machine's replication group; ok is false when it is alone or the first.

@@ -19,8 +19,8 @@ import (
 
 // Vault is what the validator needs of Site Recovery.
 type Vault interface {
-	// Vault gives a look at the vault that is not older than maxAge.
-	Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error)
+	// Vault gives a look at the vault that is not older than maxAge, with the items of full, by id, read in full.
+	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
 	// RefreshProvider lets the configuration server of a fabric report anew.
 	RefreshProvider(ctx context.Context, fabricID string) error
 }
@@ -90,6 +90,12 @@ func (v validator) requested(ctx context.Context, e workflow.Event[events.Reques
 		return waiting.Surroundings(err, machineNames(e.Data), told, e.Looks, v.now(), site.Look, into)
 	}
 	ids, cases, problems := Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
+	if problems == nil { // once it is known whose items count, they are read in full, and decide anew
+		if vault, err = site.Vault.Vault(ctx, site.Look, observed.ItemIDs(slices.Collect(maps.Values(cases))...)...); err != nil {
+			return waiting.Surroundings(err, machineNames(e.Data), told, e.Looks, v.now(), site.Look, into)
+		}
+		ids, cases, problems = Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
+	}
 	if problems != nil {
 		return refused(name, e.ID, nil, problems...), nil
 	}
@@ -231,7 +237,7 @@ func refresh(ctx context.Context, site Site, c events.Case) error {
 
 // look reads what a case is judged by; nothing is changed.
 func look(ctx context.Context, site Site, c events.Case, now func() time.Time) (checks.Input, error) {
-	vault, err := site.Vault.Vault(ctx, site.Look)
+	vault, err := site.Vault.Vault(ctx, site.Look, observed.ItemIDs(c)...)
 	if err != nil {
 		return checks.Input{}, err
 	}

@@ -53,7 +53,7 @@ func (u *use) read(vault observed.Vault, now time.Time) (news bool) {
 	}
 	for _, i := range vault.Items {
 		if i.ReversedOnce() && !i.Home() {
-			u.seen.disks[key(i.MasterTargetID+i.ApplianceID)] += len(i.Disks)
+			u.seen.disks[key(i.MasterTargetID+i.ApplianceID)] += i.DiskCount()
 		}
 	}
 	u.recount(vault, before)
@@ -136,12 +136,12 @@ func (s *look) strangers(vault observed.Vault, j observed.Job) {
 		for _, f := range vault.Fabrics {
 			for _, a := range f.Appliances {
 				if i.Architecture == observed.Modernized {
-					s.disks[key(a.ID)] += len(i.Disks)
+					s.disks[key(a.ID)] += i.DiskCount()
 				}
 			}
 			for _, mt := range f.MasterTargets {
 				if i.Architecture == observed.Classic && mt.OS == i.OS {
-					s.disks[key(mt.ID)] += len(i.Disks)
+					s.disks[key(mt.ID)] += i.DiskCount()
 				}
 			}
 		}

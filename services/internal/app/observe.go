@@ -53,8 +53,8 @@ func (v vault) within(age time.Duration) vault {
 
 // Vault is a look at the vault with what is beside it. What cannot be observed is no error: it stands in the
 // look. With maxAge 0 everything is observed anew.
-func (v vault) Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
-	look, err := v.Client.Vault(ctx, maxAge)
+func (v vault) Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error) {
+	look, err := v.Client.Vault(ctx, maxAge, full...)
 	if err != nil {
 		return look, err
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"reprotect.example/services/internal/looks"
 	"reprotect.example/services/observed"
@@ -69,12 +70,14 @@ type Client struct {
 	retry     policy.RetryOptions // of reads
 
 	read  *sr.ClientFactory // tries again as the SDK does, but not after 429: see gate
+	pages pages             // lists, through the same
 	write *sr.ClientFactory // tries once: a submission that is sent twice starts two jobs
 
 	reads, writes, throttled atomic.Int64
 
 	looks *looks.Shared[bool, observed.Vault] // asked whether everything is to be read anew
 	kept  keptParts
+	full  fullItems
 }
 
 var clouds = map[string]cloud.Configuration{
@@ -120,6 +123,13 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	if c.read, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&o.Throttle.reads, &c.reads, c.retry)); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
+	manager, err := arm.NewClient("reprotect", "v1.0.0", c.login, c.pipeline(&o.Throttle.reads, &c.reads, c.retry))
+	if err != nil {
+		return nil, wrongOption(err.Error(), "check the vault's settings", err)
+	}
+	c.pages = pages{Client: manager, vault: "/subscriptions/" + url.PathEscape(o.Subscription) + "/resourceGroups/" + url.PathEscape(o.ResourceGroup) +
+		"/providers/Microsoft.RecoveryServices/vaults/" + url.PathEscape(o.Vault)}
+	c.full = fullItems{pace: rate.NewLimiter(readsPerSecond, readsBurst), items: map[string]fullItem{}}
 	if c.write, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&o.Throttle.writes, &c.writes, policy.RetryOptions{MaxRetries: -1})); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}

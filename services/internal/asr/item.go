@@ -40,6 +40,7 @@ func item(i *sr.ReplicationProtectedItem) observed.Item {
 	case *sr.InMageRcmFailbackReplicationDetails:
 		modernizedBack(&out, d)
 	}
+	out.Lean = out.Architecture != "" && len(out.Disks) == 0
 	return out
 }
 

@@ -51,6 +51,12 @@ type recording struct {
 
 func recordings(t *testing.T, content []byte) []recording {
 	t.Helper()
+	var later struct {
+		Shows string `json:"_shows"`
+	}
+	if json.Unmarshal(content, &later) == nil && later.Shows != "" {
+		return nil // TestSiteRecoveryReplay replays these
+	}
 	var many []recording
 	if json.Unmarshal(content, &many) == nil {
 		return many

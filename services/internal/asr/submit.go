@@ -80,18 +80,15 @@ func (c *Client) RefreshProvider(ctx context.Context, fabricID string) error {
 		return c.fault(what, err)
 	}
 	group, vault := c.options.ResourceGroup, c.options.Vault
-	providers, err := list(ctx, c.read.NewReplicationRecoveryServicesProvidersClient().NewListByReplicationFabricsPager(group, vault, name, nil),
-		func(p sr.ReplicationRecoveryServicesProvidersClientListByReplicationFabricsResponse) []*sr.RecoveryServicesProvider {
-			return p.Value
-		},
-		func(p *sr.RecoveryServicesProvider) string { return val(p.Name) })
+	known, _, err := read[sr.RecoveryServicesProvider](ctx, c.pages, segFabrics+"/"+url.PathEscape(name)+"/replicationRecoveryServicesProviders")
 	if err != nil {
 		return c.fault(what, err)
 	}
-	if len(providers) == 0 {
+	if len(known) == 0 {
 		return c.fault(what, input("it has no Recovery Services provider"))
 	}
-	for _, provider := range providers {
+	for _, p := range known {
+		provider := val(p.Name)
 		_, err := c.submit(ctx, what, func(ctx context.Context) error {
 			_, err := c.write.NewReplicationRecoveryServicesProvidersClient().BeginRefreshProvider(ctx, group, vault, name, provider, nil)
 			return err

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	sr "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/recoveryservices/armrecoveryservicessiterecovery/v2"
 	"go.uber.org/zap"
 
@@ -24,8 +23,15 @@ const seldom = 10
 // permission, stands in Unread, and is tried again at the next look. No items, a failure in any part that passes or
 // is one of the login (half a look would show a running job as none), or the end of the look's two minutes is an
 // error; a failed look answers callers for five seconds (or maxAge), so that an outage is not asked by each of them.
-func (c *Client) Vault(ctx context.Context, maxAge time.Duration) (observed.Vault, error) {
+//
+// The list of items leaves out disks and more. The items that replicate back, and those of full, by their ARM ids, are
+// read by themselves, once in each state; another item is Lean. One that cannot be read says why in Unread, and the
+// others stand.
+func (c *Client) Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error) {
 	vault, err := c.looks.Get(ctx, maxAge <= 0, maxAge, nil)
+	if err == nil {
+		vault, err = c.fill(ctx, vault, full)
+	}
 	if err != nil {
 		return observed.Vault{}, c.fault("cannot look at vault "+c.options.Vault, err)
 	}
@@ -48,31 +54,32 @@ type kept[T any] struct {
 
 // look reads the vault once. Where anybody asks for all of it anew, it reads every part, whatever is kept.
 func (c *Client) look(ctx context.Context, anew []bool) (observed.Vault, error) {
-	group, vault, began := c.options.ResourceGroup, c.options.Vault, c.options.Now()
+	vault, began := c.options.Vault, c.options.Now()
 	v := observed.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
-	var err error
-	v.Items, err = list(ctx, c.read.NewReplicationProtectedItemsClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationProtectedItemsClientListResponse) []*sr.ReplicationProtectedItem { return p.Value }, item)
+	read, bad, err := read[sr.ReplicationProtectedItem](ctx, c.pages, segItems)
 	if err != nil {
 		return v, c.fault("cannot read its replicated items", err)
 	}
+	v.Items = make([]observed.Item, 0, len(read)+len(bad))
+	for _, i := range read {
+		v.Items = append(v.Items, item(i))
+	}
+	for _, b := range bad {
+		v.Items = append(v.Items, observed.Item{ID: b.ID, Name: b.Name, FabricID: upTo(b.ID, segFabrics), ContainerID: upTo(b.ID, segContainers), Lean: true,
+			Unread: "Site Recovery's answer about it cannot be understood: " + b.Why})
+	}
+	if err := c.underWay(ctx, v.Items); err != nil {
+		return v, err
+	}
 
 	l := &looking{client: c, ctx: ctx, unread: v.Unread, now: began, oldest: began, whole: slices.Contains(anew, true)}
-	v.Jobs = part(l, "jobs", nil, c.read.NewReplicationJobsClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationJobsClientListResponse) []*sr.Job { return p.Value }, job)
-	v.Fabrics = part(l, "fabrics", &c.kept.fabrics, c.read.NewReplicationFabricsClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationFabricsClientListResponse) []*sr.Fabric { return p.Value }, fabric)
-	v.Policies = part(l, "policies", &c.kept.policies, c.read.NewReplicationPoliciesClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationPoliciesClientListResponse) []*sr.Policy { return p.Value }, replicationPolicy)
-	v.Mappings = part(l, "mappings", &c.kept.mappings, c.read.NewReplicationProtectionContainerMappingsClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationProtectionContainerMappingsClientListResponse) []*sr.ProtectionContainerMapping {
-			return p.Value
-		}, mapping)
-	v.VCenters = part(l, "vcenters", &c.kept.vcenters, c.read.NewReplicationvCentersClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationvCentersClientListResponse) []*sr.VCenter { return p.Value }, vCenter)
-	v.Plans = part(l, "plans", &c.kept.plans, c.read.NewReplicationRecoveryPlansClient().NewListPager(group, vault, nil),
-		func(p sr.ReplicationRecoveryPlansClientListResponse) []*sr.RecoveryPlan { return p.Value }, plan)
+	v.Jobs = part(l, "jobs", "replicationJobs", nil, job, nil)
+	v.Fabrics = part(l, "fabrics", segFabrics, &c.kept.fabrics, fabric, c.fullFabric)
+	v.Policies = part(l, "policies", "replicationPolicies", &c.kept.policies, replicationPolicy, nil)
+	v.Mappings = part(l, "mappings", "replicationProtectionContainerMappings", &c.kept.mappings, mapping, nil)
+	v.VCenters = part(l, "vcenters", "replicationvCenters", &c.kept.vcenters, vCenter, nil)
+	v.Plans = part(l, "plans", "replicationRecoveryPlans", &c.kept.plans, plan, c.fullPlan)
 	if l.failed != nil {
 		return v, l.failed
 	}
@@ -93,8 +100,9 @@ type looking struct {
 	failed error
 }
 
-// part reads one part of the vault, or takes what is kept of it; a nil kept means that nothing ever is.
-func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager[R], values func(R) []*S, convert func(*S) F) []F {
+// part reads one part of the vault, or takes what is kept of it; a nil kept means that nothing ever is. full reads one
+// thing by itself where the list leaves out what it is for; nil: the list has all.
+func part[S, F any](l *looking, name, collection string, k *kept[F], convert func(*S) F, full func(context.Context, *S) (*S, error)) []F {
 	if l.failed != nil {
 		return nil
 	}
@@ -104,7 +112,10 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 		}
 		return k.values
 	}
-	read, err := list(l.ctx, pager, values, convert)
+	all, bad, err := read[S](l.ctx, l.client.pages, collection)
+	for n := 0; err == nil && full != nil && n < len(all); n++ {
+		all[n], err = full(l.ctx, all[n])
+	}
 	if err != nil {
 		err = l.client.fault("cannot read its "+name, err)
 		f, _ := observed.FaultOf(err)
@@ -118,27 +129,36 @@ func part[R, S, F any](l *looking, name string, k *kept[F], pager *runtime.Pager
 		}
 		return nil
 	}
-	if k != nil {
-		*k = kept[F]{at: l.now, values: read}
+	for _, b := range bad { // the others stand
+		l.unread[name+"/"+b.Name] = "Site Recovery's answer about it cannot be understood: " + b.Why
 	}
-	return read
+	values := make([]F, 0, len(all))
+	for _, s := range all {
+		values = append(values, convert(s))
+	}
+	if k != nil {
+		*k = kept[F]{at: l.now, values: values}
+	}
+	return values
 }
 
-// list reads all pages.
-func list[R, S, F any](ctx context.Context, pager *runtime.Pager[R], values func(R) []*S, convert func(*S) F) ([]F, error) {
-	var all []F
-	for pager.More() {
-		page, err := pager.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, value := range values(page) {
-			if value != nil {
-				all = append(all, convert(value))
-			}
-		}
+// fullFabric reads a modernized fabric by itself: the list leaves out every component of its appliances.
+func (c *Client) fullFabric(ctx context.Context, f *sr.Fabric) (*sr.Fabric, error) {
+	d, ok := val(f.Properties).CustomDetails.(*sr.InMageRcmFabricSpecificDetails)
+	if !ok || len(d.ReprotectAgents) > 0 || val(f.Name) == "" {
+		return f, nil
 	}
-	return all, nil
+	got, err := c.read.NewReplicationFabricsClient().Get(ctx, c.options.ResourceGroup, c.options.Vault, *f.Name, nil)
+	return &got.Fabric, err
+}
+
+// fullPlan reads a recovery plan by itself: the list leaves out its groups.
+func (c *Client) fullPlan(ctx context.Context, p *sr.RecoveryPlan) (*sr.RecoveryPlan, error) {
+	if len(val(p.Properties).Groups) > 0 || val(p.Name) == "" {
+		return p, nil
+	}
+	got, err := c.read.NewReplicationRecoveryPlansClient().Get(ctx, c.options.ResourceGroup, c.options.Vault, *p.Name, nil)
+	return &got.RecoveryPlan, err
 }
 
 // Item reads one replicated machine, now.
@@ -152,7 +172,9 @@ func (c *Client) Item(ctx context.Context, id string) (observed.Item, error) {
 	if err != nil {
 		return observed.Item{}, c.fault(what, err)
 	}
-	return item(&got.ReplicationProtectedItem), nil
+	read := item(&got.ReplicationProtectedItem)
+	read.Lean = false // this is all that there is
+	return read, nil
 }
 
 // Job reads one job in full, now: with its tasks and errors, which the jobs of a snapshot lack.

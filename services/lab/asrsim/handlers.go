@@ -2,6 +2,7 @@ package asrsim
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -34,10 +35,17 @@ func (s *Server) listContainerItems(rq *request) reply {
 // pageOfItems shows machines by their place in the scenario, which a classic machine keeps when its item is
 // replaced: a list that is read across the change has it once.
 func (s *Server) pageOfItems(rq *request, path string, machines []*machine) reply {
+	if filter := firstOf(rq.query, "$filter"); filter != "" {
+		plan, known := filterValue(filter, "RecoveryPlanName")
+		if !known {
+			return badFilter(filter)
+		}
+		machines = slices.DeleteFunc(slices.Clone(machines), func(m *machine) bool { return !s.inPlan(plan, m) })
+	}
 	return s.page(rq, path, list{
 		n:     len(machines),
 		place: func(i int) int { return machines[i].index },
-		view:  func(i int) object { return s.itemView(machines[i], rq.now) },
+		view:  func(i int) object { return s.listedItem(machines[i], rq.now) },
 	})
 }
 
@@ -49,13 +57,24 @@ func (s *Server) getItem(rq *request) reply {
 	return ok(s.itemView(m, rq.now))
 }
 
-// listJobs shows the newest first, as summaries. The service's filters are not simulated: every job is shown.
+// listJobs shows the newest first, as summaries. Of the service's filters it knows JobStatus.
 func (s *Server) listJobs(rq *request) reply {
 	last := len(s.jobs) - 1
+	places := make([]int, 0, len(s.jobs)) // from the newest, which is 0, to the oldest
+	filter := firstOf(rq.query, "$filter")
+	status, known := filterValue(filter, "JobStatus")
+	if filter != "" && !known {
+		return badFilter(filter)
+	}
+	for i := range s.jobs {
+		if status == "" || strings.EqualFold(status, s.jobs[last-i].state(rq.now)) {
+			places = append(places, i)
+		}
+	}
 	return s.page(rq, s.id("replicationJobs"), list{
-		n:     len(s.jobs),
-		place: func(i int) int { return i - last },
-		view:  func(i int) object { return s.summary(s.jobs[last-i], rq.now) },
+		n:     len(places),
+		place: func(i int) int { return places[i] - last },
+		view:  func(i int) object { return s.summary(s.jobs[last-places[i]], rq.now) },
 	})
 }
 
@@ -125,7 +144,7 @@ func (s *Server) listFabrics(rq *request) reply {
 	var all []object
 	for _, f := range s.fabrics {
 		if !s.unregistered(f) {
-			all = append(all, s.fabricView(f, rq.now))
+			all = append(all, s.listedFabric(f, rq.now))
 		}
 	}
 	return s.page(rq, s.id("replicationFabrics"), views(all...))
@@ -229,7 +248,7 @@ func (s *Server) postRefresh(rq *request) reply {
 func (s *Server) listPlans(rq *request) reply {
 	var all []object
 	for i := range s.sc.Plans {
-		all = append(all, s.planView(i, rq.now))
+		all = append(all, s.listedPlan(i, rq.now))
 	}
 	return s.page(rq, s.id("replicationRecoveryPlans"), views(all...))
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -158,7 +159,15 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 	return s.inVault(r.Method, segments[8:], rq)
 }
 
+// apiVersions are those of Site Recovery that are known to be served.
+var apiVersions = []string{"2018-07-10", "2021-02-10", "2021-06-01", "2022-08-01", "2022-10-01", "2023-04-01", "2023-08-01", "2024-04-01", "2024-10-01", "2025-01-01", "2025-02-01", "2025-08-01"}
+
 func (s *Server) inVault(method string, segments []string, rq *request) reply {
+	if version := rq.query.Get("api-version"); !slices.Contains(apiVersions, version) {
+		return armError(http.StatusBadRequest, "NoRegisteredProviderFound", fmt.Sprintf(
+			"No registered resource provider found for location '%s' and API version '%s' for type 'vaults'. The supported api-versions are '%s'.",
+			azureLocation, version, strings.Join(apiVersions, ", ")))
+	}
 	var allowed []string
 	for _, rt := range routes {
 		var params []string

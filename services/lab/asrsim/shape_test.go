@@ -30,7 +30,7 @@ func TestShapesAreThoseOfTheService(t *testing.T) {
 		complete string // recording of today's interface, whose upper keys must all be there
 		model    func() any
 	}{
-		{"item", []string{"rcm_protecteditem_*.json", "classic_protecteditem_*.json"}, "rcm_protecteditem_after_unplanned_failover.json", func() any { return &asr.ReplicationProtectedItem{} }},
+		{"item", []string{"rcm_protecteditem_*.json", "classic_protecteditem_*.json", "rcm_item_*.json", "classic_item_*.json", "classic_AzureV2_item_*.json", "rcm_cli_item_GET_*.json"}, "rcm_protecteditem_after_unplanned_failover.json", func() any { return &asr.ReplicationProtectedItem{} }},
 		{"job", []string{"*_job_*.json", "jobs_list_*.json"}, "rcm_reprotect_job_inprogress.json", func() any { return &asr.Job{} }},
 		{"fabric", []string{"*fabric*.json"}, "rcm_fabric_with_reprotect_agents.json", func() any { return &asr.Fabric{} }},
 		{"status", []string{"*opstatus*.json"}, "opstatus_succeeded_with_error_45031.json", func() any { return new(any) }},
@@ -136,6 +136,10 @@ func bodies(t *testing.T, file string) (found []any) {
 			return
 		}
 		switch {
+		case o["exchanges"] != nil:
+			open(o["exchanges"])
+		case o["responseBody"] != nil:
+			open(o["responseBody"])
 		case o["body"] != nil:
 			open(o["body"])
 		case o["value"] != nil:

@@ -113,7 +113,12 @@ func (l *lab) item(name string) *asr.ReplicationProtectedItem {
 	if item == nil {
 		l.t.Fatalf("no item of %s", name)
 	}
-	return item
+	fabric, container, id := names(*item.ID)
+	got, err := l.sdk.NewReplicationProtectedItemsClient().Get(l.t.Context(), l.sc.ResourceGroup, l.sc.Vault, fabric, container, id, nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return &got.ReplicationProtectedItem
 }
 
 func (l *lab) jobs() (found []*asr.Job) {
@@ -175,7 +180,13 @@ func (l *lab) fabrics() (found []*asr.Fabric) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		found = append(found, page.Value...)
+		for _, f := range page.Value { // the list of them is lean
+			got, err := l.sdk.NewReplicationFabricsClient().Get(l.t.Context(), l.sc.ResourceGroup, l.sc.Vault, *f.Name, nil)
+			if err != nil {
+				l.t.Fatal(err)
+			}
+			found = append(found, &got.Fabric)
+		}
 	}
 	return found
 }

@@ -28,6 +28,10 @@ type Scenario struct {
 
 	Times Times `yaml:"times"`
 
+	// FullLists shows in lists what the real service leaves out of them: disks, master targets, appliances' components,
+	// the groups of plans.
+	FullLists bool `yaml:"fullLists"`
+
 	Hosts         []Host         `yaml:"hosts"`
 	Datastores    []Datastore    `yaml:"datastores"`
 	MasterTargets []MasterTarget `yaml:"masterTargets"`

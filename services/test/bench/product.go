@@ -27,7 +27,7 @@ import (
 // vault answers at once, from memory.
 type vault struct{ look observed.Vault }
 
-func (v vault) Vault(context.Context, time.Duration) (observed.Vault, error) {
+func (v vault) Vault(context.Context, time.Duration, ...string) (observed.Vault, error) {
 	return v.look, nil
 }
 func (v vault) RefreshProvider(context.Context, string) error { return nil }

@@ -1,0 +1,89 @@
+package asr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+)
+
+// apiVersion is that of the SDK whose types decode the answers.
+const apiVersion = "2025-01-01"
+
+// pages reads lists of the vault, one entry at a time: one that cannot be decoded does not spoil the others, which the
+// SDK's own pagers would let it.
+type pages struct {
+	*arm.Client
+	vault string // path
+}
+
+// unreadable is an entry of a list that cannot be decoded: what of it can be named, and why.
+type unreadable struct {
+	ID, Name, FriendlyName string
+	Why                    string
+}
+
+// read decodes all entries of a collection.
+func read[S any](ctx context.Context, p pages, collection string) (all []*S, bad []unreadable, err error) {
+	next := runtime.JoinPaths(p.Endpoint(), p.vault+"/"+collection) + "?api-version=" + apiVersion
+	for next != "" {
+		page, err := p.page(ctx, next)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, raw := range page.Value {
+			if string(raw) == "null" {
+				continue
+			}
+			entry := new(S)
+			if err := json.Unmarshal(raw, entry); err != nil {
+				bad = append(bad, named(raw, err))
+				continue
+			}
+			all = append(all, entry)
+		}
+		if page.NextLink == next {
+			return nil, nil, fmt.Errorf("a page of %s names itself as the next one", collection)
+		}
+		next = page.NextLink
+	}
+	return all, bad, nil
+}
+
+type page struct {
+	Value    []json.RawMessage `json:"value"`
+	NextLink string            `json:"nextLink"`
+}
+
+func (p pages) page(ctx context.Context, at string) (out page, err error) {
+	address, err := runtime.EncodeQueryParams(at)
+	if err != nil {
+		return out, err
+	}
+	req, err := runtime.NewRequest(ctx, http.MethodGet, address)
+	if err != nil {
+		return out, err
+	}
+	req.Raw().Header.Set("Accept", "application/json")
+	resp, err := p.Pipeline().Do(req)
+	if err != nil {
+		return out, err
+	}
+	if !runtime.HasStatusCode(resp, http.StatusOK) {
+		return out, runtime.NewResponseError(resp)
+	}
+	return out, runtime.UnmarshalAsJSON(resp, &out)
+}
+
+// named takes from a broken entry what says whose it is.
+func named(raw json.RawMessage, why error) unreadable {
+	var entry struct {
+		ID, Name   string
+		Properties struct{ FriendlyName string }
+	}
+	_ = json.Unmarshal(raw, &entry) // what cannot be named stays without a name
+	return unreadable{ID: entry.ID, Name: first(entry.Properties.FriendlyName, entry.Name, "an entry without a name"), FriendlyName: entry.Properties.FriendlyName, Why: scrub(why.Error(), "")}
+}
