@@ -32,10 +32,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // site is a lab with the services, and all that is published.
 type site struct {
-	t      *testing.T
-	dir    string
-	config config.Config
-	wakes  natsjs.Stream
+	t       *testing.T
+	dir     string
+	config  config.Config
+	vcenter lab.VCenter
+	wakes   natsjs.Stream
 
 	mu      sync.Mutex
 	log     []events.Event[any]
@@ -63,6 +64,7 @@ func startSite(t *testing.T, machines ...scenario.Machine) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
+	w.vcenter = l.Ready().VCenter
 	if w.config, err = config.Load(l.Ready().Config); err != nil {
 		t.Fatal(err)
 	}

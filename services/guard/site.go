@@ -2,9 +2,11 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +29,10 @@ type siteGuard struct {
 	users map[string]map[string]*guarded // by managed object id, then by case
 	vms   map[string]observed.Watched    // by managed object id, of those with users
 	dirty map[string]*guarded            // to be judged
-	blind bool
-	sight time.Time // when vCenter was seen last
+	blind error                          // why vCenter is not seen
+	sight time.Time                      // when vCenter was seen last
+	// unwatched says why single subjects of cases are not watched.
+	unwatched map[string]string
 
 	azure azureLook
 }
@@ -36,7 +40,7 @@ type siteGuard struct {
 func newSiteGuard(s Site, b bus.Broker, now func() time.Time, trouble func(error)) *siteGuard {
 	return &siteGuard{
 		site: s, broker: b, now: now, trouble: trouble, news: make(chan struct{}, 1),
-		cases: map[string]*guarded{}, users: map[string]map[string]*guarded{}, vms: map[string]observed.Watched{}, dirty: map[string]*guarded{},
+		cases: map[string]*guarded{}, users: map[string]map[string]*guarded{}, vms: map[string]observed.Watched{}, dirty: map[string]*guarded{}, unwatched: map[string]string{},
 	}
 }
 
@@ -75,8 +79,23 @@ func (p *siteGuard) enter(e workflow.Event[events.Started], remembered []known) 
 			c.known[i].Count[way] = max(c.known[i].Count[way], remembered[i].Count[way])
 		}
 	}
+	for i, k := range c.known {
+		if len(k.Open[unseen]) > 0 {
+			p.recallUnwatched(c, i)
+		}
+	}
 	p.watch(c)
 	return c
+}
+
+// recallUnwatched takes in that a subject was not watched when its case was remembered.
+func (p *siteGuard) recallUnwatched(c *guarded, at int) {
+	p.mu.Lock()
+	_, known := p.unwatched[fmt.Sprintf("%s/%d", c.event.Case, at)]
+	p.mu.Unlock()
+	if !known {
+		p.noteUnwatched(c, at, c.subjects[at].title()+" is not watched: see 'reprotect show "+c.event.Case+"'")
+	}
 }
 
 // watch takes the machines of a case into view that are found. The caller holds the case.
@@ -144,9 +163,9 @@ func (p *siteGuard) tell(vm observed.Watched) {
 	if p.users[vm.Ref] == nil {
 		return
 	}
-	if vm.PastUnread != "" {
-		p.blind = true // until something is seen again
-		p.trouble(fmt.Errorf("what happened to %s while it was not watched cannot be read: %s", vm.Name, vm.PastUnread))
+	if vm.PastUnread != "" { // told until something is seen again
+		p.blind = fmt.Errorf("what happened to %s while it was not watched cannot be read: %s", vm.Name, vm.PastUnread)
+		defer func() { go p.trouble(p.blindness()) }()
 	}
 	vm.Taken = p.now()
 	vm.Past = append(p.vms[vm.Ref].Past, vm.Past...) // what was judged already is known by its time
@@ -163,14 +182,44 @@ const mostPast = 100
 // see takes in whether vCenter can be seen.
 func (p *siteGuard) see(err error) {
 	p.mu.Lock()
-	again := err == nil && p.blind
-	p.blind = err != nil
+	again := err == nil && p.blind != nil
+	p.blind = err
 	if err == nil {
 		p.sight = p.now()
 	}
 	p.mu.Unlock()
 	if err != nil || again {
-		p.trouble(err)
+		p.trouble(p.blindness())
+	}
+}
+
+// blindness says what cannot be seen at the moment: all of vCenter, or single machines.
+func (p *siteGuard) blindness() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.blind != nil || len(p.unwatched) == 0 {
+		return p.blind
+	}
+	const shown = 5
+	all := slices.Compact(slices.Sorted(maps.Values(p.unwatched)))
+	text := strings.Join(all[:min(shown, len(all))], "; ")
+	if more := len(all) - shown; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return errors.New(text)
+}
+
+// noteUnwatched takes in whether a subject of a case can be watched: "" when it can.
+func (p *siteGuard) noteUnwatched(c *guarded, at int, why string) {
+	key := fmt.Sprintf("%s/%d", c.event.Case, at)
+	p.mu.Lock()
+	was := p.unwatched[key]
+	if p.unwatched[key] = why; why == "" {
+		delete(p.unwatched, key)
+	}
+	p.mu.Unlock()
+	if was != why {
+		p.trouble(p.blindness())
 	}
 }
 
@@ -303,12 +352,14 @@ func (p *siteGuard) publish(ctx context.Context, c *guarded, at int, k known, to
 			err = p.report(ctx, c, number(partTold), workflow.Fact(events.TypeViolated, "", *n.violated))
 		case n.unwatched != nil:
 			err = p.report(ctx, c, number(partTold), workflow.Fact(events.TypeUnwatched, "", *n.unwatched))
+			p.noteUnwatched(c, at, n.unwatched.What)
 		case n.cleared != nil:
 			n.cleared.Violation = id
 			err = p.report(ctx, c, number(partEnded), workflow.Fact(events.TypeCleared, "", *n.cleared))
 		case n.watched != nil:
 			n.watched.Unwatched = id
 			err = p.report(ctx, c, number(partEnded), workflow.Fact(events.TypeWatched, "", *n.watched))
+			p.noteUnwatched(c, at, "")
 		}
 		if err != nil {
 			return err

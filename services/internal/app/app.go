@@ -46,6 +46,7 @@ type outside struct {
 	journal *ownJournal
 	trouble func(site string, err error)
 	health  func(error)
+	remark  func(component, remark string) // on /ready; "" takes it back
 }
 
 func (o outside) broker() bus.Broker {
@@ -72,12 +73,22 @@ var targets = []target{
 	{"guard", func(sites map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		here := maps.Clone(sites)
 		maps.DeleteFunc(here, func(_ string, s site) bool { return s.elsewhere })
-		g := guard.New(each(here, site.guard), o.broker(), time.Now, o.trouble)
+		g := guard.New(each(here, site.guard), o.broker(), time.Now, o.blindness)
 		return restrict(g.Service(), served), g.Run
 	}},
 	{"journal", func(_ map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		return restrict(keepsJournal(o), served), func(context.Context) {}
 	}},
+}
+
+// blindness says on /ready, too, what the guard cannot see of a site: it works all the same, as far as it can.
+func (o outside) blindness(site string, err error) {
+	o.trouble(site, err)
+	remark := ""
+	if err != nil {
+		remark = err.Error()
+	}
+	o.remark("guard of "+site, remark)
 }
 
 // answers is for services that only answer messages.
@@ -237,7 +248,7 @@ func (a *App) Run(ctx context.Context) {
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
 			health := func(err error) { o.Health.Set(t.name, err) }
-			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health})
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -126,7 +126,7 @@ func (srv *Server) copyOf(vm *simulator.VirtualMachine, name string, edit func(*
 	made := *vm
 	made.VirtualMachine = *simulator.Checkpoint(vm).(*mo.VirtualMachine)
 	made.DataSets = map[string]*simulator.DataSet{}
-	made.Self = types.ManagedObjectReference{}
+	made.Self = srv.freshVM()
 	made.Name, made.Config.Name, made.Summary.Config.Name = name, name, name
 	made.RecentTask, made.Snapshot, made.RootSnapshot = nil, nil, nil
 	made.Runtime.PowerState, made.Summary.Runtime.PowerState = types.VirtualMachinePowerStatePoweredOff, types.VirtualMachinePowerStatePoweredOff
@@ -135,13 +135,22 @@ func (srv *Server) copyOf(vm *simulator.VirtualMachine, name string, edit func(*
 	folder := srv.reg.Get(*vm.Parent).(*simulator.Folder)
 	ctx := srv.context()
 	ctx.WithLock(folder, func() {
-		srv.reg.PutEntity(folder, &made)
-		made.Summary.Vm = &made.Self
+		// In the folder first: views take in what is found there.
 		ctx.Update(folder, []change{{Name: "childEntity", Val: append([]types.ManagedObjectReference{made.Self}, folder.ChildEntity...)}})
+		made.Summary.Vm = &made.Self
+		srv.reg.PutEntity(folder, &made)
 	})
 	host := srv.reg.Get(*made.Runtime.Host).(*simulator.HostSystem)
 	ctx.WithLock(host, func() { ctx.Update(host, []change{{Name: "vm", Val: append(slices.Clone(host.Vm), made.Self)}}) })
 	return made.Self
+}
+
+// freshVM is a reference that the simulator gives to nobody.
+func (srv *Server) freshVM() types.ManagedObjectReference {
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	srv.copies++
+	return types.ManagedObjectReference{Type: "VirtualMachine", Value: fmt.Sprintf("vm-%d", 1_000_000+srv.copies)}
 }
 
 func (srv *Server) replicate(source, name string) error {

@@ -1,6 +1,7 @@
 package vcenter
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -17,14 +18,29 @@ import (
 // change is one property's new value.
 type change = types.PropertyChange
 
-// vm finds a machine by name.
-func (srv *Server) vm(name string) (*simulator.VirtualMachine, error) {
+// vm finds a machine by name, or by its folder and name: "old/MT-LINUX-01". Of several it takes the oldest.
+func (srv *Server) vm(name string) (found *simulator.VirtualMachine, err error) {
+	folder, last, inFolder := strings.Cut(name, "/")
 	for _, e := range srv.reg.All("VirtualMachine") {
-		if vm := e.(*simulator.VirtualMachine); strings.EqualFold(vm.Name, name) {
-			return vm, nil
+		vm := e.(*simulator.VirtualMachine)
+		named := strings.EqualFold(vm.Name, name)
+		if inFolder && !named && strings.EqualFold(vm.Name, last) && vm.Parent != nil {
+			f, ok := srv.reg.Get(*vm.Parent).(*simulator.Folder)
+			named = ok && f.Name == folder
+		}
+		if named && (found == nil || older(vm.Self, found.Self)) {
+			found = vm
 		}
 	}
+	if found != nil {
+		return found, nil
+	}
 	return nil, fmt.Errorf("no machine is named %q", name)
+}
+
+// older says whether one reference was given before another: "vm-9" before "vm-10".
+func older(a, b types.ManagedObjectReference) bool {
+	return cmp.Or(cmp.Compare(len(a.Value), len(b.Value)), strings.Compare(a.Value, b.Value)) < 0
 }
 
 // editVM sets properties of a machine under its lock, and tells those who wait for updates. The function gets

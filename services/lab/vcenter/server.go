@@ -54,6 +54,7 @@ type Server struct {
 
 	mu          sync.Mutex
 	calls       map[string]int
+	copies      int                                              // machines that actions made
 	refused     map[string]bool                                  // methods
 	relocations map[types.ManagedObjectReference]*simulator.Task // that run, by machine
 }
