@@ -45,6 +45,8 @@ type Home struct {
 	Open   bool // alternate, and the placement step chooses the datastore
 	Places []Place
 	Unread string // why the datastores are not known
+
+	NeedUnread string // why it is not known how much room the disks need
 }
 
 // Place is a datastore with what one machine needs there.
@@ -72,11 +74,11 @@ func oldHome(s Subject, item observed.Item, vm observed.VM) Home {
 		home.Unread = fmt.Sprintf("The disks of VM %s could not be read: %s.", vm.Name, why)
 		return home
 	}
-	if len(vm.Disks) == 0 {
-		home.Unread = fmt.Sprintf("vCenter shows no disks of VM %s.", vm.Name)
+	need, why := vm.Needs(s.Inventory)
+	if home.NeedUnread = sentence(why); len(vm.Disks) == 0 || slices.ContainsFunc(vm.Disks, func(d observed.VMDisk) bool { return d.DatastoreRef == "" }) {
+		home.Unread = home.NeedUnread
 		return home
 	}
-	need := vm.Needs(s.Inventory)
 	for _, disk := range vm.Disks {
 		if slices.ContainsFunc(home.Places, func(p Place) bool { return p.Datastore.Ref == disk.DatastoreRef }) {
 			continue
@@ -84,8 +86,8 @@ func oldHome(s Subject, item observed.Item, vm observed.VM) Home {
 		d, ok := s.lookup.datastore(disk.DatastoreRef)
 		d.Ref = disk.DatastoreRef
 		p := Place{Name: orRef(s.Inventory.DatastoreLabel(d), disk.DatastoreRef), Datastore: d, Missing: !ok, Need: need[d.Ref]}
-		if item.ReversedOnce() {
-			p.Need = 0 // its disks are being written already
+		if item.ReversedOnce() { // its disks are being written already
+			p.Need, home.NeedUnread = 0, ""
 		}
 		home.Places = append(home.Places, p)
 	}
@@ -115,10 +117,21 @@ func newHome(s Subject, item observed.Item) Home {
 		p.Name = s.Inventory.DatastoreLabel(p.Datastore)
 	}
 	if !item.ReversedOnce() {
-		p.Need = item.Needs()
+		need, known := item.Needs()
+		if p.Need = need; !known {
+			home.NeedUnread = fmt.Sprintf("Site Recovery does not name the disks of %s, so it is not known how much room they need.", s.Machine.Name)
+		}
 	}
 	home.Places = []Place{p}
 	return home
+}
+
+// sentence ends a sentence that the rules give without its end.
+func sentence(why string) string {
+	if why == "" {
+		return ""
+	}
+	return why + "."
 }
 
 // eachPlace judges every datastore that the machine's disks lie on or will lie on; the worst verdict stands.
@@ -178,8 +191,10 @@ func judgeSpace(s Subject, p Place) Verdict {
 	switch {
 	case p.Missing:
 		return unknown("vCenter shows no datastore %s.", p.Name)
-	case s.Home.Alternate() && len(s.Item.It.Disks) == 0:
-		return unknown("Site Recovery does not name the disks of %s, so it is not known how much room they need.", s.Machine.Name)
+	case s.Home.NeedUnread != "":
+		return unknown("%s", s.Home.NeedUnread)
+	case s.wantedUnread[p.Datastore.Ref] != "":
+		return unknown("How much room all machines of the case need on datastore %s is not known: %s", p.Name, s.wantedUnread[p.Datastore.Ref])
 	}
 	need := fmt.Sprintf("%s needs %s on datastore %s", s.Machine.Name, gb(p.Need), p.Name)
 	whole := s.wanted[p.Datastore.Ref]
@@ -201,6 +216,15 @@ func judgeLocation(s Subject) Verdict {
 	if h.Unclear != "" {
 		return unknown("%s", h.Unclear)
 	}
+	if vm := h.VM; vm != nil && vm.Unread.Why("config.template") != "" {
+		return unknown("Whether VM %s is a template could not be read: %s.", vm.Place(), vm.Unread.Why("config.template"))
+	}
+	if vm := h.VM; vm != nil && vm.Template {
+		v := fail("VM %s, to which %s would go home, is a template.", vm.Place(), s.Machine.Name).
+			remedy("In vCenter, convert the template to a VM, or see which VM was meant.")
+		v.Level = Block
+		return v
+	}
 	var names []string
 	for _, p := range h.Places {
 		names = append(names, p.Name)
@@ -215,6 +239,14 @@ func judgeLocation(s Subject) Verdict {
 	host := "the host of the " + s.By.String()
 	if s.Host.It != nil {
 		host = "host " + s.Host.It.Name + " of the " + s.By.String()
+	}
+	if why, unclear := s.station().NoNewVM(); unclear {
+		return unknown("%s goes to an alternate location, and %s.", s.Machine.Name, why)
+	} else if why != "" {
+		v := fail("%s goes to an alternate location, and no VM can be made there: %s.", s.Machine.Name, why).
+			remedy("In vCenter, end the maintenance of host %s, or choose what writes the disks on another host.", s.Host.It.Name)
+		v.Level = Block
+		return v
 	}
 	where := "a datastore that the placement step chooses"
 	if !h.Open {

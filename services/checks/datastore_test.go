@@ -58,7 +58,8 @@ func TestDatastores(t *testing.T) {
 			judgement{"room", nil, Passed, machine + " needs 70.0 GB on datastore VMFS-01, with the other machines of the case 140.0 GB, and 300.0 GB are free"},
 			judgement{"just enough", func(s *site) { s.ds().FreeBytes = 140 * gib }, Passed, "140.0 GB are free"},
 			judgement{"too little", func(s *site) { s.ds().FreeBytes = 140*gib - 1 }, Failed, "needs 70.0 GB"},
-			judgement{"committed not read: full capacity", func(s *site) { s.ds().CommittedBytes = nil; s.ds().FreeBytes = 199 * gib }, Failed, "100.0 GB"},
+			judgement{"usage not told", func(s *site) { s.ds().UncommittedBytes = nil }, Unknown, "takes on datastore VMFS-01"},
+			judgement{"usage unread", func(s *site) { vm(s).Unread = map[string]string{"storage.perDatastoreUsage": "no permission"} }, Unknown, "no permission"},
 			judgement{"written already", func(s *site) {
 				s.ds().FreeBytes = 0
 				s.db().Provider, s.web().Provider = "InMage", "InMageRcmFailback"

@@ -2,6 +2,7 @@ package checks
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"reprotect.example/services/observed"
@@ -281,7 +282,8 @@ func judgeRDM(s Subject) Verdict {
 	return pass("VM %s has RDM disks (%s) and goes back to its original location: keep the VM.", vm.Name, list(raw))
 }
 
-// judgeEnableUUID looks at the configuration parameter disk.EnableUUID (S12, S28, N2).
+// judgeEnableUUID looks at the configuration parameter disk.EnableUUID (S12, S28, N2). ESXi takes truth values as VMX
+// files write them; what Site Recovery makes of another word than TRUE no page tells.
 func judgeEnableUUID(_ Subject, vm observed.VM) Verdict {
 	value, set := vm.ExtraConfig["disk.enableuuid"]
 	switch {
@@ -291,6 +293,8 @@ func judgeEnableUUID(_ Subject, vm observed.VM) Verdict {
 		return fail("VM %s has no configuration parameter disk.EnableUUID.", vm.Name)
 	case strings.EqualFold(value, "true"):
 		return pass("disk.EnableUUID is %s on VM %s.", value, vm.Name)
+	case slices.Contains([]string{"1", "yes", "y", "on", "t"}, strings.ToLower(strings.TrimSpace(value))):
+		return warn("disk.EnableUUID is %q on VM %s: ESXi takes that for TRUE, and Site Recovery asks for TRUE.", value, vm.Name)
 	}
 	return fail("disk.EnableUUID is %q on VM %s.", value, vm.Name)
 }

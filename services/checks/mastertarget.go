@@ -65,7 +65,7 @@ var masterTargetChecks = []Check{
 		Title:     "VMware Tools run on the master target.",
 		Why:       "Without VMware Tools the datastores of the master target's host are not found.",
 		Remedy:    "Install VMware Tools or open-vm-tools on the master target and start them.",
-		Reference: pagePrepare, Judge: onWriter(judgeTools, "runtime.powerState", "runtime.connectionState", "guest.toolsRunningStatus"),
+		Reference: pagePrepare, Judge: onWriter(judgeTools, "runtime.powerState", "runtime.connectionState", "guest.toolsRunningStatus", "guest.toolsVersionStatus2"),
 	},
 	{
 		Code: "master-target.vmfs", Level: Block, For: classic, Refs: []string{"S29"},
@@ -105,19 +105,33 @@ func onWriter(judge func(Subject, observed.VM) Verdict, properties ...string) fu
 
 func judgeMasterTarget(s Subject, mt observed.MasterTarget) Verdict {
 	v, ok := judgeHeartbeat(s, "master target "+mt.Name, mt.Heartbeat)
-	power := onWriter(func(_ Subject, vm observed.VM) Verdict {
-		switch vm.Power {
-		case "poweredOn":
-			return pass("VM %s is switched on.", vm.Name)
-		case "poweredOff", "suspended":
-			return fail("VM %s is %s in vCenter.", vm.Name, map[string]string{"poweredOff": "switched off", "suspended": "suspended"}[vm.Power])
-		}
-		return unknown("vCenter gives the power state of VM %s as %s.", vm.Name, orNothing(vm.Power))
-	}, "runtime.powerState")(s)
+	power := onWriter(judgeWriterPower, "runtime.powerState", "runtime.connectionState", "config.template")(s)
 	if ok && power.Status == Passed && len(mt.Problems) > 0 {
 		return warn("%s Site Recovery says of it%s.", v.Evidence, words(mt.Problems))
 	}
 	return worst([]Verdict{v, power})
+}
+
+func judgeWriterPower(s Subject, vm observed.VM) Verdict {
+	host := s.Host.It
+	switch {
+	case vm.Template:
+		return fail("VM %s of the %s is a template: it cannot be switched on.", vm.Place(), s.By).
+			remedy("In vCenter, see which VM the %s is, and convert the template to a VM if it is that one.", s.By)
+	case vm.Connection != "connected":
+		return unknown("VM %s is %s in vCenter, so its power state is not known.", vm.Name, orNothing(vm.Connection))
+	case host != nil && host.Unread.Why("runtime.connectionState") != "":
+		return unknown("Whether host %s of VM %s is connected could not be read: %s.", host.Name, vm.Name, host.Unread.Why("runtime.connectionState"))
+	case host != nil && host.Connection != "connected":
+		return unknown("Host %s of VM %s is %s in vCenter, so the power state of the VM is not known.", host.Name, vm.Name, orNothing(host.Connection))
+	case vm.Power == "poweredOn":
+		return pass("VM %s is switched on.", vm.Name)
+	case vm.Power == "poweredOff":
+		return fail("VM %s is switched off in vCenter.", vm.Name)
+	case vm.Power == "suspended":
+		return fail("VM %s is suspended in vCenter.", vm.Name)
+	}
+	return unknown("vCenter gives the power state of VM %s as %s.", vm.Name, orNothing(vm.Power))
 }
 
 func judgeVersion(s Subject, mt observed.MasterTarget) Verdict {
@@ -214,33 +228,47 @@ func judgeSlots[T any](s Subject, _ T) Verdict {
 }
 
 func judgeMasterTargetSnapshots(_ Subject, vm observed.VM) Verdict {
-	var faults []string
+	var faults, doubts []string
 	if len(vm.Snapshots) > 0 {
 		faults = append(faults, "has "+snapshots(vm))
 	}
 	for _, d := range vm.Disks {
-		if d.Delta {
+		switch {
+		case d.Delta:
 			faults = append(faults, fmt.Sprintf("runs %s on the delta disk %s", d.Label, d.File))
+		case d.NamedDelta():
+			doubts = append(doubts, fmt.Sprintf("%s on %s", d.Label, d.File))
 		}
 	}
 	if vm.Consolidate {
 		faults = append(faults, "needs its disks consolidated")
 	}
-	if len(faults) == 0 {
-		return pass("VM %s has no snapshots and no delta disks.", vm.Name)
+	switch {
+	case len(faults) > 0:
+		return fail("VM %s %s.", vm.Name, list(faults)).
+			remedy("In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).", vm.Name)
+	case len(vm.Disks) == 0:
+		return unknown("vCenter shows no disks of VM %s.", vm.Name)
+	case len(doubts) > 0:
+		return warn("VM %s has no snapshots that vCenter knows, and runs %s, which has the name of a delta disk.", vm.Name, list(doubts)).
+			remedy("In vCenter, consolidate the disks of %s (Snapshots > Consolidate), and see in Edit Settings that its disk files lose the number at their end.", vm.Name)
 	}
-	return fail("VM %s %s.", vm.Name, list(faults)).
-		remedy("In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).", vm.Name)
+	return pass("VM %s has no snapshots and no delta disks.", vm.Name)
 }
 
 func judgeControllers(_ Subject, vm observed.VM) Verdict {
 	lsi := false
+	var others []string
 	for _, c := range vm.Controllers {
 		switch c.Kind {
 		case "paravirtualscsicontroller", "paravirtualscsi":
 			return fail("VM %s has a paravirtual SCSI controller (%s).", vm.Name, c.Label)
 		case "lsilogiccontroller", "lsilogicsascontroller":
 			lsi = true
+		default:
+			if strings.Contains(c.Kind, "buslogic") {
+				others = append(others, c.Label)
+			}
 		}
 	}
 	switch {
@@ -248,22 +276,25 @@ func judgeControllers(_ Subject, vm observed.VM) Verdict {
 		return unknown("vCenter names no disk controllers of VM %s.", vm.Name)
 	case !lsi:
 		return fail("VM %s has no LSI Logic SCSI controller.", vm.Name)
+	case len(others) > 0:
+		return warn("VM %s has LSI Logic SCSI controllers, and beside them others: %s.", vm.Name, list(others))
 	}
 	return pass("VM %s has LSI Logic SCSI controllers only.", vm.Name)
 }
 
 func judgeTools(_ Subject, vm observed.VM) Verdict {
 	switch {
+	case vm.Power == "poweredOn" && vm.Connection == "connected" && vm.Tools == "guestToolsRunning":
+		// A version that vCenter does not know, as of open-vm-tools, it may call not installed while they run.
+		return pass("VMware Tools run on VM %s.", vm.Name)
 	case vm.ToolsVersion == "guestToolsNotInstalled":
 		return fail("VMware Tools are not installed on VM %s.", vm.Name)
 	case vm.Power != "poweredOn" || vm.Connection != "connected":
 		return unknown("VM %s is %s and %s, so it cannot be seen whether its VMware Tools run.", vm.Name, orNothing(vm.Power), orNothing(vm.Connection))
 	case vm.Tools == "":
 		return unknown("vCenter does not say whether VMware Tools run on VM %s.", vm.Name)
-	case vm.Tools != "guestToolsRunning":
-		return fail("VMware Tools do not run on VM %s (%s).", vm.Name, vm.Tools)
 	}
-	return pass("VMware Tools run on VM %s.", vm.Name)
+	return fail("VMware Tools do not run on VM %s (%s).", vm.Name, vm.Tools)
 }
 
 func judgeVMFS(s Subject, h observed.Host) Verdict {
@@ -274,8 +305,12 @@ func judgeVMFS(s Subject, h observed.Host) Verdict {
 	for _, ref := range h.DatastoreRefs {
 		d, ok := s.lookup.datastore(ref)
 		switch {
-		case !ok || d.Type == "":
-			dark = append(dark, orRef(d.Name, ref))
+		case !ok:
+			dark = append(dark, ref)
+		case d.Type == "" || d.Unread.Why("summary.type") != "":
+			dark = append(dark, orRef(d.Name, ref)+because(d.Unread, "summary.type"))
+		case d.Type == "vmfs" && d.Unread.Why("summary.accessible", "host") != "":
+			dark = append(dark, orRef(d.Name, ref)+because(d.Unread, "summary.accessible", "host"))
 		case d.Type == "vmfs" && d.Accessible && d.Mounts[h.Ref].Accessible:
 			return pass("Host %s has the VMFS datastore %s.", h.Name, d.Name)
 		case d.Type == "vsan":
@@ -289,6 +324,14 @@ func judgeVMFS(s Subject, h observed.Host) Verdict {
 		return warn("Host %s has vSAN (%s) and no VMFS datastore: vSAN can be offered and still fail in the job.", h.Name, list(vsan))
 	}
 	return fail("Host %s, on which the %s runs, has no accessible VMFS datastore.", h.Name, s.By)
+}
+
+// because is the reason in brackets why one of the paths could not be read.
+func because(u observed.Unread, paths ...string) string {
+	if why := u.Why(paths...); why != "" {
+		return " (" + why + ")"
+	}
+	return ""
 }
 
 func orRef(name, ref string) string {
@@ -336,12 +379,17 @@ func judgeCollision(s Subject) Verdict {
 			shared = append(shared, fmt.Sprintf("disk UUID %s (%s and %s)", d.UUID, d.Label, label))
 		}
 	}
-	why := vm.Unread.Why("config.hardware.device") + mt.Unread.Why("config.hardware.device")
+	var reasons []string
+	for _, side := range []observed.VM{vm, mt} {
+		if why := side.Unread.Why("config.hardware.device", "config.uuid", "config.instanceUuid"); why != "" {
+			reasons = append(reasons, side.Name+" ("+why+")")
+		}
+	}
 	switch {
 	case len(shared) > 0:
 		return fail("VM %s and master target %s share %s.", vm.Name, mt.Name, list(shared))
-	case why != "":
-		return unknown("The disks of VM %s and master target %s could not be compared: %s.", vm.Name, mt.Name, why)
+	case len(reasons) > 0:
+		return unknown("The UUIDs of VM %s and master target %s and of their disks could not be compared: %s.", vm.Name, mt.Name, list(reasons))
 	case len(missing) > 0:
 		return unknown("VM %s and master target %s could not be compared in full; missing: %s.", vm.Name, mt.Name, list(missing))
 	}

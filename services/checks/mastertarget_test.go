@@ -100,7 +100,10 @@ func TestMasterTargetVM(t *testing.T) {
 	judge(t, "master-target.vmware-tools", "db01", []judgement{
 		{"running", nil, Passed, "run"}, mtGone, noVCenter,
 		{"stopped", func(s *site) { s.mtVM().Tools = "guestToolsNotRunning" }, Failed, "do not run"},
-		{"not installed", func(s *site) { s.mtVM().ToolsVersion = "guestToolsNotInstalled" }, Failed, "not installed"},
+		{"not installed", func(s *site) {
+			s.mtVM().Tools, s.mtVM().ToolsVersion = "guestToolsNotRunning", "guestToolsNotInstalled"
+		}, Failed, "not installed"},
+		{"not installed, off", func(s *site) { s.mtVM().Power, s.mtVM().ToolsVersion = "poweredOff", "guestToolsNotInstalled" }, Failed, "not installed"},
 		{"off", func(s *site) { s.mtVM().Power = "poweredOff" }, Unknown, "poweredOff"},
 		{"disconnected", func(s *site) { s.mtVM().Connection = "disconnected" }, Unknown, "disconnected"},
 		{"not said", func(s *site) { s.mtVM().Tools = "" }, Unknown, "does not say"},

@@ -43,7 +43,7 @@ func judgePlacement(s Subject, ps observed.ProcessServer) Verdict {
 	if strings.EqualFold(ps.Name, cs.Name) || strings.EqualFold(ps.Name, cs.HostName) || observed.SameAddress(ps.IPAddress, cs.IPAddress) {
 		return fail("Process server %s is the on-premises configuration server itself, and the site has no ExpressRoute.", ps.Name)
 	}
-	if vm := s.lookup.vm(observed.VMRef{Name: ps.Name}, "process server "+ps.Name); vm.It != nil {
+	if vm := s.lookup.vm(ps.VMRef(), "process server "+ps.Name); vm.It != nil {
 		return fail("Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.", ps.Name, vm.It.Place())
 	}
 	if s.Case.Attest["process-server.placement"] != "" {

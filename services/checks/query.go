@@ -35,7 +35,7 @@ func Query(c events.Case, vault observed.Vault) observed.Query {
 			q.Writers = append(q.Writers, writer)
 		}
 		if ps, ok := fabric.ProcessServer(m.ProcessServer); ok {
-			add(observed.VMRef{Name: ps.Name})
+			add(ps.VMRef())
 		}
 	}
 	return q

@@ -123,10 +123,10 @@ func TestVCenter(t *testing.T) {
 		{"master target not found", func(s *site) { s.without("MT-WIN-01") }, Unknown, "shows no VM of master target MT-WIN-01"},
 	})
 	judge(t, "vcenter.privileges", "", []judgement{
-		{"all", nil, Passed, "all documented privileges on 2 objects"},
+		{"all", nil, Passed, "all documented privileges on 6 objects"},
 		{"some missing", func(s *site) {
-			s.Inventory.Privileges["/DC"] = []string{"Datastore.Browse", "Datastore.AllocateSpace"}
-			s.Inventory.Privileges["/DC/vm/db01"] = []string{"Datastore.Browse"}
+			s.Inventory.Privileges["dc"] = observed.Privileges{Path: "/DC", Kind: "Datacenter", Lacking: []string{"Datastore.Browse", "Datastore.AllocateSpace"}}
+			s.Inventory.Privileges["vm-db"] = observed.Privileges{Path: "/DC/vm/db01", Kind: "VirtualMachine", Lacking: []string{"Datastore.Browse"}}
 		}, Failed, `TOKYO\asr lacks 2 privilege(s): Datastore.AllocateSpace, Datastore.Browse; on /DC, /DC/vm/db01.`},
 		{"unread", func(s *site) {
 			s.Inventory.Privileges, s.Inventory.Unread = nil, map[string]string{"privileges": "refused"}

@@ -48,14 +48,14 @@ func healthy() *site {
 			Controllers: []observed.Controller{{Kind: "lsilogicsascontroller", Label: "SCSI controller 0"}},
 			Disks:       []observed.VMDisk{disk(1, 40*gib), disk(2, 60*gib)}, ExtraConfig: map[string]string{"disk.enableuuid": "TRUE"},
 			GuestDisks: []observed.GuestDisk{{Path: `C:\`, FileSystem: "NTFS"}, {Path: `R:\`, FileSystem: "NTFS"}},
-			MovesRead:  true,
+			MovesRead:  true, DatacenterRef: "dc", Networks: []string{"network-1"}, PoolRef: "pool-1",
 		}
 	}
 	datastore := func(ref, name, kind string) observed.Datastore {
 		return observed.Datastore{
 			Ref: ref, Name: name, Type: kind, Accessible: true, Maintenance: "normal", CapacityBytes: 900 * gib, FreeBytes: 300 * gib,
 			Mounts:         map[string]observed.Mount{"host-1": {Mode: "readWrite", Mounted: true, Accessible: true}},
-			CommittedBytes: map[string]int64{"vm-db": 30 * gib, "vm-web": 30 * gib},
+			CommittedBytes: map[string]int64{"vm-db": 30 * gib, "vm-web": 30 * gib}, UncommittedBytes: map[string]int64{"vm-db": 70 * gib, "vm-web": 70 * gib},
 		}
 	}
 	s := &site{Input{
@@ -93,7 +93,10 @@ func healthy() *site {
 				{Ref: "host-2", Name: "esx02", Connection: "connected", DatastoreRefs: []string{"ds-1"}, Licence: "vSphere 8 Enterprise Plus", LicenceKey: "esx.enterprisePlus"},
 			},
 			Datastores: []observed.Datastore{datastore("ds-1", "VMFS-01", "vmfs"), datastore("ds-2", "VMFS-02", "vmfs")},
-			Privileges: map[string][]string{"/DC": {}, "/DC/vm/db01": {}},
+			Privileges: map[string]observed.Privileges{
+				"dc": {Path: "/DC", Kind: "Datacenter"}, "vm-db": {Path: "/DC/vm/db01", Kind: "VirtualMachine"}, "ds-1": {Path: "/DC/datastore/VMFS-01", Kind: "Datastore"},
+				"host-1": {Path: "/DC/host/esx01", Kind: "HostSystem"}, "network-1": {Path: "a network of /DC/vm/db01", Kind: "Network"}, "pool-1": {Path: "the resource pool of /DC/vm/db01", Kind: "ResourcePool"},
+			},
 		},
 		Site: Site{NetworkPath: VPN, VCenterURL: "https://vcenter.tokyo.example/sdk", ConfigurationServerAddress: "10.0.0.4", Probes: 1},
 	}}

@@ -3,6 +3,7 @@ package checks
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"reprotect.example/services/observed"
@@ -80,13 +81,28 @@ func judgePod(s Subject, vm observed.VM, d observed.Datastore) Verdict {
 	}
 	rule := pod.Rules[vm.Ref]
 	where := fmt.Sprintf("Datastore %s of VM %s lies in datastore cluster %s", d.Name, vm.Name, pod.Name)
+	mode := cmp.Or(rule.Behaviour, pod.Behaviour)
 	switch {
 	case !pod.Enabled:
 		return pass("%s, whose Storage DRS is off.", where)
 	case rule.Excluded:
 		return pass("%s, whose Storage DRS leaves the VM out.", where)
-	case cmp.Or(rule.Behaviour, pod.Behaviour) == "manual":
+	case rule.Behaviour == "manual":
 		return fail("%s, whose Storage DRS recommends moves of the VM; a person may apply one.", where)
 	}
-	return fail("%s, whose Storage DRS may move the VM.", where)
+	var automated []string
+	for _, what := range slices.Sorted(maps.Keys(pod.Overrides)) {
+		if pod.Overrides[what] == "automated" {
+			automated = append(automated, what)
+		}
+	}
+	switch {
+	case mode == "automated":
+		return fail("%s, whose Storage DRS may move the VM.", where)
+	case len(automated) > 0:
+		return fail("%s, whose Storage DRS may move the VM for: %s.", where, list(automated))
+	case mode == "manual":
+		return fail("%s, whose Storage DRS recommends moves of the VM; a person may apply one.", where)
+	}
+	return unknown("%s, and its Storage DRS is %s by default, which is not known.", where, orNothing(mode))
 }

@@ -39,8 +39,11 @@ type Shared struct {
 	Ahead          bool
 	Members        []Member
 
-	wanted map[string]int64 // by datastore ref: what the whole case needs there
-	lookup *lookup
+	wanted       map[string]int64  // by datastore ref: what the whole case needs there
+	wantedUnread map[string]string // by datastore ref: why that is not known
+	used         map[string]bool   // refs of all that the case uses in vCenter
+	darkUses     []string          // what it uses, as far as that could not be read
+	lookup       *lookup
 }
 
 // Member is a machine of the case with its item; the item is zero when the vault has none.
@@ -73,7 +76,7 @@ func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 	look := newLookup(in)
 	shared := &Shared{
 		Now: in.Now, Case: in.Case, Vault: in.Vault, Inventory: in.Inventory, InventoryError: look.noInventory, Site: in.Site, Lang: in.Lang, Ahead: in.Ahead,
-		wanted: map[string]int64{}, lookup: look,
+		wanted: map[string]int64{}, wantedUnread: map[string]string{}, used: map[string]bool{}, lookup: look,
 	}
 	ofMachines = make([]Subject, len(in.Case.Machines))
 	for i, m := range in.Case.Machines {
@@ -82,6 +85,17 @@ func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 		s.Home = locate(s)
 		for _, p := range s.Home.Places {
 			shared.wanted[p.Datastore.Ref] += p.Need
+			if s.Home.NeedUnread != "" {
+				shared.wantedUnread[p.Datastore.Ref] = s.Home.NeedUnread
+			}
+		}
+		for _, ref := range s.uses() {
+			shared.used[ref] = true
+		}
+		if s.VM.It != nil {
+			if why := s.VM.It.Unread.Why("network", "resourcePool"); why != "" {
+				shared.darkUses = append(shared.darkUses, "the networks and the pool of "+s.VM.It.Place()+" ("+why+")")
+			}
 		}
 		ofMachines[i] = s
 		member := Member{Machine: m}
@@ -112,6 +126,25 @@ func (s *Subject) find(look *lookup) {
 	s.By = look.vault.WriterOf(m, fabricID)
 	s.Writer = look.vm(s.By.VM, s.By.String())
 	s.Host = look.host(s.Writer)
+}
+
+// uses lists what a failback of the machine touches in vCenter, by ref: its VM and the writer's with their hosts and
+// datacenters, the networks and the pool of the VM, and the datastores of its disks.
+func (s Subject) uses() (refs []string) {
+	for _, vm := range []*observed.VM{s.VM.It, s.Writer.It} {
+		if vm != nil {
+			refs = append(refs, vm.Ref, vm.HostRef, vm.DatacenterRef)
+		}
+	}
+	if s.VM.It != nil {
+		refs = append(append(refs, s.VM.It.PoolRef), s.VM.It.Networks...)
+	} else if s.Writer.It != nil {
+		refs = append(refs, s.Writer.It.PoolRef) // a new VM is made beside the writer (S22)
+	}
+	for _, p := range s.Home.Places {
+		refs = append(refs, p.Datastore.Ref)
+	}
+	return refs
 }
 
 // station is where the writer stands, as the rules about datastores want it.

@@ -100,28 +100,65 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
+// judgePrivileges judges what the case uses, and nothing else that the look showed. A privilege that counts on a
+// network or a pool is not wanted on the datacenter where that is known of those.
 func judgePrivileges(s Subject) Verdict {
 	switch why := s.Inventory.Unread["privileges"]; {
 	case s.InventoryError != "":
 		return unknown("vCenter could not be read: %s.", s.InventoryError)
 	case why != "":
 		return unknown("The privileges of account %s could not be read: %s.", s.Inventory.User, why)
-	case len(s.Inventory.Privileges) == 0:
+	}
+	var asked []observed.Privileges
+	narrower := map[string]bool{} // beginnings of privileges that are known of what they count on
+	anyDatacenter := false
+	for _, ref := range slices.Sorted(maps.Keys(s.Inventory.Privileges)) {
+		p := s.Inventory.Privileges[ref]
+		if !s.used[ref] {
+			continue
+		}
+		asked = append(asked, p)
+		anyDatacenter = anyDatacenter || p.Kind == "Datacenter"
+		switch p.Kind {
+		case "Network", "DistributedVirtualPortgroup", "OpaqueNetwork":
+			narrower["Network."] = true
+		case "ResourcePool", "VirtualApp":
+			narrower["Resource.AssignVMToPool"] = true
+		}
+	}
+	if !anyDatacenter { // of machines that are made anew by a writer that was not found
+		for _, ref := range slices.Sorted(maps.Keys(s.Inventory.Privileges)) {
+			if p := s.Inventory.Privileges[ref]; p.Kind == "Datacenter" {
+				asked = append(asked, p)
+			}
+		}
+	}
+	if len(asked) == 0 {
 		return unknown("The privileges of account %s were not read.", s.Inventory.User)
 	}
 	var places, missing []string
-	for _, path := range slices.Sorted(maps.Keys(s.Inventory.Privileges)) {
-		if lacking := s.Inventory.Privileges[path]; len(lacking) > 0 {
-			places = append(places, path)
+	dark := slices.Clone(s.darkUses)
+	for _, p := range asked {
+		lacking := slices.DeleteFunc(slices.Clone(p.Lacking), func(id string) bool {
+			return p.Kind == "Datacenter" && (narrower["Network."] && strings.HasPrefix(id, "Network.") || narrower[id])
+		})
+		if len(lacking) > 0 {
+			places = append(places, p.Path)
 			missing = append(missing, lacking...)
 		}
-	}
-	if len(places) == 0 {
-		return pass("Account %s has all documented privileges on %d objects.", s.Inventory.User, len(s.Inventory.Privileges))
+		if p.Unread != "" {
+			dark = append(dark, p.Path+" ("+p.Unread+")")
+		}
 	}
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
-	return fail("Account %s lacks %d privilege(s): %s; on %s.", s.Inventory.User, len(missing), strings.Join(missing, ", "), list(places))
+	switch {
+	case len(places) > 0:
+		return fail("Account %s lacks %d privilege(s): %s; on %s.", s.Inventory.User, len(missing), strings.Join(missing, ", "), list(places))
+	case len(dark) > 0:
+		return unknown("The privileges of account %s could not be read on %s.", s.Inventory.User, list(dark))
+	}
+	return pass("Account %s has all documented privileges on %d objects.", s.Inventory.User, len(asked))
 }
 
 // judgeLicence looks at the host of the master target or appliance, and at that of the machine's VM.

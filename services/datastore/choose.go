@@ -74,26 +74,50 @@ type choice struct {
 	machine    events.Machine
 	item       observed.Item
 	inv        observed.Inventory
+	from       observed.Station
 	candidates []candidate
 	taken      map[string]int64 // by datastore ref: the room that earlier machines of the case take
 }
 
 // choose places one machine. What it takes is added to taken.
 func choose(m events.Machine, item observed.Item, w observed.Writer, inv observed.Inventory, taken map[string]int64) events.Placement {
-	c := choice{m, item, inv, candidates(inv.Station(w), inv), taken}
+	from := inv.Station(w)
+	c := choice{m, item, inv, from, candidates(from, inv), taken}
 	p := c.decide(item.Homeward(inv.Find(item.VMRef()), inv.User))
 	p.Machine, p.Considered = m.Name, verdicts(c.candidates)
 	return p
 }
 
+// decide makes no guess: what could not be read places nothing.
 func (c *choice) decide(home observed.Homeward) events.Placement {
-	switch {
-	case home.Unclear != "":
+	if home.Unclear != "" {
 		return events.Placement{Why: strings.TrimSuffix(home.Unclear, ".")}
-	case home.Alternate() || len(home.VM.Disks) == 0:
-		return c.alternate()
 	}
-	return c.original(home.VM.Needs(c.inv))
+	if home.Alternate() {
+		need, known := c.item.Needs()
+		switch why, _ := c.from.NoNewVM(); {
+		case why != "":
+			return events.Placement{Location: "alternate", Why: why}
+		case !known && !c.item.ReversedOnce():
+			return events.Placement{Location: "alternate", Why: "Site Recovery does not name the disks, so it is not known how much room they need"}
+		}
+		return c.alternate(need)
+	}
+	need, why := home.VM.Needs(c.inv)
+	switch {
+	case home.VM.Unread.Why("config.template") != "":
+		return events.Placement{Location: "original", Why: fmt.Sprintf("VM %s could not be read in full: %s", home.VM.Place(), home.VM.Unread.Why("config.template"))}
+	case home.VM.Template:
+		return events.Placement{Location: "original", Why: fmt.Sprintf("VM %s is a template", home.VM.Place())}
+	case why != "":
+		return events.Placement{Location: "original", Why: why}
+	}
+	if c.item.ReversedOnce() { // its disks are being written already
+		for ref := range need {
+			need[ref] = 0
+		}
+	}
+	return c.original(need)
 }
 
 // original: the disks exist, and the data goes where they lie. All of their datastores must be good; one that the
@@ -139,9 +163,8 @@ func (c *choice) original(need map[string]int64) events.Placement {
 }
 
 // alternate: the machine is gone and its disks are made anew, in full (S22, S35).
-func (c *choice) alternate() events.Placement {
+func (c *choice) alternate(need int64) events.Placement {
 	p := events.Placement{Location: "alternate"}
-	need := c.item.Needs()
 	var best *candidate
 	for i := range c.candidates {
 		d := &c.candidates[i]

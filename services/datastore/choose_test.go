@@ -45,6 +45,7 @@ func home() (observed.Vault, observed.Inventory) {
 		},
 	}
 	inv.Datastores[0].CommittedBytes = map[string]int64{"vm-1": 10 * gib}
+	inv.Datastores[0].UncommittedBytes = map[string]int64{"vm-1": 30 * gib}
 	return vault, inv
 }
 

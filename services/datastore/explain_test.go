@@ -34,6 +34,7 @@ func TestExplain(t *testing.T) {
 		}, datastore: "VMFS-02", chosen: "VMFS-01"},
 		{name: "every datastore with disks is judged, not only the first that is bad", change: func(_ *observed.Vault, inv *observed.Inventory) {
 			inv.VMs[0].Disks = append(inv.VMs[0].Disks, observed.VMDisk{DatastoreRef: "ds-2", CapacityBytes: 600 * gib})
+			inv.Datastores[1].UncommittedBytes = map[string]int64{"vm-1": 600 * gib}
 			inv.Datastores[0].Accessible = false
 		}, datastore: "VMFS-02", reason: "600 GB are needed, 500 GB are free", remedy: "Free 100 GB"},
 		{name: "one of the disks lies on a datastore that the account does not see", change: func(_ *observed.Vault, inv *observed.Inventory) {

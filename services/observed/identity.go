@@ -93,7 +93,7 @@ func (f *Finder) Find(ref VMRef) Sighting {
 		best := mostFitting(ref, byID)
 		if len(best) == 1 && !SameName(best[0].Name, ref.Name) {
 			// One of that name may be the one that is meant, if it does not show its id.
-			best = append(best, slices.DeleteFunc(named, func(vm *VM) bool { return vm.BIOSUUID != "" && vm.InstanceUUID != "" })...)
+			best = append(best, slices.DeleteFunc(named, (*VM).identified)...)
 		}
 		return s.take(best)
 	}
@@ -120,14 +120,20 @@ func (f *Finder) Candidates(ref VMRef) []*VM {
 	if ref.Path != "" {
 		return f.all("path/" + pathKey(ref.Path))
 	}
-	all := append(f.byID(ref.ID), f.all("name/"+NormalName(ref.Name))...)
-	all = append(all, f.all("host/"+shortHost(ref.Host))...)
+	named := f.all("name/" + NormalName(ref.Name))
+	if byID := f.byID(ref.ID); len(byID) > 0 {
+		return unique(append(byID, slices.DeleteFunc(named, (*VM).identified)...))
+	}
+	all := append(named, f.all("host/"+shortHost(ref.Host))...)
 	all = append(all, f.all("ip/"+addressKey(ref.IP))...)
 	for _, i := range f.unnamed {
 		all = append(all, &f.vms[i])
 	}
 	return unique(all)
 }
+
+// identified says whether a VM shows all of its ids.
+func (vm *VM) identified() bool { return vm.BIOSUUID != "" && vm.InstanceUUID != "" }
 
 func (s Sighting) take(vms []*VM) Sighting {
 	switch len(vms) {
@@ -141,14 +147,17 @@ func (s Sighting) take(vms []*VM) Sighting {
 	return s
 }
 
-// Confirmed says whether what found the VM cannot be outdone by a VM of which the guest's host name and address are
-// not known yet.
+// Confirmed says whether what was found cannot be outdone by a VM of which the guest's host name and address are not
+// known yet. One that runs, has the name and calls itself so is enough where its guest tells no address.
 func (s Sighting) Confirmed() bool {
+	if s.ref.Path != "" || s.ref.Host == "" && s.ref.IP == "" {
+		return true
+	}
 	if s.VM == nil {
 		return false
 	}
 	w := fits(s.ref, s.VM)
-	return s.ref.Path != "" || w.id || w.name && w.host && (w.address || s.ref.IP == "") || s.ref.Host == "" && s.ref.IP == ""
+	return w.id || w.name && w.host && (w.address || s.ref.IP == "" || len(s.VM.GuestIPs) == 0 && s.VM.Power == "poweredOn")
 }
 
 // byID finds by instance UUID, else by BIOS UUID in both byte orders: a BIOS UUID stands in the guest with its first

@@ -92,7 +92,7 @@ func TestVSphereIdentityNeedsItsCandidatesOnly(t *testing.T) {
 		}
 		some = rapid.Permutation(some).Draw(t, "order")
 		all, few := whole.Find(ref), NewFinder(some).Find(ref)
-		if named(all.VM) != named(few.VM) || all.Absent != few.Absent || !slices.Equal(sorted(all.Candidates), sorted(few.Candidates)) {
+		if refOf(all.VM) != refOf(few.VM) || all.Absent != few.Absent || !slices.Equal(sorted(all.Candidates), sorted(few.Candidates)) {
 			t.Fatalf("all: %+v\nfew: %+v", all, few)
 		}
 	})
@@ -114,7 +114,7 @@ func drawVM(t *rapid.T) VM {
 	return VM{Name: drawName(t), BIOSUUID: drawUUID(t), InstanceUUID: drawUUID(t), GuestHost: drawName(t), GuestIPs: []string{drawAddress(t)}}
 }
 
-func named(vm *VM) string {
+func refOf(vm *VM) string {
 	if vm == nil {
 		return ""
 	}

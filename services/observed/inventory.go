@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
@@ -25,9 +26,8 @@ type Inventory struct {
 	Hosts      []Host
 	Datastores []Datastore
 	Pods       []Pod
-	// Privileges holds, by inventory path of the entity that was asked about, the documented privileges that
-	// the account lacks there (S4, S43, N3). Empty lists mean: all granted.
-	Privileges map[string][]string
+	// Privileges holds, by managed object id, which of the documented privileges the account lacks there (S4, S43, N3).
+	Privileges map[string]Privileges
 	// Unread names the parts that could not be read ("privileges", "licence") and why.
 	Unread map[string]string
 }
@@ -35,31 +35,42 @@ type Inventory struct {
 // VM is a virtual machine as vCenter sees it. A property that could not be read stands in Unread with the
 // reason, and its field is empty.
 type VM struct {
-	Ref          string // managed object id, e.g. vm-42
-	Name         string
-	Path         string // inventory path
-	BIOSUUID     string
-	InstanceUUID string
-	GuestHost    string   // what the guest calls itself, as VMware Tools report it
-	GuestIPs     []string // of all its networks
-	HostRef      string
-	Power        string // poweredOn, poweredOff, suspended
-	Connection   string // connected, disconnected, …
-	GuestFamily  string // windows, linux or ""
-	GuestID      string
-	Tools        string // guestToolsRunning, guestToolsNotRunning, …
-	ToolsVersion string // guestToolsNotInstalled, guestToolsCurrent, …
-	Controllers  []Controller
-	Disks        []VMDisk
-	ExtraConfig  map[string]string // keys in lower case
-	Snapshots    []Snapshot
-	Consolidate  bool // vCenter says that disks need consolidation
-	GuestDisks   []GuestDisk
-	Datastores   []string // refs of the datastores on which the machine has anything
-	Template     bool
-	Moves        []Move // newest first; unread as "moves"
-	MovesRead    bool   // Moves are those of the last seven days: read of writers only
-	Unread       Unread // property path -> reason
+	Ref           string // managed object id, e.g. vm-42
+	Name          string
+	Path          string // inventory path
+	BIOSUUID      string
+	InstanceUUID  string
+	GuestHost     string   // what the guest calls itself, as VMware Tools report it
+	GuestIPs      []string // of all its networks
+	HostRef       string
+	Power         string // poweredOn, poweredOff, suspended
+	Connection    string // connected, disconnected, …
+	GuestFamily   string // windows, linux or ""
+	GuestID       string
+	Tools         string // guestToolsRunning, guestToolsNotRunning, …
+	ToolsVersion  string // guestToolsNotInstalled, guestToolsCurrent, …
+	Controllers   []Controller
+	Disks         []VMDisk
+	ExtraConfig   map[string]string // keys in lower case
+	Snapshots     []Snapshot
+	Consolidate   bool // vCenter says that disks need consolidation
+	GuestDisks    []GuestDisk
+	Datastores    []string // refs of the datastores on which the machine has anything
+	Networks      []string // refs
+	PoolRef       string   // resource pool; a template has none
+	DatacenterRef string
+	Template      bool
+	Moves         []Move // newest first; unread as "moves"
+	MovesRead     bool   // Moves are those of the last seven days: read of writers only
+	Unread        Unread // property path -> reason
+}
+
+// Privileges are those of the account on one object.
+type Privileges struct {
+	Path    string   // or what people know the object by
+	Kind    string   // as the API names it: Datacenter, VirtualMachine, Datastore, Network, …
+	Lacking []string // of those that count there; none is: all granted
+	Unread  string   // why some could not be read
 }
 
 // Controller is a disk controller of a VM; Kind is the type name of the vSphere API in lower case without
@@ -77,8 +88,14 @@ type VMDisk struct {
 	UUID          string
 	CapacityBytes int64
 	Delta         bool // has a parent: a snapshot's delta disk
+	Thin          bool // its base may grow as it is written to
 	RDM           bool
 }
+
+// NamedDelta says whether the disk's file is called as the delta disks of snapshots are: name-000001.vmdk.
+func (d VMDisk) NamedDelta() bool { return deltaName.MatchString(d.File) }
+
+var deltaName = regexp.MustCompile(`(?i)-[0-9]{6}\.vmdk$`)
 
 // Snapshot is one of a VM's snapshots; Path names its parents ("before/after").
 type Snapshot struct {
@@ -112,7 +129,8 @@ func (m Move) Over() bool { return m.State != "queued" && m.State != "running" }
 type Pod struct {
 	Ref, Name string
 	Enabled   bool
-	Behaviour string // automated or manual: what happens to a VM without a rule of its own
+	Behaviour string            // automated or manual: what happens to a VM without a rule of its own
+	Overrides map[string]string // by what is done ("space load balance"): automated or manual, where that is not Behaviour
 	// Rules are those of single VMs, by VM ref.
 	Rules  map[string]PodRule
 	Unread Unread
@@ -133,6 +151,7 @@ type GuestDisk struct {
 // Host is an ESXi host.
 type Host struct {
 	Ref, Name     string
+	Path          string
 	Connection    string
 	Maintenance   bool
 	ClusterRef    string
@@ -145,18 +164,19 @@ type Host struct {
 
 // Datastore is a datastore and how each host mounts it.
 type Datastore struct {
-	Ref, Name      string
-	Path           string
-	Type           string // lower case: vmfs, vsan, nfs, nfs41, vvol, other
-	Accessible     bool
-	Maintenance    string // normal, enteringMaintenance, inMaintenance
-	CapacityBytes  int64
-	FreeBytes      int64
-	Mounts         map[string]Mount // by host ref
-	PodRef         string           // SDRS cluster, when it is in one
-	PodName        string
-	CommittedBytes map[string]int64 // by VM ref: what the VM already takes there, when read
-	Unread         Unread
+	Ref, Name        string
+	Path             string
+	Type             string // lower case: vmfs, vsan, nfs, nfs41, vvol, other
+	Accessible       bool
+	Maintenance      string // normal, enteringMaintenance, inMaintenance
+	CapacityBytes    int64
+	FreeBytes        int64
+	Mounts           map[string]Mount // by host ref
+	PodRef           string           // SDRS cluster, when it is in one
+	PodName          string
+	CommittedBytes   map[string]int64 // by VM ref: what the VM already takes there, when read
+	UncommittedBytes map[string]int64 // by VM ref: what the VM may still take there, when read
+	Unread           Unread
 }
 
 // Mount is how a host mounts a datastore.

@@ -56,6 +56,7 @@ const (
 // Rows of the table.
 const (
 	typeUnread row = iota
+	nameUnread
 	stateUnread
 	roomUnread
 	notVMFS
@@ -74,6 +75,7 @@ const (
 
 var grounds = [...]ground{
 	typeUnread:  {code: "datastore.unread", reason: "its type could not be read (%s)", remedy: giveRight, japanese: giveRightJA, unknown: true},
+	nameUnread:  {code: "datastore.unread", reason: "its name could not be read (%s)", remedy: giveRight, japanese: giveRightJA, unknown: true},
 	stateUnread: {code: "datastore.unread", reason: "its mounts could not be read (%s)", remedy: giveRight, japanese: giveRightJA, unknown: true},
 	roomUnread:  {code: "datastore.unread", reason: "its free space could not be read (%s)", remedy: giveRight, japanese: giveRightJA, unknown: true},
 	notVMFS: {code: "datastore.unsupported", reason: "type %s is not supported: only VMFS and vSAN (S20)",
@@ -139,6 +141,24 @@ func (inv Inventory) Station(w Writer) Station {
 	return Station{Writer: w, Host: &host}
 }
 
+// NoNewVM says in a clause why no new VM can be made where the writer stands (S22), or why that is unknown; "" when
+// nothing is known against it.
+func (s Station) NoNewVM() (why string, unknown bool) {
+	if s.Host == nil {
+		return "", false
+	}
+	host := fmt.Sprintf("host %s of the %s", s.Host.Name, s.Writer)
+	switch dark := s.Host.Unread.Why("runtime.inMaintenanceMode", "runtime.connectionState"); {
+	case dark != "":
+		return fmt.Sprintf("the state of %s could not be read: %s", host, dark), true
+	case s.Host.Maintenance:
+		return host + " is in maintenance mode", false
+	case s.Host.Connection != "" && s.Host.Connection != "connected":
+		return fmt.Sprintf("%s is %s, so what vCenter says of it is not of now", host, s.Host.Connection), true
+	}
+	return "", false
+}
+
 // Refuse says why a datastore cannot take disks that are written from a station, or should not (S20, S21, S36, M3);
 // nil when nothing stands against it. Room is a question of its own.
 func (d Datastore) Refuse(from Station) *Refusal {
@@ -174,7 +194,7 @@ func (d Datastore) RefuseType() *Refusal {
 
 // RefuseMount judges whether the writer's host can write to the datastore (S21).
 func (d Datastore) RefuseMount(from Station) *Refusal {
-	switch why := d.Unread.Why("summary.accessible", "host"); {
+	switch why := d.Unread.Why("summary.accessible", "host", "summary.maintenanceMode"); {
 	case from.Host == nil:
 		return noWriter.against(names(clause(from.Why)), names(from.Writer.String()))
 	case why != "":
@@ -199,7 +219,9 @@ func (d Datastore) RefuseMount(from Station) *Refusal {
 // RefuseUndiscovered says why Site Recovery cannot use a datastore that vCenter shows: it has not found it yet.
 func (d Datastore) RefuseUndiscovered(w Writer) *Refusal {
 	knows := func(f FabricDatastore) bool { return SameName(f.Name, d.Name) }
-	switch {
+	switch why := d.Unread.Why("name"); {
+	case why != "":
+		return nameUnread.against(names(why), nil)
 	case !w.Lists || slices.ContainsFunc(w.Datastores, knows):
 		return nil
 	case w.Role == RoleAppliance:

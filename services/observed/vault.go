@@ -203,10 +203,14 @@ type ProcessServer struct {
 	Health                       string
 }
 
+// VMRef is how a process server's VM is found, where it stands on-premises.
+func (p ProcessServer) VMRef() VMRef { return VMRef{Name: p.Name, Host: p.Name, IP: p.IPAddress} }
+
 // MasterTarget receives the data and writes the VMDKs (S7).
 type MasterTarget struct {
 	ID, Name, IPAddress, OS, OSVersion, Version string
 	VersionStatus                               string
+	VMPath                                      string // inventory path of its VM, where the config of the site names it
 	Heartbeat                                   time.Time
 	DiskCount                                   int
 	RetentionVolumes                            []RetentionVolume
@@ -229,6 +233,7 @@ type FabricDatastore struct {
 // Appliance is a reprotect agent of a replication appliance (M1, M2).
 type Appliance struct {
 	ID, Name, BIOSID, FQDN string
+	VMPath                 string // inventory path of its VM, where the config of the site names it
 	Version                string
 	Health                 string
 	Problems               []Problem
@@ -282,6 +287,35 @@ func SameID(a, b string) bool { return strings.EqualFold(strings.Trim(a, "/"), s
 func LastSegment(id string) string {
 	id = strings.TrimRight(id, "/")
 	return id[strings.LastIndexByte(id, '/')+1:]
+}
+
+// WithVMPaths is the vault with what the config of the site says of where the VMs of its master targets and appliances
+// lie: inventory paths by name. It does not change v.
+func (v Vault) WithVMPaths(masterTargets, appliances map[string]string) Vault {
+	if len(masterTargets)+len(appliances) == 0 {
+		return v
+	}
+	v.Fabrics = slices.Clone(v.Fabrics)
+	for i, f := range v.Fabrics {
+		f.MasterTargets, f.Appliances = slices.Clone(f.MasterTargets), slices.Clone(f.Appliances)
+		for j, mt := range f.MasterTargets {
+			f.MasterTargets[j].VMPath = named(masterTargets, mt.Name)
+		}
+		for j, a := range f.Appliances {
+			f.Appliances[j].VMPath = named(appliances, a.Name)
+		}
+		v.Fabrics[i] = f
+	}
+	return v
+}
+
+func named(paths map[string]string, name string) string {
+	for n, path := range paths {
+		if SameName(n, name) {
+			return path
+		}
+	}
+	return ""
 }
 
 // FailbackPolicy returns the classic failback policy of a fabric (S32).

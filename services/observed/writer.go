@@ -1,6 +1,7 @@
 package observed
 
 import (
+	"cmp"
 	"strings"
 
 	"reprotect.example/events"
@@ -88,7 +89,7 @@ func (f Fabric) Writers(role string) (all []Writer) {
 }
 
 func (a Appliance) writer() Writer {
-	w := Writer{Role: RoleAppliance, ID: a.ID, Name: a.Name, VM: VMRef{Name: a.Name, ID: a.BIOSID}, Lists: true}
+	w := Writer{Role: RoleAppliance, ID: a.ID, Name: a.Name, VM: VMRef{Name: a.Name, ID: a.BIOSID, Host: cmp.Or(a.FQDN, a.Name), Path: a.VMPath}, Lists: true}
 	for _, d := range a.Datastores {
 		w.Datastores = append(w.Datastores, FabricDatastore{Name: d})
 	}
@@ -97,7 +98,7 @@ func (a Appliance) writer() Writer {
 
 func (m MasterTarget) writer() Writer {
 	return Writer{
-		Role: RoleMasterTarget, ID: m.ID, Name: m.Name, VM: VMRef{Name: m.Name},
+		Role: RoleMasterTarget, ID: m.ID, Name: m.Name, VM: VMRef{Name: m.Name, Host: m.Name, IP: m.IPAddress, Path: m.VMPath},
 		Datastores: m.Datastores, Lists: len(m.Datastores) > 0,
 	}
 }

@@ -22,6 +22,7 @@ type vault struct {
 	azure  *looks.Shared[observed.Vault, observed.AzureVMs]
 	probes *looks.Shared[struct{}, []observed.Probe]
 	fitted *fitted
+	config config.Site
 }
 
 // fitted is the look at the vault that the last look at the Azure VMs was last seen to fit.
@@ -37,7 +38,7 @@ func watchVault(client *asr.Client, sc config.Site) (vault, error) {
 		looks.New(time.Now, func(ctx context.Context, _ []struct{}) ([]observed.Probe, error) {
 			return probe(ctx, sc.Network.Probes), ctx.Err()
 		}),
-		&fitted{},
+		&fitted{}, sc,
 	}, err
 }
 
@@ -65,7 +66,7 @@ func (v vault) Vault(ctx context.Context, maxAge time.Duration, full ...string) 
 		return look, err
 	}
 	look.Probes, err = v.probes.Get(ctx, struct{}{}, maxAge, nil)
-	return look, err
+	return look.WithVMPaths(v.config.MasterTargets, v.config.Appliances), err
 }
 
 // fits says whether a look at the Azure VMs serves a look at the vault. It is asked by one caller at a time, and by each

@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -107,6 +108,13 @@ func (k *checker) site(path string, s Site) {
 	k.given(path+".vault.subscription", s.Vault.Subscription)
 	k.given(path+".vault.resourceGroup", s.Vault.ResourceGroup)
 	k.given(path+".vault.name", s.Vault.Name)
+	for key, paths := range map[string]map[string]string{"masterTargets": s.MasterTargets, "appliances": s.Appliances} {
+		for _, name := range slices.Sorted(maps.Keys(paths)) {
+			if !strings.HasPrefix(paths[name], "/") {
+				k.add(path+"."+key+"."+name, "must be the inventory path of its VM, such as /DC-TOKYO/vm/asr/%s", name)
+			}
+		}
+	}
 
 	vcenter := path + ".vcenter"
 	if k.given(vcenter+".url", s.VCenter.URL) {

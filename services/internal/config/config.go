@@ -105,6 +105,11 @@ type Site struct {
 	// ConfigurationServerAddress is the IP address of the configuration server as it is to be after a restore;
 	// "" when none is recorded, and none is compared.
 	ConfigurationServerAddress string `koanf:"configurationServerAddress"`
+
+	// Inventory paths of the VMs of master targets and appliances, by the names that Site Recovery has for those. Only
+	// what is not found by its id, host name or address needs one.
+	MasterTargets map[string]string `koanf:"masterTargets"`
+	Appliances    map[string]string `koanf:"appliances"`
 }
 
 // Vault is a Recovery Services vault.

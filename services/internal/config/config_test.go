@@ -66,6 +66,8 @@ func TestLoadFull(t *testing.T) {
 			Limits:  Limits{AgentWait: 20 * time.Minute, Look: 30 * time.Second, JobWait: 24 * time.Hour, StartsPerMinute: 60, Concurrent: 20},
 
 			ConfigurationServerAddress: "10.0.0.4",
+			MasterTargets:              map[string]string{"mt-linux-01.tokyo.example": "/DC-TOKYO/vm/asr/MT-LINUX-01"},
+			Appliances:                 map[string]string{"ASR-APPL-01": "/DC-TOKYO/vm/asr/appliance"},
 		}},
 		Notify: []Notify{{Name: "ops", Kind: "teams", URLFile: in("teams-url"), Levels: []string{"warning", "critical"}, Lang: "ja"}},
 		HTTP:   HTTP{Listen: "127.0.0.1:8480"},

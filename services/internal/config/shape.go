@@ -56,9 +56,9 @@ func (s *shape) value(n *yaml.Node, path string, t reflect.Type) {
 			}
 			return f, ""
 		})
-	case t.Kind() == reflect.Map: // the sites
+	case t.Kind() == reflect.Map: // the sites, or paths by names of servers
 		s.mapping(n, path, func(key string) (field, string) {
-			if !siteName.MatchString(key) {
+			if t.Elem().Kind() == reflect.Struct && !siteName.MatchString(key) {
 				return field{}, "a site's name becomes part of subjects: use only a-z, 0-9 and -"
 			}
 			return field{Type: t.Elem()}, ""

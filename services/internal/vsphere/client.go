@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/vmware/govmomi/vim25/soap"
@@ -117,21 +118,44 @@ func (c *Client) Inventory(ctx context.Context, q observed.Query) (observed.Inve
 		if err != nil {
 			return observed.Inventory{}, err
 		}
-		inv := observed.Inventory{Unread: map[string]string{}}
-		refs := dir.find(q)
+		refs := dir.find(q.VMs)
 		objects, err := readClosure(ctx, s, refs)
 		if err != nil {
 			return observed.Inventory{}, err
 		}
+		inv := observed.Inventory{Unread: map[string]string{}}
 		decode(&inv, objects, dir)
+		if !settled(inv, q.Writers) { // one may have another name than its guest, which is asked of all then
+			guests, err := readGuests(ctx, s)
+			if err != nil {
+				return observed.Inventory{}, err
+			}
+			dir.introduce(guests)
+			if more := dir.find(q.VMs); len(more) > len(refs) {
+				refs = more
+				if objects, err = readClosure(ctx, s, refs); err != nil {
+					return observed.Inventory{}, err
+				}
+				inv = observed.Inventory{Unread: map[string]string{}}
+				decode(&inv, objects, dir)
+			}
+		}
 		if err := readMoves(ctx, s, &inv, dir, q.Writers, c.now()); err != nil {
 			return observed.Inventory{}, err
 		}
-		if err := readPrivileges(ctx, s, &inv, privilegeEntities(dir, refs, objects)); err != nil {
+		if err := readPrivileges(ctx, s, &inv, privilegeEntities(dir, objects)); err != nil {
 			return observed.Inventory{}, err
 		}
 		err = readLicences(ctx, s, &inv)
 		return inv, err
+	})
+}
+
+// settled says whether every writer that is asked for was found so that no guest of another machine can tell otherwise.
+func settled(inv observed.Inventory, refs []observed.VMRef) bool {
+	finder := observed.NewFinder(inv.VMs)
+	return !slices.ContainsFunc(refs, func(ref observed.VMRef) bool {
+		return !finder.Find(ref).Confirmed()
 	})
 }
 
@@ -142,6 +166,9 @@ func (c *Client) Datastores(ctx context.Context) (observed.Inventory, error) {
 		objects, err := readStorage(ctx, s)
 		if err != nil {
 			return observed.Inventory{}, err
+		}
+		if !showsDatacenter(objects) {
+			return observed.Inventory{}, errNoDatacenter
 		}
 		const reason = "not part of a look at datastores"
 		inv := observed.Inventory{Unread: map[string]string{unreadPrivileges: reason, unreadLicence: reason}}

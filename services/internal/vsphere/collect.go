@@ -2,14 +2,17 @@ package vsphere
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"github.com/vmware/govmomi/vim25/methods"
 	"slices"
+	"strings"
 
 	"github.com/vmware/govmomi/fault"
+	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
+	"go.uber.org/zap"
 )
 
 // object is one managed object of a retrieval. mo.LoadObjectContent would turn one unreadable property into an
@@ -26,12 +29,36 @@ func prop[T any](o object, path string) (value T, ok bool) {
 	return value, ok
 }
 
-// text returns a property that is a string or one of the API's string enumerations; "" when there is none.
+// text returns a property that is a string or one of the API's string enumerations; "" when there is none. Names are
+// decoded here, at the door.
 func text(o object, path string) string {
-	if v, ok := o.props[path]; ok {
-		return fmt.Sprint(v)
+	v, ok := o.props[path]
+	switch {
+	case !ok || v == nil:
+		return ""
+	case path == "name":
+		return unescape(fmt.Sprint(v))
 	}
-	return ""
+	return fmt.Sprint(v)
+}
+
+// unescape decodes a name: the API writes slash, backslash and percent in names as %2f, %5c and %25, whoever made
+// the object.
+func unescape(name string) string { return escapes.Replace(name) }
+
+// escape spells a name as it stands in an inventory path, where a slash parts the names.
+func escape(name string) string { return unescapes.Replace(name) }
+
+var (
+	escapes   = strings.NewReplacer("%2f", "/", "%2F", "/", "%5c", `\`, "%5C", `\`, "%25", "%")
+	unescapes = strings.NewReplacer("/", "%2f", `\`, "%5c", "%", "%25")
+)
+
+// refOf returns a property that is a reference. Some vCenters write their own id beside it, others do not: a reference
+// is its type and value.
+func refOf(o object, path string) (ref types.ManagedObjectReference, ok bool) {
+	ref, ok = prop[types.ManagedObjectReference](o, path)
+	return plain(ref), ok
 }
 
 // want names the properties that one look reads of one type.
@@ -70,9 +97,11 @@ func retrieve(ctx context.Context, s *session, wants []want, roots []types.Objec
 }
 
 func decodeContent(content types.ObjectContent) (o object, gone bool, err error) {
-	o = object{ref: content.Obj, props: make(map[string]any, len(content.PropSet)), unread: map[string]string{}}
+	o = object{ref: plain(content.Obj), props: make(map[string]any, len(content.PropSet)), unread: map[string]string{}}
 	for _, p := range content.PropSet {
-		o.props[p.Name] = p.Val
+		if p.Val != nil {
+			o.props[p.Name] = p.Val
+		}
 	}
 	for _, missing := range content.MissingSet {
 		switch f := missing.Fault.Fault; {
@@ -143,14 +172,48 @@ func viewAll(ctx context.Context, s *session) (types.ManagedObjectReference, err
 	return res.Returnval, nil
 }
 
-// readDirectory lists every machine by name and UUID, and the places, in one call.
+// readDirectory lists every machine by name and UUID, and the places, in one call. A view that the vCenter does not
+// know any more gives an empty answer and no error, so an answer without one datacenter is asked for anew.
 func readDirectory(ctx context.Context, s *session) (directory, error) {
 	wants := append(slices.Clone(places), want{"VirtualMachine", []string{"name", "parent", "parentVApp", "config.uuid", "config.instanceUuid"}})
 	objects, err := retrieve(ctx, s, wants, from([]types.ManagedObjectReference{s.all}, step("all", "ContainerView", "view")))
 	if err != nil {
 		return directory{}, err
 	}
+	if !showsDatacenter(objects) {
+		fresh, err := viewAll(ctx, s)
+		if err != nil {
+			return directory{}, err
+		}
+		defer destroyView(ctx, s, fresh)
+		if objects, err = retrieve(ctx, s, wants, from([]types.ManagedObjectReference{fresh}, step("all", "ContainerView", "view"))); err != nil {
+			return directory{}, err
+		}
+		if !showsDatacenter(objects) {
+			return directory{}, errNoDatacenter
+		}
+	}
 	return newDirectory(objects), nil
+}
+
+// errNoDatacenter is the answer that is none: what it does not list may well exist.
+var errNoDatacenter = errors.New("the vCenter shows the account no datacenter")
+
+func showsDatacenter(objects []object) bool {
+	return slices.ContainsFunc(objects, func(o object) bool { return o.ref.Type == "Datacenter" })
+}
+
+func destroyView(ctx context.Context, s *session, view types.ManagedObjectReference) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), destroyLimit)
+	defer cancel()
+	if _, err := methods.DestroyView(ctx, s.vim, &types.DestroyView{This: view}); err != nil {
+		s.log.Debug("vCenter kept a view until the session ends", zap.Error(err))
+	}
+}
+
+// readGuests reads what the guests of all machines call themselves, and their addresses, in one call.
+func readGuests(ctx context.Context, s *session) ([]object, error) {
+	return retrieve(ctx, s, []want{{"VirtualMachine", guestProps}}, from([]types.ManagedObjectReference{s.all}, step("all", "ContainerView", "view")))
 }
 
 // readClosure reads machines with their hosts, the datastores and storage pods of both, and the clusters, in

@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -43,19 +44,18 @@ func decode(inv *observed.Inventory, objects []object, dir directory) {
 	for _, o := range objects {
 		names[o.ref] = text(o, "name")
 	}
-	committed := map[string]map[string]int64{} // datastore, machine
+	committed, uncommitted := map[string]map[string]int64{}, map[string]map[string]int64{} // datastore, machine
 	for _, o := range objects {
 		switch o.ref.Type {
 		case "VirtualMachine":
 			inv.VMs = append(inv.VMs, decodeVM(o, dir))
-			for ds, bytes := range usage(o) {
-				if committed[ds] == nil {
-					committed[ds] = map[string]int64{}
-				}
-				committed[ds][o.ref.Value] = bytes
+			perDatastore, _ := prop[types.ArrayOfVirtualMachineUsageOnDatastore](o, usageProp)
+			for _, u := range perDatastore.VirtualMachineUsageOnDatastore {
+				add(committed, u.Datastore.Value, o.ref.Value, u.Committed)
+				add(uncommitted, u.Datastore.Value, o.ref.Value, u.Uncommitted)
 			}
 		case "HostSystem":
-			inv.Hosts = append(inv.Hosts, decodeHost(o, names))
+			inv.Hosts = append(inv.Hosts, decodeHost(o, names, dir))
 		case "Datastore":
 			inv.Datastores = append(inv.Datastores, decodeDatastore(o, names, dir))
 		case "StoragePod":
@@ -63,11 +63,18 @@ func decode(inv *observed.Inventory, objects []object, dir directory) {
 		}
 	}
 	for i, d := range inv.Datastores {
-		inv.Datastores[i].CommittedBytes = committed[d.Ref]
+		inv.Datastores[i].CommittedBytes, inv.Datastores[i].UncommittedBytes = committed[d.Ref], uncommitted[d.Ref]
 	}
 }
 
-func decodeHost(o object, names map[types.ManagedObjectReference]string) observed.Host {
+func add(sums map[string]map[string]int64, datastore, machine string, bytes int64) {
+	if sums[datastore] == nil {
+		sums[datastore] = map[string]int64{}
+	}
+	sums[datastore][machine] += bytes
+}
+
+func decodeHost(o object, names map[types.ManagedObjectReference]string, dir directory) observed.Host {
 	o.expect("name", "datastore", "runtime.connectionState", "runtime.inMaintenanceMode")
 	h := observed.Host{
 		Ref: o.ref.Value, Name: text(o, "name"),
@@ -77,15 +84,16 @@ func decodeHost(o object, names map[types.ManagedObjectReference]string) observe
 	}
 	h.Maintenance, _ = prop[bool](o, "runtime.inMaintenanceMode")
 	// The parent of a host that is in no cluster is a plain ComputeResource.
-	if parent, ok := prop[types.ManagedObjectReference](o, "parent"); ok && parent.Type == "ClusterComputeResource" {
+	parent, ok := refOf(o, "parent")
+	if h.Path = dir.path(h.Name, parent); ok && parent.Type == "ClusterComputeResource" {
 		h.ClusterRef, h.ClusterName = parent.Value, names[parent]
 	}
 	return h
 }
 
 func decodeDatastore(o object, names map[types.ManagedObjectReference]string, dir directory) observed.Datastore {
-	o.expect("name", "host", "summary.type", "summary.accessible", "summary.capacity", "summary.freeSpace")
-	parent, _ := prop[types.ManagedObjectReference](o, "parent")
+	o.expect("name", "parent", "host", "summary.type", "summary.accessible", "summary.maintenanceMode", "summary.capacity", "summary.freeSpace")
+	parent, _ := refOf(o, "parent")
 	d := observed.Datastore{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Path:        dir.path(text(o, "name"), parent),
@@ -121,22 +129,19 @@ func decodePod(o object) observed.Pod {
 		Enabled: config.PodConfig.Enabled, Behaviour: config.PodConfig.DefaultVmBehavior,
 		Rules: map[string]observed.PodRule{}, Unread: o.unread,
 	}
+	if o := config.PodConfig.AutomationOverrides; o != nil {
+		p.Overrides = map[string]string{
+			"space load balance": o.SpaceLoadBalanceAutomationMode, "I/O load balance": o.IoLoadBalanceAutomationMode, "rule enforcement": o.RuleEnforcementAutomationMode,
+			"policy enforcement": o.PolicyEnforcementAutomationMode, "VM evacuation": o.VmEvacuationAutomationMode,
+		}
+		maps.DeleteFunc(p.Overrides, func(_, mode string) bool { return mode == "" })
+	}
 	for _, rule := range config.VmConfig {
 		if rule.Vm != nil {
 			p.Rules[rule.Vm.Value] = observed.PodRule{Excluded: rule.Enabled != nil && !*rule.Enabled, Behaviour: rule.Behavior}
 		}
 	}
 	return p
-}
-
-// usage is what a machine already takes on each datastore, by datastore.
-func usage(o object) map[string]int64 {
-	bytes := map[string]int64{}
-	perDatastore, _ := prop[types.ArrayOfVirtualMachineUsageOnDatastore](o, "storage.perDatastoreUsage")
-	for _, u := range perDatastore.VirtualMachineUsageOnDatastore {
-		bytes[u.Datastore.Value] += u.Committed
-	}
-	return bytes
 }
 
 func refValues(o object, path string) []string {

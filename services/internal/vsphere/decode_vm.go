@@ -3,6 +3,7 @@ package vsphere
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/vmware/govmomi/vim25/types"
@@ -15,13 +16,19 @@ var vmProps = []string{
 	"name", "parent", "parentVApp", "datastore",
 	"config.uuid", "config.instanceUuid", "config.template", "config.guestId", "config.extraConfig", "config.hardware.device",
 	"runtime.host", "runtime.powerState", "runtime.connectionState", "runtime.consolidationNeeded",
-	"guest.guestFamily", "guest.toolsRunningStatus", "guest.toolsVersionStatus2", "guest.disk",
-	"snapshot.rootSnapshotList", "storage.perDatastoreUsage",
+	"guest.guestFamily", "guest.toolsRunningStatus", "guest.toolsVersionStatus2", "guest.disk", "guest.hostName", "guest.ipAddress", "guest.net",
+	"snapshot.rootSnapshotList", usageProp, "network", "resourcePool",
 }
+
+// guestProps tell which machine the guest is.
+var guestProps = []string{"guest.hostName", "guest.ipAddress", "guest.net"}
+
+// usageProp is what the machine takes on each datastore, and what it may still take there.
+const usageProp = "storage.perDatastoreUsage"
 
 func decodeVM(o object, dir directory) observed.VM {
 	o.expect("name", "config.uuid", "config.instanceUuid", "config.guestId", "config.extraConfig", "config.hardware.device",
-		"runtime.host", "runtime.powerState", "runtime.connectionState")
+		"runtime.host", "runtime.powerState", "runtime.connectionState", "runtime.consolidationNeeded", "config.template", "datastore", usageProp)
 	vm := observed.VM{
 		Ref: o.ref.Value, Name: text(o, "name"),
 		Path:         dir.placePath(o.ref),
@@ -35,10 +42,14 @@ func decodeVM(o object, dir directory) observed.VM {
 		ExtraConfig:  extraConfig(o),
 		GuestDisks:   guestDisks(o),
 		Datastores:   refValues(o, "datastore"),
+		Networks:     refValues(o, "network"),
 		Unread:       o.unread,
 	}
-	host, _ := prop[types.ManagedObjectReference](o, "runtime.host")
-	vm.HostRef = host.Value
+	host, _ := refOf(o, "runtime.host")
+	pool, _ := refOf(o, "resourcePool")
+	dc, _ := dir.datacenter(o.ref)
+	vm.HostRef, vm.PoolRef, vm.DatacenterRef = host.Value, pool.Value, dc.Value
+	vm.GuestHost, vm.GuestIPs = guestOf(o)
 	vm.GuestFamily = family(text(o, "guest.guestFamily"), vm.GuestID)
 	vm.Consolidate, _ = prop[bool](o, "runtime.consolidationNeeded")
 	vm.Template, _ = prop[bool](o, "config.template")
@@ -55,6 +66,22 @@ func decodeVM(o object, dir directory) observed.VM {
 	roots, _ := prop[types.ArrayOfVirtualMachineSnapshotTree](o, "snapshot.rootSnapshotList")
 	vm.Snapshots = snapshots(nil, "", roots.VirtualMachineSnapshotTree)
 	return vm
+}
+
+// guestOf is what the guest calls itself, and its addresses.
+func guestOf(o object) (host string, ips []string) {
+	if ip := text(o, "guest.ipAddress"); ip != "" {
+		ips = append(ips, ip)
+	}
+	nets, _ := prop[types.ArrayOfGuestNicInfo](o, "guest.net")
+	for _, nic := range nets.GuestNicInfo {
+		for _, ip := range nic.IpAddress {
+			if !slices.Contains(ips, ip) {
+				ips = append(ips, ip)
+			}
+		}
+	}
+	return text(o, "guest.hostName"), ips
 }
 
 // linuxIDs are what the guest ids of Linux systems contain, in lower case (VirtualMachineGuestOsIdentifier).
@@ -126,7 +153,7 @@ func decodeDisk(disk *types.VirtualDisk) observed.VMDisk {
 	}
 	if file, ok := disk.Backing.(types.BaseVirtualDeviceFileBackingInfo); ok {
 		info := file.GetVirtualDeviceFileBackingInfo()
-		d.File = info.FileName
+		d.File = filePath(info.FileName)
 		if info.Datastore != nil {
 			d.DatastoreRef = info.Datastore.Value
 		}
@@ -136,12 +163,17 @@ func decodeDisk(disk *types.VirtualDisk) observed.VMDisk {
 		d.Delta = b.Parent != nil
 	case *types.VirtualDiskFlatVer2BackingInfo:
 		d.UUID, d.Delta = b.Uuid, b.Parent != nil
+		base := b
+		for base.Parent != nil {
+			base = base.Parent
+		}
+		d.Thin = base.ThinProvisioned == nil || *base.ThinProvisioned // unset says nothing
 	case *types.VirtualDiskSparseVer1BackingInfo:
 		d.Delta = b.Parent != nil
 	case *types.VirtualDiskSparseVer2BackingInfo:
 		d.UUID, d.Delta = b.Uuid, b.Parent != nil
 	case *types.VirtualDiskSeSparseBackingInfo:
-		d.UUID, d.Delta = b.Uuid, b.Parent != nil
+		d.UUID, d.Delta, d.Thin = b.Uuid, b.Parent != nil, true
 	case *types.VirtualDiskLocalPMemBackingInfo:
 		d.UUID = b.Uuid
 	case *types.VirtualDiskRawDiskMappingVer1BackingInfo:
@@ -152,6 +184,15 @@ func decodeDisk(disk *types.VirtualDisk) observed.VMDisk {
 		d.UUID, d.RDM = b.Uuid, true
 	}
 	return d
+}
+
+// filePath decodes the name of the datastore in front of a file, which is written as names are.
+func filePath(file string) string {
+	store, rest, ok := strings.Cut(file, "]")
+	if !ok {
+		return file
+	}
+	return unescape(store) + "]" + rest
 }
 
 func label(device *types.VirtualDevice) string {

@@ -12,7 +12,7 @@ import (
 // directory is the slim list of a vCenter: enough to find machines and to spell inventory paths.
 type directory struct {
 	places map[types.ManagedObjectReference]place
-	vms    []entry
+	vms    []observed.VM // by everything that a query may name them by
 }
 
 type place struct {
@@ -20,69 +20,66 @@ type place struct {
 	parent types.ManagedObjectReference // zero at the root
 }
 
-// entry is a machine by everything that a query may name it by.
-type entry struct {
-	ref                          types.ManagedObjectReference
-	name, biosUUID, instanceUUID string
-}
-
 func newDirectory(objects []object) directory {
 	dir := directory{places: make(map[types.ManagedObjectReference]place, len(objects))}
 	for _, o := range objects {
 		p := place{name: text(o, "name")}
-		p.parent, _ = prop[types.ManagedObjectReference](o, "parent")
-		if app, ok := prop[types.ManagedObjectReference](o, "parentVApp"); ok {
+		p.parent, _ = refOf(o, "parent")
+		if app, ok := refOf(o, "parentVApp"); ok {
 			p.parent = app // a machine in a vApp has no folder
 		}
 		dir.places[o.ref] = p
+	}
+	for _, o := range objects {
 		if o.ref.Type == "VirtualMachine" {
-			dir.vms = append(dir.vms, entry{
-				ref: o.ref, name: p.name,
-				biosUUID:     observed.NormalUUID(text(o, "config.uuid")),
-				instanceUUID: observed.NormalUUID(text(o, "config.instanceUuid")),
+			dir.vms = append(dir.vms, observed.VM{
+				Ref: o.ref.Value, Name: text(o, "name"), Path: dir.placePath(o.ref),
+				BIOSUUID: text(o, "config.uuid"), InstanceUUID: text(o, "config.instanceUuid"),
 			})
 		}
 	}
 	return dir
 }
 
-// find returns the machines of a query in the vCenter's order, each once: by id, else by name as
-// observed.Inventory.VM does. An id that several machines share finds them all.
-func (d directory) find(q observed.Query) []types.ManagedObjectReference {
-	wanted := map[types.ManagedObjectReference]bool{}
-	for _, ref := range q.VMs {
-		id := observed.NormalUUID(ref.ID)
-		found := false
-		for _, e := range d.vms {
-			if id != "" && (id == e.biosUUID || id == e.instanceUUID || ref.ID == e.ref.Value) {
-				wanted[e.ref], found = true, true
-			}
-		}
-		for _, e := range d.vms {
-			if !found && strings.EqualFold(e.name, ref.Name) {
-				wanted[e.ref] = true
-			}
+// introduce adds what the guests call themselves.
+func (d directory) introduce(objects []object) {
+	guests := make(map[string]object, len(objects))
+	for _, o := range objects {
+		guests[o.ref.Value] = o
+	}
+	for i, vm := range d.vms {
+		d.vms[i].GuestHost, d.vms[i].GuestIPs = guestOf(guests[vm.Ref])
+	}
+}
+
+// find returns every machine that the references of a query may mean, in the vCenter's order, each once.
+func (d directory) find(refs []observed.VMRef) []types.ManagedObjectReference {
+	finder := observed.NewFinder(d.vms)
+	wanted := map[string]bool{}
+	for _, ref := range refs {
+		for _, vm := range finder.Candidates(ref) {
+			wanted[vm.Ref] = true
 		}
 	}
-	var refs []types.ManagedObjectReference
-	for _, e := range d.vms {
-		if wanted[e.ref] {
-			refs = append(refs, e.ref)
+	var found []types.ManagedObjectReference
+	for _, vm := range d.vms {
+		if wanted[vm.Ref] {
+			found = append(found, types.ManagedObjectReference{Type: "VirtualMachine", Value: vm.Ref})
 		}
 	}
-	return refs
+	return found
 }
 
 // path spells the inventory path of something with that name below parent, as govc and the API's inventory
 // paths do: without the root folder.
 func (d directory) path(name string, parent types.ManagedObjectReference) string {
-	parts := []string{name}
+	parts := []string{escape(name)}
 	for ref := parent; ; {
 		p, known := d.places[ref]
 		if !known || p.parent == (types.ManagedObjectReference{}) {
 			break
 		}
-		parts = append(parts, p.name)
+		parts = append(parts, escape(p.name))
 		ref = p.parent
 	}
 	slices.Reverse(parts)

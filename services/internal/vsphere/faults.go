@@ -52,6 +52,8 @@ func (c *Client) fault(what string, err error) error {
 	case badCertificate:
 		f.Code = codeCertificate
 		f.Remedy = fmt.Sprintf("it presented SHA-256 %s; if that is the right server, set vcenter.thumbprint to it, or vcenter.caFile to the CA that signed it", thumbprint)
+	case errors.Is(err, errNoDatacenter):
+		f.Code = codePermission
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		f.Code = codeTimeout
 	case errors.As(err, &login) && fault.Is(err, &types.InvalidLogin{}):

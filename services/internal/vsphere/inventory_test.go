@@ -2,7 +2,6 @@ package vsphere_test
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -92,13 +91,14 @@ func TestInventory(t *testing.T) {
 			Tools: "guestToolsRunning", ToolsVersion: "guestToolsCurrent",
 			Controllers: got.Controllers, ExtraConfig: got.ExtraConfig,
 			Disks: []observed.VMDisk{
-				{Label: "Hard disk 1", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk0", "MT-LINUX-01"), CapacityBytes: 80 * gib},
-				{Label: "Hard disk 2", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01_1.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk1", "MT-LINUX-01"), CapacityBytes: 500 * gib},
+				{Label: "Hard disk 1", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk0", "MT-LINUX-01"), CapacityBytes: 80 * gib, Thin: true},
+				{Label: "Hard disk 2", File: "[VMFS-01] MT-LINUX-01/MT-LINUX-01_1.vmdk", DatastoreRef: ds.Ref, UUID: s.UUID("disk1", "MT-LINUX-01"), CapacityBytes: 500 * gib, Thin: true},
 			},
 			GuestDisks: []observed.GuestDisk{
 				{Path: "/", FileSystem: "ext4", CapacityBytes: 80 * gib, FreeBytes: 72 * gib},
 				{Path: "/mnt/retention", FileSystem: "ext4", CapacityBytes: 500 * gib, FreeBytes: 450 * gib},
 			},
+			GuestHost: "MT-LINUX-01", GuestIPs: got.GuestIPs, PoolRef: got.PoolRef, DatacenterRef: got.DatacenterRef, Networks: got.Networks,
 			Datastores: []string{ds.Ref},
 			Unread:     map[string]string{},
 		}
@@ -153,18 +153,31 @@ func TestInventory(t *testing.T) {
 	})
 
 	t.Run("privileges are all granted", func(t *testing.T) {
-		paths := slices.Sorted(maps.Keys(inv.Privileges))
+		var paths []string
+		for _, p := range inv.Privileges {
+			paths = append(paths, p.Path)
+		}
 		for _, want := range []string{"/DC-TOKYO", "/DC-TOKYO/vm/db01", "/DC-TOKYO/host/CL-TOKYO/esx01.tokyo.example", "/DC-TOKYO/datastore/VMFS-01"} {
 			if !slices.Contains(paths, want) {
 				t.Errorf("%s was not asked about; %v were", want, paths)
 			}
 		}
-		for path, missing := range inv.Privileges {
-			if missing == nil || len(missing) > 0 {
-				t.Errorf("%s lacks %v", path, missing)
+		for _, p := range inv.Privileges {
+			if p.Lacking != nil || p.Unread != "" {
+				t.Errorf("%+v", p)
 			}
 		}
 	})
+}
+
+// lacking is what the account lacks on what has that path.
+func lacking(inv observed.Inventory, path string) []string {
+	for _, p := range inv.Privileges {
+		if p.Path == path {
+			return p.Lacking
+		}
+	}
+	return []string{"not asked"}
 }
 
 func scsiKinds(vm observed.VM) (kinds []string) {
@@ -266,11 +279,11 @@ func TestInventorySeesChanges(t *testing.T) {
 			return strings.HasPrefix(h.LicenceKey, "esxBasic") && strings.Contains(h.Licence, "Hypervisor")
 		}},
 		{"revoke-privilege Datastore.AllocateSpace", func(i observed.Inventory) bool {
-			return slices.Equal(i.Privileges["/DC-TOKYO"], []string{"Datastore.AllocateSpace"}) &&
-				slices.Equal(i.Privileges["/DC-TOKYO/datastore/VMFS-01"], []string{"Datastore.AllocateSpace"}) &&
-				len(i.Privileges["/DC-TOKYO/vm/"+mt]) == 0
+			return slices.Equal(lacking(i, "/DC-TOKYO"), []string{"Datastore.AllocateSpace"}) &&
+				slices.Equal(lacking(i, "/DC-TOKYO/datastore/VMFS-01"), []string{"Datastore.AllocateSpace"}) &&
+				len(lacking(i, "/DC-TOKYO/vm/"+mt)) == 0
 		}},
-		{"grant-privilege Datastore.AllocateSpace", func(i observed.Inventory) bool { return len(i.Privileges["/DC-TOKYO"]) == 0 }},
+		{"grant-privilege Datastore.AllocateSpace", func(i observed.Inventory) bool { return len(lacking(i, "/DC-TOKYO")) == 0 }},
 		{"hide-property " + mt + " config.extraConfig", func(i observed.Inventory) bool {
 			vm := one(t, i, mt)
 			return strings.Contains(vm.Unread["config.extraConfig"], "NoPermission") && vm.ExtraConfig == nil && len(vm.Disks) == 2
@@ -330,7 +343,7 @@ func TestInventoryFindsByID(t *testing.T) {
 				t.Errorf("found %v, want %v", got, tc.want)
 			}
 			// Also without a machine the privileges at the datacenter count: a new one is to be made there.
-			if inv.Privileges["/DC-TOKYO"] == nil {
+			if lacking(inv, "/DC-TOKYO") != nil {
 				t.Error("the datacenter's privileges were not asked")
 			}
 		})

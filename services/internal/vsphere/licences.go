@@ -2,6 +2,7 @@ package vsphere
 
 import (
 	"context"
+	"strings"
 
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
@@ -26,7 +27,10 @@ func readLicences(ctx context.Context, s *session, inv *observed.Inventory) erro
 	}
 	assigned := map[string][]types.LicenseManagerLicenseInfo{}
 	for _, a := range res.Returnval {
-		assigned[a.EntityId] = append(assigned[a.EntityId], a.AssignedLicense)
+		// Linked vCenters answer for each other, and each numbers its hosts from the same beginning.
+		if a.Scope == "" || strings.EqualFold(a.Scope, s.vim.ServiceContent.About.InstanceUuid) {
+			assigned[a.EntityId] = append(assigned[a.EntityId], a.AssignedLicense)
+		}
 	}
 	for i, h := range inv.Hosts {
 		setLicence(&inv.Hosts[i], assigned[h.Ref])

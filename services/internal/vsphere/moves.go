@@ -24,7 +24,7 @@ var moveKinds = []string{"virtualmachine.relocate", "drm.executestoragevmotionlr
 // readMoves reads the tasks of the machines that write the disks of others: three calls for each, and there are
 // few of them. A history that is refused is noted with the machine.
 func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir directory, writers []observed.VMRef, now time.Time) error {
-	refs := dir.find(observed.Query{VMs: writers})
+	refs := dir.find(writers)
 	for i, vm := range inv.VMs {
 		ref := types.ManagedObjectReference{Type: "VirtualMachine", Value: vm.Ref}
 		if !slices.Contains(refs, ref) {

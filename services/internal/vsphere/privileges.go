@@ -43,17 +43,22 @@ var Privileges = []string{
 	"VirtualMachine.State.RemoveSnapshot",
 }
 
-// privilegesOf says which of them count on an entity below the datacenter, by type and group. On a datacenter
-// all count: the role is to be given there and to propagate (N3). Below, an override can take it away again.
+// privilegesOf says which of them count on an entity below the datacenter, by type: what they begin with. On a
+// datacenter all count: the role is to be given there and to propagate (N3). Below, an override can take it away again.
 var privilegesOf = map[string][]string{
-	"Datastore":      {"Datastore."},
-	"HostSystem":     {"Resource.", "VirtualMachine."},
-	"VirtualMachine": {"VirtualMachine."},
+	"Datastore":                   {"Datastore."},
+	"HostSystem":                  {"Resource.ColdMigrate", "Resource.HotMigrate", "VirtualMachine."},
+	"VirtualMachine":              {"VirtualMachine."},
+	"ResourcePool":                {"Resource.AssignVMToPool"},
+	"VirtualApp":                  {"Resource.AssignVMToPool"},
+	"Network":                     {"Network."},
+	"DistributedVirtualPortgroup": {"Network."},
+	"OpaqueNetwork":               {"Network."},
 }
 
 func countsOn(kind, privilege string) bool {
-	groups, limited := privilegesOf[kind]
-	return !limited || slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(privilege, group) })
+	begins, limited := privilegesOf[kind]
+	return !limited || slices.ContainsFunc(begins, func(begin string) bool { return strings.HasPrefix(privilege, begin) })
 }
 
 // managers is what a session learns once: which privileges this version knows, and where licences are asked.
@@ -109,40 +114,50 @@ func firstReason(o object) string {
 	return notReturned
 }
 
-// privilegeEntities are the entities that the account needs its role on, by inventory path: the datacenters of
-// the machines found (all of them when none was found, as for machines to be made anew), and the machines,
-// hosts and datastores themselves.
-func privilegeEntities(dir directory, refs []types.ManagedObjectReference, objects []object) map[string]types.ManagedObjectReference {
-	entities := map[string]types.ManagedObjectReference{}
-	for _, ref := range refs {
-		if dc, ok := dir.datacenter(ref); ok {
-			entities[dir.placePath(dc)] = dc
+// entity is something that privileges are asked on.
+type entity struct {
+	ref  types.ManagedObjectReference
+	path string
+}
+
+// privilegeEntities are what the account may need its role on: the datacenters, the machines with their networks and
+// pools, and the hosts and datastores around them. Which of them count, whoever asked knows.
+func privilegeEntities(dir directory, objects []object) (all []entity) {
+	known := map[types.ManagedObjectReference]bool{}
+	add := func(ref types.ManagedObjectReference, path string) {
+		if !known[ref] {
+			known[ref] = true
+			all = append(all, entity{ref, path})
 		}
 	}
-	if len(entities) == 0 {
-		for ref := range dir.places {
-			if ref.Type == "Datacenter" {
-				entities[dir.placePath(ref)] = ref
-			}
+	for ref := range dir.places {
+		if ref.Type == "Datacenter" {
+			add(ref, dir.placePath(ref))
 		}
 	}
 	for _, o := range objects {
-		if _, ok := privilegesOf[o.ref.Type]; !ok {
-			continue
+		switch o.ref.Type {
+		case "VirtualMachine":
+			path := dir.placePath(o.ref)
+			add(o.ref, path)
+			networks, _ := prop[types.ArrayOfManagedObjectReference](o, "network")
+			for _, ref := range networks.ManagedObjectReference {
+				add(plain(ref), "a network of "+path)
+			}
+			if pool, ok := refOf(o, "resourcePool"); ok {
+				add(pool, "the resource pool of "+path)
+			}
+		case "HostSystem", "Datastore":
+			parent, _ := refOf(o, "parent")
+			add(o.ref, dir.path(text(o, "name"), parent))
 		}
-		path := dir.placePath(o.ref)
-		if o.ref.Type != "VirtualMachine" {
-			parent, _ := prop[types.ManagedObjectReference](o, "parent")
-			path = dir.path(text(o, "name"), parent)
-		}
-		entities[path] = o.ref
 	}
-	return entities
+	return all
 }
 
 // readPrivileges asks, in one call, what the session's own account lacks (S4, S43, N3). Every read of a
 // read-only account succeeds: only this shows it.
-func readPrivileges(ctx context.Context, s *session, inv *observed.Inventory, entities map[string]types.ManagedObjectReference) error {
+func readPrivileges(ctx context.Context, s *session, inv *observed.Inventory, entities []entity) error {
 	// Asking for an id that this version does not know would fail the whole question.
 	var ask []string
 	for _, p := range Privileges {
@@ -158,9 +173,13 @@ func readPrivileges(ctx context.Context, s *session, inv *observed.Inventory, en
 		inv.Unread[unreadPrivileges] = "no datacenter is visible to the account"
 		return nil
 	}
+	refs := make([]types.ManagedObjectReference, len(entities))
+	for i, e := range entities {
+		refs[i] = e.ref
+	}
 	res, err := methods.HasPrivilegeOnEntities(ctx, s.vim, &types.HasPrivilegeOnEntities{
 		This:      *s.vim.ServiceContent.AuthorizationManager,
-		Entity:    slices.Collect(maps.Values(entities)),
+		Entity:    refs,
 		SessionId: s.user.Key,
 		PrivId:    ask,
 	})
@@ -169,26 +188,26 @@ func readPrivileges(ctx context.Context, s *session, inv *observed.Inventory, en
 	}
 	granted := map[types.ManagedObjectReference]map[string]bool{}
 	for _, e := range res.Returnval {
-		granted[e.Entity] = map[string]bool{}
+		answer := map[string]bool{}
 		for _, a := range e.PrivAvailability {
-			granted[e.Entity][a.PrivId] = a.IsGranted
+			answer[a.PrivId] = a.IsGranted
 		}
+		granted[plain(e.Entity)] = answer
 	}
-	missing := make(map[string][]string, len(entities))
-	for path, ref := range entities {
-		answer, ok := granted[ref]
-		if !ok {
-			inv.Unread[unreadPrivileges] = "the vCenter gave no answer for " + path
-			return nil
-		}
-		missing[path] = []string{}
-		for _, p := range ask {
-			if countsOn(ref.Type, p) && !answer[p] {
-				missing[path] = append(missing[path], p)
+	inv.Privileges = make(map[string]observed.Privileges, len(entities))
+	for _, e := range entities {
+		p := observed.Privileges{Path: e.path, Kind: e.ref.Type}
+		for _, id := range ask {
+			switch isGranted, answered := granted[e.ref][id]; {
+			case !countsOn(e.ref.Type, id):
+			case !answered:
+				p.Unread = "the vCenter gave no answer"
+			case !isGranted:
+				p.Lacking = append(p.Lacking, id)
 			}
 		}
+		inv.Privileges[e.ref.Value] = p
 	}
-	inv.Privileges = missing
 	return nil
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // Shared lets queries that come while a look is under way go together in the next one: fifty cases of a request
-// cost a few looks, not fifty. What comes back may hold more machines than a caller asked for; callers must not
+// cost a few looks, not fifty. Each is told of what it asked for, and of nothing that others did; callers must not
 // change it.
 type Shared struct {
 	looks *looks.Shared[observed.Query, observed.Inventory]
@@ -26,7 +26,8 @@ func share(look func(context.Context, observed.Query) (observed.Inventory, error
 
 // Inventory reads the machines of a query, together with those of whoever else asks at the time.
 func (s *Shared) Inventory(ctx context.Context, q observed.Query) (observed.Inventory, error) {
-	return s.looks.Get(ctx, q, 0, nil)
+	inv, err := s.looks.Get(ctx, q, 0, nil)
+	return inv.Only(q), err
 }
 
 // together asks for each machine of the queries once.
