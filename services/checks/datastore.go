@@ -214,7 +214,8 @@ func judgeSpace(s Subject, p Place) Verdict {
 func judgeLocation(s Subject) Verdict {
 	h := s.Home
 	if h.Unclear != "" {
-		return unknown("%s", h.Unclear)
+		return unknown("%s", h.Unclear).
+			remedy("Give the vCenter account the right to see the VM of %s. If it was deleted, attest it in the request: location.original-or-alternate=<when, and by whom>.", s.Machine.Name)
 	}
 	if vm := h.VM; vm != nil && vm.Unread.Why("config.template") != "" {
 		return unknown("Whether VM %s is a template could not be read: %s.", vm.Place(), vm.Unread.Why("config.template"))

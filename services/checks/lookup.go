@@ -14,6 +14,8 @@ type lookup struct {
 	hosts      map[string]*observed.Host
 	datastores map[string]observed.Datastore // by ref
 
+	inventory   observed.Inventory
+	gone        string // who vouches that machines have no VM on-premises
 	noInventory string // why there is no inventory
 	user        string
 }
@@ -21,7 +23,7 @@ type lookup struct {
 func newLookup(in Input) *lookup {
 	l := newVaultLookup(in.Vault)
 	inv := in.Inventory
-	l.user = inv.User
+	l.inventory, l.gone, l.user = inv, in.Case.Attest[observed.AttestGone], inv.User
 	l.noInventory = strings.TrimSuffix(in.InventoryError, ".")
 	if l.noInventory == "" && inv.Taken.IsZero() && len(inv.VMs)+len(inv.Hosts)+len(inv.Datastores) == 0 {
 		l.noInventory = "nothing was read from it"
@@ -88,7 +90,7 @@ func (l *lookup) machineVM(item Found[observed.Item]) (Found[observed.VM], obser
 	}
 	i := *item.It
 	seen, why := l.sighting(i.VMRef())
-	home := i.Homeward(seen, l.user)
+	home := i.Homeward(seen, l.inventory, l.gone)
 	switch {
 	case i.Physical:
 		return absent[observed.VM](home.Why), home

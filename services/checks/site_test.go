@@ -133,6 +133,7 @@ func (s *site) without(name string) {
 		}
 	}
 	s.Inventory.VMs = rest
+	s.Inventory.Removals = append(s.Inventory.Removals, observed.Removal{Name: name, At: now, User: "TOKYO\\admin"})
 }
 
 // add puts another machine of db01's kind into the vault, and into the case if that is wanted.

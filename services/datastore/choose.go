@@ -80,10 +80,10 @@ type choice struct {
 }
 
 // choose places one machine. What it takes is added to taken.
-func choose(m events.Machine, item observed.Item, w observed.Writer, inv observed.Inventory, taken map[string]int64) events.Placement {
+func choose(m events.Machine, item observed.Item, w observed.Writer, inv observed.Inventory, attested string, taken map[string]int64) events.Placement {
 	from := inv.Station(w)
 	c := choice{m, item, inv, from, candidates(from, inv), taken}
-	p := c.decide(item.Homeward(inv.Find(item.VMRef()), inv.User))
+	p := c.decide(item.Homeward(inv.Find(item.VMRef()), inv, attested))
 	p.Machine, p.Considered = m.Name, verdicts(c.candidates)
 	return p
 }

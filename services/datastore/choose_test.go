@@ -44,6 +44,7 @@ func home() (observed.Vault, observed.Inventory) {
 			store("ds-3", "VSAN-01", "vsan", 900), store("ds-4", "NFS-01", "nfs", 999),
 		},
 	}
+	inv.Removals = []observed.Removal{{Name: "web01"}}
 	inv.Datastores[0].CommittedBytes = map[string]int64{"vm-1": 10 * gib}
 	inv.Datastores[0].UncommittedBytes = map[string]int64{"vm-1": 30 * gib}
 	return vault, inv
@@ -144,6 +145,7 @@ func TestPlaceSumsWhatACaseTakes(t *testing.T) {
 	second := vault.Items[0]
 	second.ID, second.Name = "/items/web02", "web02"
 	vault.Items = append(vault.Items, second)
+	inv.Removals = append(inv.Removals, observed.Removal{Name: "web02"})
 	inv.Datastores[1].FreeBytes = 70 * gib // room for one of the two
 	c := theCase("VMFS-02")
 	c.Machines = append(c.Machines, c.Machines[0])

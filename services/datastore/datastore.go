@@ -76,7 +76,7 @@ func Place(c events.Case, vault observed.Vault, inv observed.Inventory) workflow
 			})
 			continue
 		}
-		placement := choose(m, item, vault.WriterOf(m, item.FabricID), inv, taken)
+		placement := choose(m, item, vault.WriterOf(m, item.FabricID), inv, c.Attest[observed.AttestGone], taken)
 		placements = append(placements, placement)
 		if placement.Datastore == "" {
 			problems = append(problems, events.Problem{

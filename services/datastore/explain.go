@@ -13,7 +13,7 @@ import (
 // cannot be had. The inventory must hold every datastore that the account sees: what Site Recovery or the machine
 // names beyond them is refused as not visible.
 func Explain(m events.Machine, item observed.Item, w observed.Writer, inv observed.Inventory) events.Placement {
-	p := choose(m, item, w, inv, map[string]int64{})
+	p := choose(m, item, w, inv, "", map[string]int64{})
 	p.Considered = append(p.Considered, hidden(m, item, w, inv)...)
 	slices.SortStableFunc(p.Considered, byName)
 	return p
@@ -33,7 +33,7 @@ func hidden(m events.Machine, item observed.Item, w observed.Writer, inv observe
 			Name: name, Type: strings.ToLower(kind), Code: r.Code, Reason: r.Reason, Remedy: r.Remedy.String(),
 		})
 	}
-	if home := item.Homeward(inv.Find(item.VMRef()), inv.User); home.VM != nil {
+	if home := item.Homeward(inv.Find(item.VMRef()), inv, ""); home.VM != nil {
 		for _, disk := range home.VM.Disks {
 			if _, visible := inv.Datastore(disk.DatastoreRef); !visible {
 				add(observed.DatastoreOf(disk.File), "", "a disk of "+m.Name+" lies on it")

@@ -17,7 +17,10 @@ func TestVSphereHiddenPlacesNothing(t *testing.T) {
 		}
 	}
 	writer := func(path string, empty func(*observed.VM)) func(*observed.Inventory) {
-		return func(inv *observed.Inventory) { inv.VMs[1].Unread = observed.Unread{path: "NoPermission"}; empty(&inv.VMs[1]) }
+		return func(inv *observed.Inventory) {
+			inv.VMs[1].Unread = observed.Unread{path: "NoPermission"}
+			empty(&inv.VMs[1])
+		}
 	}
 	stores := func(path string, empty func(*observed.Datastore)) func(*observed.Inventory) {
 		return func(inv *observed.Inventory) {

@@ -28,7 +28,9 @@ type Inventory struct {
 	Pods       []Pod
 	// Privileges holds, by managed object id, which of the documented privileges the account lacks there (S4, S43, N3).
 	Privileges map[string]Privileges
-	// Unread names the parts that could not be read ("privileges", "licence") and why.
+	// Removals are the machines that were taken out of the inventory lately; read where one that is looked for is not shown.
+	Removals []Removal
+	// Unread names the parts that could not be read ("privileges", "licence", "removals") and why.
 	Unread map[string]string
 }
 
@@ -63,6 +65,13 @@ type VM struct {
 	Moves         []Move // newest first; unread as "moves"
 	MovesRead     bool   // Moves are those of the last seven days: read of writers only
 	Unread        Unread // property path -> reason
+}
+
+// Removal says that a machine was deleted, or taken out of the inventory.
+type Removal struct {
+	Name string
+	At   time.Time
+	User string
 }
 
 // Privileges are those of the account on one object.

@@ -77,8 +77,12 @@ func Run(ctx context.Context, s Site, ask Ask, now time.Time) (Report, error) {
 	if err != nil {
 		in.InventoryError = err.Error()
 	}
+	scopes := observed.NewScopes(in.Inventory)
 	for _, id := range ids {
 		in.Case = cases[id]
+		if in.InventoryError == "" {
+			in.Inventory = scopes.Only(checks.Query(in.Case, vault))
+		}
 		found.Cases = append(found.Cases, judge(in))
 	}
 	return found, nil

@@ -140,6 +140,9 @@ func (c *Client) Inventory(ctx context.Context, q observed.Query) (observed.Inve
 				decode(&inv, objects, dir)
 			}
 		}
+		if err := readRemovals(ctx, s, &inv, q.VMs, c.now()); err != nil {
+			return observed.Inventory{}, err
+		}
 		if err := readMoves(ctx, s, &inv, dir, q.Writers, c.now()); err != nil {
 			return observed.Inventory{}, err
 		}
