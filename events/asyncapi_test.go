@@ -144,7 +144,7 @@ func TestAsyncAPIChannelsAreTheSubjects(t *testing.T) {
 		}
 		reached[at(ch, "address").(string)] = true
 
-		topic := map[events.Role]string{events.Notification: "servicebus-notifications", events.DeadLetter: ""}
+		topic := map[events.Role]string{events.Command: "servicebus-commands", events.Notification: "servicebus-notifications", events.DeadLetter: ""}
 		name, special := topic[k.Role]
 		if !special {
 			name = "servicebus-reprotect"

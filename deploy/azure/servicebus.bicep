@@ -44,7 +44,7 @@ type chatbot = {
 @description('Chat bots: each gets all notifications, in a subscription of its own.')
 param chatbots chatbot[] = []
 
-var eventsTopic = 'reprotect'
+var commandsTopic = 'reprotect-commands'
 var notificationsTopic = 'reprotect-notifications'
 var auditSubscription = 'audit'
 
@@ -170,10 +170,11 @@ resource owning 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for prin
   }
 }]
 
-// Services send to both topics, ops send to the one for commands. Who is both gets one grant: a second is an error.
+// Services send to all topics, ops send to the one for commands and to no other: what stands in the others is believed.
+// Who is both gets one grant: a second is an error.
 var sendGrants = union(
   flatten(map(services, principal => map(topicNames, topic => { principal: principal, path: topic }))),
-  map(ops, principal => { principal: principal, path: eventsTopic })
+  map(ops, principal => { principal: principal, path: commandsTopic })
 )
 
 resource topicSenders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for grant in sendGrants: {

@@ -39,8 +39,8 @@ func deadLetter(dead bus.Message) *azservicebus.DeadLetterOptions {
 }
 
 // letter turns a message among the dead letters of a service into the dead letter that it is on every bus.
-func letter(service string, m *azservicebus.ReceivedMessage) (bus.Received, error) {
-	r := bus.Original(incoming(m))
+func letter(service, topic string, m *azservicebus.ReceivedMessage) (bus.Received, error) {
+	r := bus.Original(incoming(m, topic))
 	dead := bus.Received{Message: bus.Message{Subject: events.DeadSubject(service)}, Published: r.Published, Attempt: 1}
 	if said, ok := m.ApplicationProperties[propDead].(string); ok {
 		e, err := events.Decode(events.TypeDead, []byte(said))
@@ -94,17 +94,18 @@ func (c *Conn) Dead(ctx context.Context, services []string, each func(bus.Receiv
 
 // deadQueue is a sub-queue in which dead letters of a service lie.
 type deadQueue struct {
-	name string
-	open func() (*azservicebus.Receiver, error)
+	name  string
+	topic string // "" for the service's own queue
+	open  func() (*azservicebus.Receiver, error)
 }
 
 func (c *Conn) deadOf(service string) []deadQueue {
 	o := &azservicebus.ReceiverOptions{SubQueue: azservicebus.SubQueueDeadLetter}
 	queue := wakeQueue(service)
-	queues := []deadQueue{{queue, func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(queue, o) }}}
-	for _, topic := range []string{TopicEvents, TopicNotifications} {
+	queues := []deadQueue{{queue, "", func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(queue, o) }}}
+	for _, topic := range topics {
 		subscription := short(service, 50)
-		queues = append(queues, deadQueue{topic + "/" + subscription, func() (*azservicebus.Receiver, error) {
+		queues = append(queues, deadQueue{topic + "/" + subscription, topic, func() (*azservicebus.Receiver, error) {
 			return c.client.NewReceiverForSubscription(topic, subscription, o)
 		}})
 	}
@@ -131,8 +132,8 @@ func (c *Conn) readDead(ctx context.Context, service string, q deadQueue, all *[
 	}
 	defer func() { _ = r.Close(bounded) }()
 	var next int64
-	err = peek(bounded, r, &next, func(_ bus.Received, m *azservicebus.ReceivedMessage) error {
-		l, err := letter(service, m)
+	err = peek(bounded, r, q.topic, &next, func(_ bus.Received, m *azservicebus.ReceivedMessage) error {
+		l, err := letter(service, q.topic, m)
 		l.Sequence = q.number(m)
 		if err == nil {
 			*all = append(*all, l)
@@ -189,7 +190,7 @@ func (c *Conn) removeDead(ctx context.Context, number uint64, dead events.Event[
 			return false, c.went(what, err)
 		}
 		for _, m := range page {
-			if l, err := letter(dead.Data.Service, m); err == nil && q.number(m) == number && l.ID == dead.ID && !done {
+			if l, err := letter(dead.Data.Service, q.topic, m); err == nil && q.number(m) == number && l.ID == dead.ID && !done {
 				if err := r.CompleteMessage(bounded, m, nil); err != nil {
 					return false, c.went(what, err)
 				}
@@ -208,13 +209,13 @@ func (c *Conn) removeDead(ctx context.Context, number uint64, dead events.Event[
 func (c *Conn) Audit(ctx context.Context, each func(bus.Received) error) error {
 	bounded, cancel := c.bounded(ctx)
 	defer cancel()
-	for _, topic := range []string{TopicEvents, TopicNotifications} {
+	for _, topic := range topics {
 		r, err := c.client.NewReceiverForSubscription(topic, SubscriptionAudit, nil)
 		if err != nil {
 			return c.went("audit", err)
 		}
 		var next int64
-		err = peek(bounded, r, &next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error { return each(r) })
+		err = peek(bounded, r, topic, &next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error { return each(r) })
 		_ = r.Close(bounded) // it only looked
 		if err != nil {
 			return c.went("audit", err)

@@ -1,6 +1,7 @@
 package servicebus_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbharness"
 	"reprotect.example/events/bus/servicebus/sbpeer"
 )
@@ -98,7 +100,7 @@ func TestABareCommandOfANamespaceMadeAnew(t *testing.T) {
 
 func sendBare(t *testing.T, p *sbpeer.Peer) {
 	t.Helper()
-	sender, err := client(t, p).NewSender("reprotect", nil)
+	sender, err := client(t, p).NewSender(servicebus.TopicCommands, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +132,7 @@ func TestBodiesOfOtherClients(t *testing.T) {
 				validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.>"}, AckWait: 30 * time.Second}
 				p := sbharness.Peer(t, validator)
 				conn := sbharness.Connect(t, p)
-				sender, err := client(t, p).NewSender("reprotect", nil)
+				sender, err := client(t, p).NewSender(servicebus.TopicCommands, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -190,6 +192,159 @@ func TestBodiesOfOtherClients(t *testing.T) {
 					t.Fatal(err)
 				}
 				next("requeued")
+			})
+		})
+	}
+}
+
+// F4: what was sent to the commands is a command, whatever it says of itself: who may send there alone cannot make a fact
+// believed, nor a wake-up, and not when the message is tried again or requeued either.
+func TestNobodyIsBelievedWhoMayOnlyCommand(t *testing.T) {
+	const fact = "reprotect.event.tokyo.c1.registration.registered"
+	label := fact
+	for name, m := range map[string]*azservicebus.Message{
+		"by the subject": {ApplicationProperties: map[string]any{"subject": fact}},
+		"by the label":   {Subject: &label},
+		"by the properties": {ApplicationProperties: map[string]any{
+			"kind": "event", "type": events.TypeRegistered.CloudType(), "site": "tokyo", "case": "c1", "step": "registration"}},
+		"as a wake-up": {ApplicationProperties: map[string]any{"subject": fact, "reprotect-woken": "true", "reprotect-key": "c1.registration"}},
+		"as a copy":    {ApplicationProperties: map[string]any{"subject": fact, "reprotect-attempts": "1", "reprotect-sequence": "7", "reprotect-published": "2026-11-27T12:00:00Z"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				executor := bus.Consumer{Service: "executor", Filters: []string{"reprotect.event.*.*.registration.registered"}, AckWait: 30 * time.Second}
+				journal := bus.Consumer{Service: "journal", Filters: []string{">"}, AckWait: 30 * time.Second}
+				p := sbharness.Peer(t, executor, journal)
+				conn := sbharness.Connect(t, p)
+				sender, err := client(t, p).NewSender(servicebus.TopicCommands, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m.Body = []byte(`{"machines":[{"name":"web01"}]}`)
+				if err := sender.SendMessage(t.Context(), m, nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := conn.Publish(t.Context(), bus.Message{Subject: "reprotect.event.tokyo.c2.registration.registered", ID: "c2/registration", Data: []byte("true")}); err != nil {
+					t.Fatal(err)
+				}
+				acts, err := conn.Consume(t.Context(), executor)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer acts.Close()
+				d, err := acts.Next(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r := d.Received(); r.Subject != "reprotect.event.tokyo.c2.registration.registered" {
+					t.Errorf("the executor is given %s", r.Subject)
+				}
+				keeps, err := conn.Consume(t.Context(), journal)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer keeps.Close()
+				for tries := 0; tries < 2; {
+					d, err := keeps.Next(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := d.Received()
+					if r.Subject == "reprotect.event.tokyo.c2.registration.registered" {
+						continue
+					}
+					if tries++; r.Subject != "reprotect.command.unknown" || r.Woken || r.Attempt != tries {
+						t.Errorf("try %d: %s, woken %v, attempt %d", tries, r.Subject, r.Woken, r.Attempt)
+					}
+					if err := d.Retry(t.Context(), time.Second); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// F4: a command on the topic of the facts, as it was done once, is refused in words that say where to send it.
+func TestACommandAmongTheFactsIsAnsweredInWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.request"}, AckWait: 30 * time.Second}
+		p := sbharness.Peer(t, validator)
+		sender, err := client(t, p).NewSender(servicebus.TopicEvents, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		label := "reprotect.command.request"
+		if err := sender.SendMessage(t.Context(), &azservicebus.Message{Subject: &label, Body: []byte(`{"machines":[{"name":"web01"}]}`)}, nil); err != nil {
+			t.Fatal(err)
+		}
+		source, err := sbharness.Connect(t, p).Consume(t.Context(), validator)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		d, err := source.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := d.Received(); r.Subject != label || !strings.Contains(string(r.Data), "send it to reprotect-commands") {
+			t.Errorf("%s: %s", r.Subject, r.Data)
+		}
+	})
+}
+
+// F6a, F6b, F7, F8: the forms in which usual clients send a command.
+func TestFormsOfOtherClients(t *testing.T) {
+	const command = `{"machines":[{"name":"web01"}]}`
+	label, at := "reprotect.command.request", time.Date(2026, 11, 27, 11, 34, 22, 277e6, time.FixedZone("JST", 9*3600))
+	for name, test := range map[string]struct {
+		message azservicebus.Message
+		headers map[string]string
+	}{
+		"F6a: a time of AMQP": {
+			azservicebus.Message{ApplicationProperties: map[string]any{"cloudEvents:type": events.TypeRequest.CloudType(), "cloudEvents:time": at}},
+			map[string]string{"cloudEvents:type": events.TypeRequest.CloudType(), "cloudEvents:time": "2026-11-27T02:34:22.277Z"}},
+		"F6b: the other prefix, no label": {
+			azservicebus.Message{ApplicationProperties: map[string]any{"cloudEvents_type": events.TypeRequest.CloudType(), "cloudEvents_id": "r7"}},
+			map[string]string{"cloudEvents:type": events.TypeRequest.CloudType(), "cloudEvents:id": "r7"}},
+		"F7: a subject of its own": {
+			azservicebus.Message{Subject: &label, ApplicationProperties: map[string]any{"subject": "Please bring web01 home"}}, nil},
+		"F8: JSON within JSON": {
+			azservicebus.Message{Subject: &label, Body: []byte(`"{\"machines\":[{\"name\":\"web01\"}]}"`)}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				validator := bus.Consumer{Service: "validator", Filters: []string{"reprotect.command.request"}, AckWait: 30 * time.Second}
+				p := sbharness.Peer(t, validator)
+				sender, err := client(t, p).NewSender(servicebus.TopicCommands, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := test.message
+				if m.Body == nil {
+					m.Body = []byte(command)
+				}
+				if err := sender.SendMessage(t.Context(), &m, nil); err != nil {
+					t.Fatal(err)
+				}
+				source, err := sbharness.Connect(t, p).Consume(t.Context(), validator)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer source.Close()
+				for _, when := range []string{"at first", "again"} {
+					d, err := source.Next(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := d.Received()
+					if r.Subject != label || string(r.Data) != command || !maps.Equal(r.Headers, test.headers) {
+						t.Errorf("%s: %s %s %v", when, r.Subject, r.Data, r.Headers)
+					}
+					if err := d.Retry(t.Context(), time.Second); err != nil {
+						t.Fatal(err)
+					}
+				}
 			})
 		})
 	}

@@ -21,13 +21,13 @@ type Lag struct {
 // every message, as listening allows; Azure bills that as so many operations.
 func (c *Conn) Lag(ctx context.Context, service string) (l Lag, found bool, err error) {
 	l.Service = service
-	count := func(open func() (*azservicebus.Receiver, error), one func(bus.Received)) error {
+	count := func(topic string, open func() (*azservicebus.Receiver, error), one func(bus.Received)) error {
 		ctx, cancel := c.bounded(ctx)
 		defer cancel()
 		r, err := open()
 		if err == nil {
 			var next int64
-			err = peek(ctx, r, &next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error {
+			err = peek(ctx, r, topic, &next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error {
 				one(r)
 				return nil
 			})
@@ -39,8 +39,8 @@ func (c *Conn) Lag(ctx context.Context, service string) (l Lag, found bool, err 
 		found = found || err == nil
 		return c.went("count what "+service+" has not done", err)
 	}
-	for _, topic := range []string{TopicEvents, TopicNotifications} {
-		err := count(func() (*azservicebus.Receiver, error) {
+	for _, topic := range topics {
+		err := count(topic, func() (*azservicebus.Receiver, error) {
 			return c.client.NewReceiverForSubscription(topic, short(service, 50), nil)
 		}, func(r bus.Received) {
 			l.Pending++
@@ -52,6 +52,6 @@ func (c *Conn) Lag(ctx context.Context, service string) (l Lag, found bool, err 
 			return l, found, err
 		}
 	}
-	err = count(func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), nil) }, func(bus.Received) { l.Waiting++ })
+	err = count("", func() (*azservicebus.Receiver, error) { return c.client.NewReceiverForQueue(wakeQueue(service), nil) }, func(bus.Received) { l.Waiting++ })
 	return l, found, err
 }

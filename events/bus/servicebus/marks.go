@@ -54,7 +54,7 @@ func (c *Conn) lookAtMarks(ctx context.Context) error {
 		}
 		m.receiver, m.newest = r, map[string]bus.Received{}
 	}
-	err := peek(ctx, m.receiver, &m.next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error {
+	err := peek(ctx, m.receiver, TopicEvents, &m.next, func(r bus.Received, _ *azservicebus.ReceivedMessage) error {
 		m.newest[r.Subject] = r
 		return nil
 	})
@@ -65,15 +65,15 @@ func (c *Conn) lookAtMarks(ctx context.Context) error {
 	return nil
 }
 
-// peek hands everything that stands in an entity from a sequence number on to each, and moves the number behind it.
-func peek(ctx context.Context, r *azservicebus.Receiver, next *int64, each func(bus.Received, *azservicebus.ReceivedMessage) error) error {
+// peek hands everything that stands in an entity (incoming says which) from a sequence number on to each, and moves the number behind it.
+func peek(ctx context.Context, r *azservicebus.Receiver, topic string, next *int64, each func(bus.Received, *azservicebus.ReceivedMessage) error) error {
 	for {
 		page, err := r.PeekMessages(ctx, marksPage, &azservicebus.PeekMessagesOptions{FromSequenceNumber: next})
 		if err != nil || len(page) == 0 {
 			return err
 		}
 		for _, message := range page {
-			if err := each(incoming(message), message); err != nil {
+			if err := each(incoming(message, topic), message); err != nil {
 				return err
 			}
 			if message.SequenceNumber != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -116,11 +117,22 @@ func described(subject string) map[string]string {
 	return properties
 }
 
-// incoming turns a delivered message into the bus's form, whoever sent it.
-func incoming(m *azservicebus.ReceivedMessage) bus.Received {
+// copied are properties of wake-ups and of copies, which this adapter makes and sends to queues. On a topic they are the
+// sender's: a command that says that it is a wake-up would be unwrapped into whatever its sender likes.
+var copied = []string{propKey, propWoken, propAttempts, propSequence, propPublished}
+
+// unknownCommand is the subject of what came to the commands and is none that is known.
+const unknownCommand = events.SubjectCommands + ".unknown"
+
+// incoming turns a delivered message into the bus's form, whoever sent it. Topic is the one that it was sent to, or "" for
+// a queue: to those only services send. What may be sent there is all that it can be.
+func incoming(m *azservicebus.ReceivedMessage, topic string) bus.Received {
 	text := func(property string) string {
+		if topic != "" && slices.Contains(copied, property) {
+			return ""
+		}
 		if v, ok := m.ApplicationProperties[property]; ok {
-			return fmt.Sprint(v)
+			return written(v)
 		}
 		return ""
 	}
@@ -128,7 +140,7 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		n, _ := strconv.Atoi(text(property)) // 0 where it is none of ours
 		return n
 	}
-	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, text), ID: m.MessageID, Data: body(m)}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
+	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, topic, text), ID: m.MessageID, Data: body(m)}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
 	_, said := m.ApplicationProperties[propID]
 	if said { // also where the original had none
 		r.ID = text(propID)
@@ -147,6 +159,9 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 		r.Published, _ = time.Parse(time.RFC3339Nano, text(propPublished))
 	}
 	r.Woken = text(propWoken) != ""
+	if topic == TopicEvents && strings.HasPrefix(r.Subject, events.SubjectCommands+".") { // as it was done once
+		r.Data = []byte("(commands are not taken from the topic " + TopicEvents + ": send it to " + TopicCommands + ")")
+	}
 	if !said && r.ID == "" && strings.HasPrefix(r.Subject, events.SubjectCommands+".") {
 		r.ID = bareID(r)
 	}
@@ -155,10 +170,13 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 			if r.Headers == nil {
 				r.Headers = map[string]string{}
 			}
-			r.Headers[k] = fmt.Sprint(v)
+			if attribute, ok := strings.CutPrefix(k, "cloudEvents_"); ok { // the binding's other prefix
+				k = "cloudEvents:" + attribute
+			}
+			r.Headers[k] = written(v)
 		}
 	}
-	if m.ContentType != nil && !r.Woken && text(propSubject) == "" { // from another client: it says how to read the body
+	if m.ContentType != nil && !r.Woken && text(propSubject) != r.Subject { // from another client: it says how to read the body
 		if r.Headers == nil {
 			r.Headers = map[string]string{}
 		}
@@ -167,9 +185,30 @@ func incoming(m *azservicebus.ReceivedMessage) bus.Received {
 	return r
 }
 
-// body is what a message carries, in whatever form of AMQP. Of a form that holds no text it says so instead, where the
-// JSON would be: whoever reads that refuses it, and the refusal quotes it.
+// written is a property's value as text: a time as CloudEvents write it.
+func written(v any) string {
+	if t, ok := v.(time.Time); ok {
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprint(v)
+}
+
+// body is what a message carries. Some clients make a JSON string of what they are given as text already: that is
+// unwrapped once.
 func body(m *azservicebus.ReceivedMessage) []byte {
+	raw := carried(m)
+	var inner string
+	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] == '"' && json.Unmarshal(trimmed, &inner) == nil {
+		if strings.HasPrefix(strings.TrimSpace(inner), "{") {
+			return []byte(inner)
+		}
+	}
+	return raw
+}
+
+// carried is what a message carries, in whatever form of AMQP. Of a form that holds no text it says so instead, where the
+// JSON would be: whoever reads that refuses it, and the refusal quotes it.
+func carried(m *azservicebus.ReceivedMessage) []byte {
 	if m.Body != nil || m.RawAMQPMessage == nil { // the SDK reads only a single data section
 		return m.Body
 	}
@@ -195,15 +234,24 @@ func bareID(r bus.Received) string {
 	return fmt.Sprintf("r%d-%s", r.Sequence, r.Published.UTC().Format("200601021504"))
 }
 
-// subjectOf is the subject of a message: ours says it; of others' the label or the type does.
-func subjectOf(m *azservicebus.ReceivedMessage, text func(string) string) string {
-	if s := text(propSubject); s != "" {
+// subjectOf is the subject of a message: ours says it; of others' the label or the type does. What was sent to the
+// commands is a command, whatever it says of itself.
+func subjectOf(m *azservicebus.ReceivedMessage, topic string, text func(string) string) string {
+	s := claimed(m, text)
+	if topic == TopicCommands && !strings.HasPrefix(s, events.SubjectCommands+".") {
+		return unknownCommand
+	}
+	return s
+}
+
+func claimed(m *azservicebus.ReceivedMessage, text func(string) string) string {
+	if s := text(propSubject); strings.HasPrefix(s, "reprotect.") { // a property of that name may be the sender's own
 		return s
 	}
 	if m.Subject != nil && strings.HasPrefix(*m.Subject, "reprotect.") {
 		return *m.Subject
 	}
-	for _, property := range []string{propType, "cloudEvents:type"} {
+	for _, property := range []string{propType, "cloudEvents:type", "cloudEvents_type"} {
 		k, known := events.KindOf(text(property))
 		switch {
 		case known && k.Role == events.Command:
@@ -213,7 +261,7 @@ func subjectOf(m *azservicebus.ReceivedMessage, text func(string) string) string
 		}
 	}
 	if text(propKind) == "command" {
-		return events.SubjectCommands + ".unknown"
+		return unknownCommand
 	}
 	return ""
 }
@@ -224,6 +272,16 @@ func copyOf(m *azservicebus.ReceivedMessage, r bus.Received) *azservicebus.Messa
 	properties := map[string]any{}
 	for k, v := range m.ApplicationProperties {
 		properties[k] = v
+	}
+	if r.Subject != "" { // what it was taken for stays so, whatever it claims
+		if !r.Woken {
+			delete(properties, propWoken)
+		}
+		label := r.Subject
+		if s, _ := properties[propSubject].(string); s != r.Subject {
+			delete(properties, propSubject)
+		}
+		m = &azservicebus.ReceivedMessage{ContentType: m.ContentType, Subject: &label}
 	}
 	properties[propID], properties[propAttempts] = r.ID, strconv.Itoa(r.Attempt)
 	properties[propSequence], properties[propPublished] = strconv.FormatUint(r.Sequence, 10), r.Published.UTC().Format(time.RFC3339Nano)

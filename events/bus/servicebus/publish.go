@@ -16,8 +16,11 @@ import (
 // Publish implements bus.Broker. A second outcome of a step is dropped, without a word (Cannot).
 func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 	topic := TopicEvents
-	if strings.HasPrefix(m.Subject, events.SubjectNotifications+".") {
+	switch {
+	case strings.HasPrefix(m.Subject, events.SubjectNotifications+"."):
 		topic = TopicNotifications
+	case strings.HasPrefix(m.Subject, events.SubjectCommands+"."):
+		topic = TopicCommands
 	}
 	out, what := outgoing(m), "publish on "+m.Subject
 	if err := fits(out); err != nil {

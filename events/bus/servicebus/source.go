@@ -32,24 +32,26 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 	spec.AckWait = cmp.Or(spec.AckWait, defaultLock)
 	s := &source{conn: c, spec: spec, deliveries: make(chan *delivery)}
 	s.open, s.end = context.WithCancel(c.open)
-	open := func(r *azservicebus.Receiver, err error) error {
+	open := func(topic string, r *azservicebus.Receiver, err error) error {
 		if err != nil {
 			return err
 		}
-		s.receivers = append(s.receivers, r)
+		s.receivers = append(s.receivers, receiver{r, topic})
 		looking, cancel := c.bounded(ctx)
 		defer cancel()
 		_, err = r.PeekMessages(looking, 1, nil) // says whether it is there, and whether it may be read
 		return err
 	}
 	var err error
-	for _, topic := range []string{TopicEvents, TopicNotifications} {
+	for _, topic := range topics {
 		if err == nil && rulesFor(topic, spec.Filters) != nil {
-			err = open(c.client.NewReceiverForSubscription(topic, short(spec.Service, 50), nil))
+			r, failed := c.client.NewReceiverForSubscription(topic, short(spec.Service, 50), nil)
+			err = open(topic, r, failed)
 		}
 	}
 	if err == nil {
-		err = open(c.client.NewReceiverForQueue(wakeQueue(spec.Service), nil))
+		r, failed := c.client.NewReceiverForQueue(wakeQueue(spec.Service), nil)
+		err = open("", r, failed)
 	}
 	if err = c.went("subscribe as "+spec.Service, err); err != nil {
 		s.Close()
@@ -70,11 +72,17 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 	return s, nil
 }
 
+// receiver is a receiver of a subscription to a topic, or of the service's own queue ("").
+type receiver struct {
+	*azservicebus.Receiver
+	topic string
+}
+
 // source merges what a service receives.
 type source struct {
 	conn       *Conn
 	spec       bus.Consumer
-	receivers  []*azservicebus.Receiver
+	receivers  []receiver
 	deliveries chan *delivery
 	open       context.Context // ends with Close
 	end        context.CancelFunc
@@ -82,7 +90,7 @@ type source struct {
 }
 
 // pump takes messages until the source closes. Whatever breaks is tried again, with growing pauses.
-func (s *source) pump(r *azservicebus.Receiver) {
+func (s *source) pump(r receiver) {
 	options := &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: gather}
 	if s.spec.InOrder {
 		options.TimeAfterFirstMessage = gatherAll
@@ -132,7 +140,7 @@ func (s *source) pump(r *azservicebus.Receiver) {
 func (s *source) lapsed(received time.Time) bool { return time.Since(received) >= s.spec.AckWait }
 
 // look asks whether the bus is back: who receives hears nothing of it until a message comes.
-func (s *source) look(r *azservicebus.Receiver) {
+func (s *source) look(r receiver) {
 	ctx, cancel := s.conn.bounded(s.open)
 	defer cancel()
 	_, err := r.PeekMessages(ctx, 1, nil)
@@ -140,8 +148,8 @@ func (s *source) look(r *azservicebus.Receiver) {
 }
 
 // delivery makes one of a message; nil for one that is not wanted.
-func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMessage, at time.Time) *delivery {
-	d := &delivery{source: s, receiver: r, message: m, at: at, received: incoming(m)}
+func (s *source) delivery(r receiver, m *azservicebus.ReceivedMessage, at time.Time) *delivery {
+	d := &delivery{source: s, receiver: r.Receiver, message: m, at: at, received: incoming(m, r.topic)}
 	if d.received.Woken {
 		key, _ := m.ApplicationProperties[propKey].(string)
 		s.conn.came(s.spec.Service, key)
@@ -149,6 +157,10 @@ func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMess
 	}
 	if slices.ContainsFunc(s.spec.Filters, func(f string) bool { return bus.Match(f, d.received.Subject) }) {
 		return d
+	}
+	if r.topic == TopicCommands && d.received.Subject == unknownCommand && !slices.Contains(s.spec.Filters, ">") {
+		s.conn.log.Warn("a message to the commands is none that is known, and is dropped: label it reprotect.command.request, or the like",
+			slog.String("service", s.spec.Service), slog.String("id", m.MessageID), slog.Uint64("sequence", d.received.Sequence))
 	}
 	// A rule lets more pass than a filter: what no filter wants is none of this service's.
 	if err := d.Ack(s.open); err != nil && s.open.Err() == nil {
@@ -158,7 +170,7 @@ func (s *source) delivery(r *azservicebus.Receiver, m *azservicebus.ReceivedMess
 }
 
 // handBack lets others have what this process has taken and will not work on.
-func (s *source) handBack(r *azservicebus.Receiver, messages []*azservicebus.ReceivedMessage) {
+func (s *source) handBack(r receiver, messages []*azservicebus.ReceivedMessage) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.open), settleLimit)
 	defer cancel()
 	for _, m := range messages {

@@ -94,7 +94,7 @@ func Status(ctx context.Context, c *admin.Client) (State, error) {
 		})
 	}
 	unread := maps.Clone(at)
-	for _, topic := range []string{TopicEvents, TopicNotifications} {
+	for _, topic := range topics {
 		name := "topic " + topic
 		got, err := c.GetTopicRuntimeProperties(ctx, topic, nil)
 		switch {

@@ -162,7 +162,7 @@ func TestAddMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, call := range n.calls {
-		if call == "PUT reprotect" || strings.Contains(call, "/validator") {
+		if call == "PUT reprotect" || strings.Contains(call, "reprotect/Subscriptions/validator") {
 			t.Errorf("what was there is touched: %s", call)
 		}
 	}

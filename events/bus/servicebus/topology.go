@@ -15,13 +15,17 @@ import (
 
 // Entities of the namespace. contract section 2 names the topics and the subscription for audit.
 const (
-	TopicEvents        = "reprotect"               // commands and facts
+	TopicCommands      = "reprotect-commands"      // commands: ops may send here, and nowhere else
+	TopicEvents        = "reprotect"               // facts: only services may send here
 	TopicNotifications = "reprotect-notifications" // notifications
 	SubscriptionAudit  = "audit"                   // of both topics: everything, for whoever audits
 	subscriptionMarks  = "marks"                   // of the marks that services look for; never received, only looked at
 	queueHold          = "reprotect-hold"          // a session for each service that one process at a time may serve
 	wakePrefix         = "reprotect-wake-"         // a queue for each service
 )
+
+// topics are all topics. What a message may be goes by the one that it was sent to, since that is what Azure guards.
+var topics = []string{TopicEvents, TopicCommands, TopicNotifications}
 
 // Topology is everything that must exist in the namespace. Durations are ISO 8601, as Azure spells them.
 type Topology struct {
@@ -85,6 +89,7 @@ func receiving(lock string) Receiving {
 // NewTopology is what these services need, with the lock duration that their AckWait asks for (30 s when none does).
 func NewTopology(consumers ...bus.Consumer) Topology {
 	onlyLooked := Receiving{LockDuration: "PT1M", MaxDeliveryCount: maxDeliveries, TimeToLive: keptFor}
+	commands := Topic{Name: TopicCommands, DuplicateWindow: duplicateWindow}
 	facts := Topic{Name: TopicEvents, DuplicateWindow: duplicateWindow}
 	notes := Topic{Name: TopicNotifications, DuplicateWindow: duplicateWindow}
 	t := Topology{}
@@ -94,7 +99,7 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 		if c.Narrow != nil {
 			wanted = c.Narrow
 		}
-		for _, topic := range []*Topic{&facts, &notes} {
+		for _, topic := range []*Topic{&commands, &facts, &notes} {
 			if rules := rulesFor(topic.Name, wanted); rules != nil {
 				topic.Subscriptions = append(topic.Subscriptions, Subscription{Name: short(c.Service, 50), Receiving: receiving(lock), Rules: rules})
 			}
@@ -109,8 +114,9 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 	}
 	facts.Subscriptions = append(facts.Subscriptions,
 		Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}}, Subscription{Name: subscriptionMarks, Receiving: onlyLooked, Rules: marks})
+	commands.Subscriptions = append(commands.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}})
 	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}})
-	t.Topics = []Topic{facts, notes}
+	t.Topics = []Topic{facts, commands, notes}
 	hold := receiving(holdLock)
 	t.Queues = append(t.Queues, Queue{Name: queueHold, Receiving: hold, RequiresSession: true})
 	for i := range t.Topics {
@@ -134,6 +140,12 @@ func short(name string, most int) string {
 // rulesFor are the rules of a subscription to a topic that let pass what the filters want; nil when they want nothing
 // of that topic. A rule may let more pass than a filter: who receives looks again.
 func rulesFor(topic string, filters []string) []Rule {
+	if topic == TopicCommands { // whoever may send there is answered, however the command is labelled
+		if slices.ContainsFunc(filters, func(f string) bool { return f == ">" || strings.HasPrefix(f, events.SubjectCommands+".") }) {
+			return []Rule{}
+		}
+		return nil
+	}
 	everything := []string{events.SubjectCommands + ".>", events.SubjectFacts + ".>"}
 	if topic == TopicNotifications {
 		everything = []string{events.SubjectNotifications + ".>"}

@@ -109,7 +109,7 @@ func TestBicepCoversTheTopology(t *testing.T) {
 		}
 	}
 	for variable, want := range map[string]string{
-		"eventsTopic": servicebus.TopicEvents, "notificationsTopic": servicebus.TopicNotifications, "auditSubscription": servicebus.SubscriptionAudit,
+		"commandsTopic": servicebus.TopicCommands, "notificationsTopic": servicebus.TopicNotifications, "auditSubscription": servicebus.SubscriptionAudit,
 	} {
 		if !strings.Contains(text, "var "+variable+" = '"+want+"'\n") {
 			t.Errorf("servicebus.bicep: %s is not %s", variable, want)

@@ -34,7 +34,7 @@ func (w *world) send(id, label, body string) {
 		w.t.Fatal(err)
 	}
 	defer func() { _ = client.Close(w.t.Context()) }()
-	sender, err := client.NewSender("reprotect", nil)
+	sender, err := client.NewSender("reprotect-commands", nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
