@@ -89,6 +89,8 @@ type Delivery interface {
 var (
 	// ErrDecided: the step has its outcome already. Ack and go on.
 	ErrDecided = errors.New("decided already")
+	// ErrOtherContent: a command with this id stands there already, and says something else.
+	ErrOtherContent = errors.New("a command of this id was published before, with other content: give it another id")
 	// ErrClosed: the connection to the broker was closed for good.
 	ErrClosed = errors.New("bus is closed")
 	// ErrMissing: the subscription was never set up on the broker.

@@ -6,6 +6,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"reprotect.example/events"
 	"reprotect.example/events/bus"
 )
 
@@ -175,7 +177,7 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 	msg := &nats.Msg{Subject: m.Subject, Header: header(m.Headers), Data: m.Data}
 	var options []jetstream.PublishOpt
 	if m.ID != "" {
-		options = append(options, jetstream.WithMsgID(m.ID))
+		msg.Header.Set(nats.MsgIdHdr, m.ID)
 	}
 	if m.Once != "" {
 		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, m.Once))
@@ -185,8 +187,15 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 		ack, err := c.js.PublishMsg(ctx, msg, options...)
 		var refusal *jetstream.APIError
 		switch {
-		case err == nil && ack.Duplicate && m.Once != "":
-			return bus.ErrDecided
+		case err == nil && ack.Duplicate && m.ID != "" && msg.Header.Get(nats.MsgIdHdr) != "":
+			// The server has seen the id, by whomever and on whatever subject: that decides nothing.
+			if m.Once == "" {
+				if same, err := c.isStored(ctx, ack.Sequence, m); same || err != nil {
+					return err
+				}
+			}
+			msg.Header.Del(nats.MsgIdHdr)
+			continue
 		case err == nil:
 			return nil
 		case errors.As(err, &refusal) && refusal.ErrorCode == wrongSequence:
@@ -201,6 +210,27 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 		}
 		return fmt.Errorf("publish on %s: %w", m.Subject, c.explain(err, m.Subject, begun))
 	}
+}
+
+// isStored says whether the message of that number is this one, and not just one with its id.
+func (c *Conn) isStored(ctx context.Context, sequence uint64, m bus.Message) (bool, error) {
+	page, at, err := c.page(ctx, streamOf(m.Subject), pageRequest{Seq: sequence, Next: ">", Batch: 1})
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("publish on %s: its id is known, and what stands there is not: %w", m.Subject, err)
+	case len(page) == 0 || at != sequence || told(page[0], jetstream.SubjectHeader) != m.Subject:
+		return false, nil
+	case strings.HasPrefix(m.Subject, events.SubjectCommands+".") && !bytes.Equal(page[0].Data, m.Data):
+		return false, fmt.Errorf("publish on %s: %w: %s", m.Subject, bus.ErrOtherContent, m.ID)
+	}
+	return true, nil
+}
+
+func streamOf(subject string) string {
+	if strings.HasPrefix(subject, events.SubjectDead+".") {
+		return StreamDead
+	}
+	return StreamLog
 }
 
 func header(h map[string]string) nats.Header {
