@@ -265,19 +265,19 @@ func TestUnreadableFactStillEndsItsCase(t *testing.T) {
 // While one machine of a group waits for somebody, the others move on: the case still says what it waits for.
 func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
 	t.Parallel()
-	operator := events.Waiting{For: "operator", Code: "95226", Machines: []string{"web01"}, Message: "no way", Remedy: "mend it", Since: begun}
+	operator := events.Waiting{For: "operator", Code: "95226", Machines: []string{"web01"}, Message: "no way", Remedy: "correct it", Since: begun}
 	moved := func(reason events.Reason) events.Progressed {
 		return events.Progressed{Percent: 50, Machines: []events.MachineProgress{
-			{Machine: "web01", State: "running", For: reason, Code: "95226", Message: "no way", Remedy: "mend it"}, {Machine: "db01", State: "replicating", Percent: 60}}}
+			{Machine: "web01", State: "running", For: reason, Code: "95226", Message: "no way", Remedy: "correct it"}, {Machine: "db01", State: "replicating", Percent: 60}}}
 	}
 	s := tell(tell(upTo(events.StepSubmission), events.TypeWaiting, "", 6, operator), events.TypeProgressed, "", 7, moved("operator"))
 	c := one(t, s.entries)
-	if c.State != "waiting" || c.Waiting == nil || c.Waiting.Code != "95226" || c.Machines[0].Remedy != "mend it" {
+	if c.State != "waiting" || c.Waiting == nil || c.Waiting.Code != "95226" || c.Machines[0].Remedy != "correct it" {
 		t.Errorf("%s, %+v", c.State, c.Waiting)
 	}
 	tell(s, events.TypeWaiting, "", 8, events.Waiting{For: "others", Machines: []string{"db01"}, Message: "db01 failed", Since: begun})
 	if c := one(t, s.entries); c.State != "waiting" || c.Waiting.For != "operator" {
-		t.Errorf("somebody must mend something, but it waits for %s", c.Waiting.For)
+		t.Errorf("an operator has to act, but it waits for %s", c.Waiting.For)
 	}
 	tell(s, events.TypeProgressed, "", 9, moved(""))
 	if c := one(t, s.entries); c.State != "started" || c.Waiting != nil {
@@ -288,9 +288,9 @@ func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
 func TestARefusedMachineDidNotStart(t *testing.T) {
 	t.Parallel()
 	s := tell(upTo(events.StepPlacement), events.TypeStarted, "", 5, events.Started{Case: two, Jobs: []events.Job{
-		{Machine: "web01", Job: "j1"}, {Machine: "db01", Refused: &events.Problem{Code: "78052", Message: "No.", Remedy: "Mend it."}}}})
+		{Machine: "web01", Job: "j1"}, {Machine: "db01", Refused: &events.Problem{Code: "78052", Message: "No.", Remedy: "Correct it."}}}})
 	c := one(t, s.entries)
-	if m := c.Machines[1]; m.State != "failed" || m.Percent != 0 || m.Code != "78052" || m.Remedy != "Mend it." {
+	if m := c.Machines[1]; m.State != "failed" || m.Percent != 0 || m.Code != "78052" || m.Remedy != "Correct it." {
 		t.Errorf("%+v", m)
 	}
 	if text := c.History[len(c.History)-1].Text; text != "Reprotect started: web01 (job j1), db01 (not started: No)." {
@@ -337,7 +337,7 @@ func TestDescribe(t *testing.T) {
 		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":      upTo(events.StepRequest),
 		"info Reprotect started: web01 (job j1), db01 (replicates back already).":                    upTo(events.StepSubmission),
 		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
-		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the line.":         tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
+		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the admission queue.":         tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
 		"info web01 fails back, or has done so: it stands ready for failback no more.":               tell(&story{}, events.TypeReturned, "", 9, events.Returned{Machine: "web01"}),
 		"info 42 %: web01 60 % (initial replication 50 %).":                                          tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 42, Machines: []events.MachineProgress{{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}}}),
 		"good Protected: web01.":                                                                              tell(&story{}, events.TypeCompleted, "", 6, events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}),

@@ -236,7 +236,7 @@ func waiting(w events.Waiting, now time.Time) string {
 		text += " Gives up in " + Duration(w.Until.Sub(now)) + "."
 	}
 	if w.Place > 0 {
-		text += fmt.Sprintf(" Place %d in the line.", w.Place)
+		text += fmt.Sprintf(" Place %d in the admission queue.", w.Place)
 	}
 	return text + prefixed(" What to do: ", w.Remedy)
 }
@@ -244,7 +244,7 @@ func waiting(w events.Waiting, now time.Time) string {
 var waitingFor = map[events.Reason]string{
 	events.ForAgent: "the agent", events.ForRetentionDrive: "the retention drive", events.ForDiskSlot: "a free disk slot",
 	events.ForThrottle: "Azure, which asks for slower calls", events.ForAzure: "Azure", events.ForVCenter: "vCenter",
-	events.ForTurn: "its turn", events.ForJob: "another job to end", events.ForOperator: "somebody to mend the cause", events.ForCancel: "its job to end",
+	events.ForTurn: "its turn", events.ForJob: "another job to end", events.ForOperator: "an operator to correct the cause", events.ForCancel: "its job to end",
 	events.ForReplication: "its replication to move", events.ForOthers: "the other machines of the case",
 }
 
@@ -290,7 +290,7 @@ func Duration(d time.Duration) string {
 	return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
 }
 
-// most is how many things a line names before it only counts them.
+// most is how many names a line has before it only counts them.
 const most = 8
 
 func list[T any](all []T, word func(T) string) string {

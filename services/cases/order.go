@@ -38,7 +38,7 @@ func once(entries []Entry) []Entry {
 	return slices.DeleteFunc(sorted, again(sorted))
 }
 
-// again says of one entry after the other whether it is a second one of its event. Of two that tell different things under
+// again says of one entry after the other whether it is a second one of its event. Of two that tell differently under
 // one id, which no bus lets pass within its memory, the earlier stands.
 func again(entries []Entry) func(Entry) bool {
 	first := map[string]Entry{}

@@ -15,7 +15,7 @@ import (
 	"reprotect.example/services/waiting"
 )
 
-// broken is a machine whose job failed for what an operator can mend.
+// broken is a machine whose job failed for what an operator can correct.
 func broken(problems ...observed.Problem) *fake {
 	return &fake{look: vaultOf(failedOver("web01")), jobs: map[string]observed.Job{"j1": jobIn("Failed", problems...), "job-web01": jobIn("Failed", problems...)}}
 }

@@ -138,7 +138,7 @@ func TestTitlesStayShort(t *testing.T) {
 	}
 }
 
-// A place in the line changes often, and the case starts by itself.
+// A place in the admission queue changes often, and the case starts by itself.
 func TestAPlaceInTheLineIsNotNotified(t *testing.T) {
 	if note := waits(events.Waiting{For: "turn", Place: 3, Message: "60 starts a minute are allowed"}); note.Title != "" {
 		t.Errorf("%+v", note)

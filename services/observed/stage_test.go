@@ -139,7 +139,7 @@ func TestSiteRecoveryStagesExclude(t *testing.T) {
 			}
 		}
 		if n > 1 {
-			t.Fatalf("%s is several things at once", i.Stage())
+			t.Fatalf("%s is at several stages at once", i.Stage())
 		}
 		if (i.FailedOver() || i.Protected() || i.Home()) && (i.State == "" || i.Location == "" || !i.Ours()) {
 			t.Fatalf("%s without state, location or provider", i.Stage())

@@ -9,8 +9,8 @@ import (
 	"reprotect.example/services/observed"
 )
 
-// Each thing that can stand against a datastore is known to the catalogue of errors, and says in both languages what
-// to do about the same things.
+// Whatever can stand against a datastore is known to the catalogue of errors, and says in both languages what
+// to do about the same values.
 func TestGroundsAreComplete(t *testing.T) {
 	for _, g := range observed.Grounds() {
 		if _, ok := faults.Lookup(g.Code); !ok {

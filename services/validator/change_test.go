@@ -183,7 +183,7 @@ func TestRetry(t *testing.T) {
 		{"one that was taken up before", "taken", "case.retried", "", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := changer(t).retry(t.Context(), commandOf(events.Retry{Case: tt.caseID, Reason: "mended"}, 0), workflow.None{})
+			r, err := changer(t).retry(t.Context(), commandOf(events.Retry{Case: tt.caseID, Reason: "corrected"}, 0), workflow.None{})
 			judge(t, r, err, tt.want, false)
 			if tt.into == "" {
 				return
@@ -193,7 +193,7 @@ func TestRetry(t *testing.T) {
 				t.Errorf("stands in %s", d.Case())
 			}
 			if a, ok := d.Data().(events.Accepted); ok {
-				if a.Case.RetryOf != tt.caseID || a.Case.Reason != "mended" || !slices.Equal(a.Case.Names(), tt.machines) {
+				if a.Case.RetryOf != tt.caseID || a.Case.Reason != "corrected" || !slices.Equal(a.Case.Names(), tt.machines) {
 					t.Errorf("%+v", a.Case)
 				}
 			}

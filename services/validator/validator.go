@@ -271,7 +271,7 @@ func (v validator) anySite() string {
 
 // refuse words what could not even be read as a request.
 func (v validator) refuse(h events.Header, original []byte, err error) workflow.Draft {
-	problems := []events.Problem{{Code: "internal", Message: err.Error(), Remedy: "The message stands among the dead letters. Send it again when the cause is mended."}}
+	problems := []events.Problem{{Code: "internal", Message: err.Error(), Remedy: "The message stands among the dead letters. Send it again when the cause is corrected."}}
 	var invalid *events.Invalid
 	var rejection *workflow.Rejection
 	switch {
@@ -279,7 +279,7 @@ func (v validator) refuse(h events.Header, original []byte, err error) workflow.
 		problems = invalid.Problems
 		for i := range problems {
 			if problems[i].Remedy == "" {
-				problems[i].Remedy = "Mend this place and send the command again; its schema is urn:reprotect:schema:" + commandName(h) + ":v1."
+				problems[i].Remedy = "Correct this place and send the command again; its schema is urn:reprotect:schema:" + commandName(h) + ":v1."
 			}
 		}
 	case errors.As(err, &rejection):

@@ -33,7 +33,7 @@ func TestSurroundings(t *testing.T) {
 	}{
 		{observed.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
 		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
-		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "mend it", Class: observed.Operator}, ForVCenter},
+		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "correct it", Class: observed.Operator}, ForVCenter},
 	} {
 		r, err := Surroundings(&tt.fault, []string{"web01"}, Told{For: ForAgent, Since: now.Add(-time.Hour), Message: "its agent"}, 0, now, look)
 		if err != nil || len(r.Publish) != 1 {

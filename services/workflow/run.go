@@ -23,7 +23,7 @@ type Options struct {
 	MaxAttempts int           // deliveries of one message before it is given up; 10
 	Grace       time.Duration // for handlers under way when ctx ends; 20 s
 	// Observe is told of each message when it is done with: "done", "waiting",
-	// "retried", "buried", "passed".
+	// "retried", "dead-lettered", "passed".
 	Observe func(service, kind, how string, took time.Duration)
 	// Hanging is told by how much the number of messages changes whose handler took longer than its route allows and
 	// that have not come to an end since, and that of handlers which still run after they were left behind.

@@ -75,12 +75,12 @@ func TestTheBusOfOneSite(t *testing.T) {
 			defer cancel()
 			s := notifier.New()
 			s.Sites = tokyo
-			buried := make(chan struct{})
+			dead := make(chan struct{})
 			ended := make(chan error, 1)
 			go func() {
 				ended <- workflow.Run(ctx, b.Broker, s, workflow.Options{Observe: func(_, _, how string, _ time.Duration) {
-					if how == "buried" {
-						close(buried)
+					if how == "dead-lettered" {
+						close(dead)
 					}
 				}})
 			}()
@@ -88,7 +88,7 @@ func TestTheBusOfOneSite(t *testing.T) {
 				t.Fatal(err)
 			}
 			select {
-			case <-buried:
+			case <-dead:
 			case <-ctx.Done():
 				t.Fatal("the message was not given up")
 			}

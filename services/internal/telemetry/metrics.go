@@ -24,7 +24,7 @@ func NewMetrics() *Metrics {
 		registry: prometheus.NewRegistry(),
 		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "reprotect_messages_total",
-			Help: "Messages that a service is done with, by what became of them: done, waiting, retried, buried.",
+			Help: "Messages that a service is done with, by what became of them: done, waiting, retried, dead-lettered.",
 		}, []string{"service", "kind", "how"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "reprotect_message_seconds",

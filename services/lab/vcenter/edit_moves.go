@@ -65,8 +65,8 @@ func (srv *Server) another(vm types.ManagedObjectReference) *types.ManagedObject
 	return nil
 }
 
-// announce posts the event with which a vCenter begins a move: with the datastore that the machine is on, and the one to
-// which it goes; nil when its disks stay. The simulator posts none.
+// announce publishes the event with which a vCenter begins a move: with the datastore that the machine is on, and the one to
+// which it goes; nil when its disks stay. The simulator publishes none.
 func (srv *Server) announce(ctx *simulator.Context, vm *simulator.VirtualMachine, to *types.ManagedObjectReference) {
 	if len(vm.Datastore) == 0 {
 		return

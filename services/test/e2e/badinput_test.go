@@ -106,7 +106,7 @@ func TestBadFactsAreBuried(t *testing.T) {
 			w.foreign[sequence] = true
 			dead := await(w, events.TypeDead, "", func(d events.Dead) bool { return d.Sequence == sequence && d.Service != "notifier" })
 			if d := dead.Data; d.Reason != "malformed" || !strings.Contains(d.Error, tc.says) || d.Subject != tc.subject || string(d.Original) != tc.body {
-				t.Errorf("buried as %s: %s, want %q (original: %.100s)", d.Reason, d.Error, tc.says, d.Original)
+				t.Errorf("given up as %s: %s, want %q (original: %.100s)", d.Reason, d.Error, tc.says, d.Original)
 			}
 		})
 	}
