@@ -334,12 +334,12 @@ func TestDescribe(t *testing.T) {
 	t.Parallel()
 	line := func(s *story) cases.Line { return cases.Describe(s.entries[len(s.entries)-1]) }
 	for want, s := range map[string]*story{
-		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":      upTo(events.StepRequest),
-		"info Reprotect started: web01 (job j1), db01 (replicates back already).":                    upTo(events.StepSubmission),
-		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
-		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the admission queue.":         tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
-		"info web01 fails back, or has done so: it stands ready for failback no more.":               tell(&story{}, events.TypeReturned, "", 9, events.Returned{Machine: "web01"}),
-		"info 42 %: web01 60 % (initial replication 50 %).":                                          tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 42, Machines: []events.MachineProgress{{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}}}),
+		"info Accepted: web01 (modernized, linux), db01 (classic, windows), which go together.":         upTo(events.StepRequest),
+		"info Reprotect started: web01 (job j1), db01 (replicates back already).":                       upTo(events.StepSubmission),
+		"warning Waiting for the agent: The agent of web01 has not registered yet. Gives up in 16m.":    tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting),
+		"warning Waiting for its turn: 60 starts a minute are allowed. Place 3 in the admission queue.": tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, events.Waiting{For: "turn", Message: "60 starts a minute are allowed", Place: 3}),
+		"info web01 fails back, or has done so: it stands ready for failback no more.":                  tell(&story{}, events.TypeReturned, "", 9, events.Returned{Machine: "web01"}),
+		"info 42 %: web01 60 % (initial replication 50 %).":                                             tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 42, Machines: []events.MachineProgress{{Machine: "web01", State: "replicating", Percent: 60, Replication: &half}}}),
 		"good Protected: web01.":                                                                              tell(&story{}, events.TypeCompleted, "", 6, events.Completed{Machines: []events.ProtectedState{{Machine: "web01"}}}),
 		"warning Checked, nothing blocks: 1 pass, 1 warn.":                                                    tell(&story{}, events.TypeValidated, "", 2, events.Validated{Findings: []events.Finding{{Status: "warn"}, {Status: "pass"}}}),
 		"bad Failed (95226): No agent. Azure or vCenter says: gone What to do: Install it.":                   tell(&story{}, events.TypeFailed, "registration", 4, events.Failed{Code: "95226", Message: "No agent.", Words: "gone", Remedy: "Install it."}),
