@@ -47,6 +47,15 @@ func judgeAppliance(s Subject, a observed.Appliance) Verdict {
 	if !ok {
 		return v
 	}
+	if vm := s.Writer.It; vm != nil {
+		why := vm.Unread.Why("config.template")
+		switch {
+		case why != "":
+			return unknown("Whether VM %s of the appliance is a template could not be read: %s.", vm.Place(), why)
+		case vm.Template:
+			return fail("VM %s of the appliance is a template.", vm.Place())
+		}
+	}
 	switch strings.ToLower(a.Health) {
 	case "normal":
 		return v

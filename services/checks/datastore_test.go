@@ -99,6 +99,6 @@ func TestLocation(t *testing.T) {
 	judge(t, "location.original-or-alternate", "db01", rows("db01", "master target MT-WIN-01"))
 	judge(t, "location.original-or-alternate", "web01", append(rows("web01", "appliance ASR-APPL-01"),
 		judgement{"deleted, says Site Recovery", func(s *site) { s.web().VMDeleted = &yes }, Passed, "says that the on-premises VM was deleted"},
-		judgement{"hidden from the account", func(s *site) { alternate("auto")(s); s.web().VMDeleted = &no }, Unknown, "hidden from the account"},
+		judgement{"hidden from the account", func(s *site) { alternate("auto")(s); s.Inventory.Removals, s.web().VMDeleted = nil, &no }, Unknown, "hidden from the account"},
 	))
 }

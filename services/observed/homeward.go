@@ -19,10 +19,10 @@ type Homeward struct {
 func (h Homeward) Alternate() bool { return h.VM == nil && h.Unclear == "" }
 
 // Homeward says where a machine comes home, from what Site Recovery says of it and what vCenter shows. A VM that is not
-// shown may have been deleted or be hidden from the account. Modernized vaults tell; of a classic machine it is known
-// when vCenter has it among its events, or a person vouches for it.
+// shown may have been deleted or be hidden from the account. Modernized vaults tell; else it is known when
+// vCenter has it among its events, which are newer than what Site Recovery discovered, or a person vouches for it.
 func (i Item) Homeward(seen Sighting, inv Inventory, attested string) Homeward {
-	if attested != "" && seen.VM == nil {
+	if attested != "" && seen.VM == nil && seen.Candidates == nil {
 		return Homeward{Why: fmt.Sprintf("A person vouches that %s has no VM on-premises.", i.Name)}
 	}
 	switch {
@@ -34,15 +34,17 @@ func (i Item) Homeward(seen Sighting, inv Inventory, attested string) Homeward {
 		return Homeward{VM: seen.VM}
 	case !seen.Absent:
 		return Homeward{Unclear: seen.Why(i.Name, inv.User)}
-	case i.VMDeleted != nil:
-		return Homeward{Unclear: seen.Why(i.Name, inv.User) + " Site Recovery still sees it, so it is most likely hidden from the account."}
-	case i.Architecture == Modernized:
-		return Homeward{Why: seen.Why(i.Name, inv.User)}
 	}
 	for _, r := range slices.Backward(inv.Removals) {
 		if SameName(r.Name, i.Name) {
 			return Homeward{Why: fmt.Sprintf("vCenter shows no VM of %s: %s removed it at %s.", i.Name, cmp.Or(r.User, "somebody"), r.At.UTC().Format("2006-01-02 15:04 UTC"))}
 		}
+	}
+	switch {
+	case i.VMDeleted != nil:
+		return Homeward{Unclear: seen.Why(i.Name, inv.User) + " Site Recovery still sees it, so it is most likely hidden from the account."}
+	case i.Architecture == Modernized:
+		return Homeward{Why: seen.Why(i.Name, inv.User)}
 	}
 	why := seen.Why(i.Name, inv.User)
 	if unread := inv.Unread["removals"]; unread != "" {

@@ -25,17 +25,23 @@ func readLicences(ctx context.Context, s *session, inv *observed.Inventory) erro
 	if err != nil {
 		return unreadPart(inv, unreadLicence, err)
 	}
-	assigned := map[string][]types.LicenseManagerLicenseInfo{}
-	for _, a := range res.Returnval {
-		// Linked vCenters answer for each other, and each numbers its hosts from the same beginning.
-		if a.Scope == "" || strings.EqualFold(a.Scope, s.vim.ServiceContent.About.InstanceUuid) {
-			assigned[a.EntityId] = append(assigned[a.EntityId], a.AssignedLicense)
-		}
-	}
+	assigned := assignedHere(res.Returnval, s.vim.ServiceContent.About.InstanceUuid)
 	for i, h := range inv.Hosts {
 		setLicence(&inv.Hosts[i], assigned[h.Ref])
 	}
 	return nil
+}
+
+// assignedHere are the licences of each host of this vCenter: linked vCenters answer for each other, and each numbers its
+// hosts from the same beginning.
+func assignedHere(all []types.LicenseAssignmentManagerLicenseAssignment, vCenter string) map[string][]types.LicenseManagerLicenseInfo {
+	assigned := map[string][]types.LicenseManagerLicenseInfo{}
+	for _, a := range all {
+		if a.Scope == "" || strings.EqualFold(a.Scope, vCenter) {
+			assigned[a.EntityId] = append(assigned[a.EntityId], a.AssignedLicense)
+		}
+	}
+	return assigned
 }
 
 // setLicence takes the first licence: a host has one.
