@@ -86,9 +86,9 @@ func keysOf(vm *VM) []string {
 func (f *Finder) Find(ref VMRef) Sighting {
 	s := Sighting{ref: ref, hidden: len(f.unnamed)}
 	if ref.Path != "" {
-		return s.take(f.all("path/" + pathKey(ref.Path)))
+		return s.take(f.all("path/", pathKey(ref.Path)))
 	}
-	named := f.all("name/" + NormalName(ref.Name))
+	named := f.all("name/", NormalName(ref.Name))
 	if byID := f.byID(ref.ID); len(byID) > 0 {
 		best := mostFitting(ref, byID)
 		if len(best) == 1 && !SameName(best[0].Name, ref.Name) {
@@ -97,7 +97,7 @@ func (f *Finder) Find(ref VMRef) Sighting {
 		}
 		return s.take(best)
 	}
-	witnessed := append(f.all("host/"+shortHost(ref.Host)), f.all("ip/"+addressKey(ref.IP))...)
+	witnessed := append(f.all("host/", shortHost(ref.Host)), f.all("ip/", addressKey(ref.IP))...)
 	witnessed = slices.DeleteFunc(unique(witnessed), func(vm *VM) bool { return !fits(ref, vm).witnessed() })
 	if len(witnessed) > 0 {
 		return s.take(mostFitting(ref, witnessed))
@@ -118,14 +118,14 @@ func (f *Finder) Find(ref VMRef) Sighting {
 // Candidates lists every VM that Find looks at for a reference: among these alone it finds the same.
 func (f *Finder) Candidates(ref VMRef) []*VM {
 	if ref.Path != "" {
-		return f.all("path/" + pathKey(ref.Path))
+		return f.all("path/", pathKey(ref.Path))
 	}
-	named := f.all("name/" + NormalName(ref.Name))
+	named := f.all("name/", NormalName(ref.Name))
 	if byID := f.byID(ref.ID); len(byID) > 0 {
 		return unique(append(byID, slices.DeleteFunc(named, (*VM).identified)...))
 	}
-	all := append(named, f.all("host/"+shortHost(ref.Host))...)
-	all = append(all, f.all("ip/"+addressKey(ref.IP))...)
+	all := append(named, f.all("host/", shortHost(ref.Host))...)
+	all = append(all, f.all("ip/", addressKey(ref.IP))...)
 	for _, i := range f.unnamed {
 		all = append(all, &f.vms[i])
 	}
@@ -167,18 +167,18 @@ func (f *Finder) byID(id string) []*VM {
 	if uuid == "" {
 		return nil
 	}
-	if found := unique(append(f.all("instance/"+uuid), f.all("ref/"+id)...)); len(found) > 0 {
+	if found := unique(append(f.all("instance/", uuid), f.all("ref/", id)...)); len(found) > 0 {
 		return found
 	}
-	return unique(append(f.all("bios/"+uuid), f.all("bios/"+guestOrder(uuid))...))
+	return unique(append(f.all("bios/", uuid), f.all("bios/", guestOrder(uuid))...))
 }
 
-func (f *Finder) all(key string) []*VM {
-	if strings.HasSuffix(key, "/") {
+func (f *Finder) all(kind, value string) []*VM {
+	if value == "" {
 		return nil // of what is not known
 	}
 	var vms []*VM
-	for _, i := range f.by[key] {
+	for _, i := range f.by[kind+value] {
 		vms = append(vms, &f.vms[i])
 	}
 	return vms
@@ -295,8 +295,11 @@ func pathKey(path string) string { return NormalName(strings.Trim(path, "/")) }
 
 // shortHost is what hosts that may be the same share.
 func shortHost(name string) string {
-	short, _, _ := strings.Cut(NormalName(name), ".")
-	return short
+	name = NormalName(name)
+	if dot := strings.IndexByte(name, '.'); dot > 0 {
+		return name[:dot]
+	}
+	return name
 }
 
 func addressKey(address string) string {

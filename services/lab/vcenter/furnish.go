@@ -50,7 +50,10 @@ func (srv *Server) furnish(ctx context.Context, s scenario.Scenario) error {
 	if err := srv.addDatastores(ctx, st, s.Datastores); err != nil {
 		return err
 	}
-	return srv.addMachines(ctx, st, machinesOf(s))
+	if err := srv.addMachines(ctx, st, machinesOf(s)); err != nil {
+		return err
+	}
+	return srv.recordDeletions(ctx, s.Machines)
 }
 
 func (srv *Server) addHosts(ctx context.Context, st *site, hosts []scenario.Host) error {

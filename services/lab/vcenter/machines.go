@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vmware/govmomi/event"
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -125,6 +126,21 @@ func (srv *Server) addMachines(ctx context.Context, st *site, machines []machine
 	}
 	// Unregistered, not destroyed: the copies share its log file.
 	return object.NewVirtualMachine(srv.vim, template.Self).Unregister(ctx)
+}
+
+// recordDeletions puts among the vCenter's events that machines were deleted before the lab began.
+func (srv *Server) recordDeletions(ctx context.Context, machines []scenario.Machine) error {
+	for _, m := range machines {
+		if !m.Deleted || m.Physical {
+			continue
+		}
+		removed := &types.VmRemovedEvent{}
+		removed.Vm = &types.VmEventArgument{EntityEventArgument: types.EntityEventArgument{Name: m.Name}}
+		if err := event.NewManager(srv.vim).PostEvent(ctx, removed); err != nil {
+			return fmt.Errorf("machine %s: %w", m.Name, err)
+		}
+	}
+	return nil
 }
 
 // fits says whether the machine's host exists and mounts its datastore.
