@@ -29,7 +29,10 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 	if !ok {
 		return workflow.Result[[]known]{}, workflow.UnknownSite(e.Site)
 	}
-	c := p.enter(e, before)
+	c, found := p.enter(e, before)
+	if !found {
+		p.recall(ctx, e, c)
+	}
 	if err := p.look(ctx, c, e.Looks); err != nil {
 		if _, ok := observed.FaultOf(err); !ok {
 			return workflow.Result[[]known]{}, err
@@ -54,6 +57,32 @@ func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], b
 		pause = min(pause, time.Second)
 	}
 	return workflow.Result[[]known]{After: pause, State: slices.Clone(c.known)}, nil
+}
+
+// recall takes in what the event log has of a case that this process did not know: an alarm that was told, and is not in the
+// state that came with the wake-up, because the process that told it ended before. Without it the next alarm would have
+// its number, and the bus would take it for the same.
+func (p *siteGuard) recall(ctx context.Context, e workflow.Event[events.Started], c *guarded) {
+	last, found, err := workflow.Mark(ctx, e, events.TypeViolated)
+	if err != nil {
+		p.trouble(err)
+		return
+	}
+	if !found {
+		return
+	}
+	at, way, count, part := numbered(len(c.subjects), last.Position-e.Position)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if part != partTold || at < 0 || at >= len(c.known) || c.known[at].Count[way] >= count {
+		return
+	}
+	k := &c.known[at]
+	k.Count[way], k.Recalled[way] = count, last.Time.UnixMilli()
+	k.Open[way] = append(k.Open[way], last.Time.UnixMilli()) // when it is over already, its end is told, which the bus has too
+	if c.subjects[at].writer == "" {
+		k.On, k.Lost = k.On || way == poweredOn, k.Lost || way == azureGone
+	}
 }
 
 // machines counts those at the head of a case's subjects.

@@ -306,3 +306,49 @@ func TestBlind(t *testing.T) {
 		t.Errorf("told %v, want %v", told, want)
 	}
 }
+
+// A guard that ends after it told an alarm, and before the bus has what it knows, leaves the alarm in the event log alone. The
+// next guard finds it there: else it would give the next alarm the same number, and the bus would drop it.
+func TestVSphereGuardGivesNoNumberTwice(t *testing.T) {
+	started := workflow.Event[events.Started]{}
+	started.Site, started.Case, started.Position, started.Time = "tokyo", "r7", 6, time.Now()
+	started.Data = events.Started{Case: events.Case{Machines: []events.Machine{{Name: "web01", Architecture: "modernized", Choice: events.Choice{Appliance: "APPL-01"}}}}}
+	told := events.Event[events.Violated]{
+		Header: events.Header{
+			ID: "r7/guard/x", Source: "/reprotect/tokyo/guard", Type: events.TypeViolated.CloudType(), Subject: "r7", Site: "tokyo", Case: "r7", Step: events.StepGuard,
+			Time: time.Now(), Position: 6 + number(2, 0, poweredOn, 2, partTold),
+		},
+		Data: events.Violated{Code: codePower, Machine: "web01", What: "w", Endangers: "e", Do: "d"},
+	}
+	raw, err := events.Encode(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, stands := range map[string]func(context.Context, string) (bus.Received, bool, error){
+		"told": func(context.Context, string) (bus.Received, bool, error) {
+			return bus.Received{Message: bus.Message{Data: raw}}, true, nil
+		},
+		"nothing was told": func(context.Context, string) (bus.Received, bool, error) { return bus.Received{}, false, nil },
+		"the log is not read": func(context.Context, string) (bus.Received, bool, error) {
+			return bus.Received{}, false, errors.New("away")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &played{view: map[string]bool{}}
+			var trouble error
+			p := newSiteGuard(Site{s, s, s, s, time.Second, time.Hour}, nil, time.Now, func(err error) { trouble = err })
+			started.Stands = stands
+			before := []known{{Seen: true, Count: [ways]int{1}}, {Seen: true}}
+			c, found := p.enter(started, before)
+			p.recall(t.Context(), started, c)
+			k := c.known[0]
+			if name == "told" {
+				if found || k.Count[poweredOn] != 2 || len(k.Open[poweredOn]) != 1 || !k.On {
+					t.Errorf("%+v", k)
+				}
+			} else if k.Count[poweredOn] != 1 || k.On || (name == "the log is not read") != (trouble != nil) {
+				t.Errorf("%+v, %v", k, trouble)
+			}
+		})
+	}
+}

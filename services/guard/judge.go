@@ -123,14 +123,14 @@ func (t subject) judgeSnapshots(k known, vm observed.Watched, now time.Time) (kn
 	for _, s := range vm.Snapshots {
 		mark := strconv.Itoa(int(s.ID))
 		marks = append(marks, mark)
-		if !slices.Contains(k.Snapshots, mark) {
+		if !slices.Contains(k.Snapshots, mark) && (k.Recalled[snapshotted] == 0 || s.Created.UnixMilli() > k.Recalled[snapshotted]) {
 			fresh = append(fresh, s.Path)
 			if !s.Created.IsZero() && s.Created.Before(since) {
 				since = s.Created
 			}
 		}
 	}
-	k.Snapshots = marks
+	k.Snapshots, k.Recalled[snapshotted] = marks, 0
 	if fresh != nil {
 		all = append(all, k.tell(snapshotted, since, news{violated: t.hasSnapshot(fresh)})...)
 	}
@@ -200,7 +200,7 @@ func (t subject) judgeRelocation(k known, vm observed.Watched, now time.Time) (k
 	var all []news
 	if r, runs := dragging(vm.Moves, now); runs {
 		mark := strconv.FormatInt(r.Begun.UnixMilli(), 36)
-		if mark != k.Moving {
+		if mark != k.Moving && r.Begun.UnixMilli() > k.Recalled[relocated] {
 			all = append(all, k.tell(relocated, r.Begun, news{violated: t.isRelocated(r)})...)
 		}
 		k.Moving, k.Moved = mark, 0
@@ -208,13 +208,14 @@ func (t subject) judgeRelocation(k known, vm observed.Watched, now time.Time) (k
 		k.Moved = now.Unix()
 	}
 	if len(vm.Disks) > 0 && vm.Unread["config.hardware.device"] == "" {
-		if moved := k.place(vm.Disks); moved != nil && k.Moving == "" {
+		if moved := k.place(vm.Disks); moved != nil && k.Moving == "" && k.Recalled[relocated] == 0 {
 			all = append(all, k.tell(relocated, now, news{violated: t.wasRelocated(moved)})...)
 		}
 		if k.Moving == "" && len(k.Away) == 0 {
 			all = append(all, k.over(relocated, t.cleared(codeMotion, "The disks of "+t.title()+" are where they belong, and nothing moves them", now))...)
 		}
 	}
+	k.Recalled[relocated] = 0
 	return k, all
 }
 

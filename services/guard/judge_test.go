@@ -361,6 +361,9 @@ func TestNumbers(t *testing.T) {
 						t.Errorf("number %d of subject %d, way %d, time %d, part %d", n, at, way, count, part)
 					}
 					seen[n] = true
+					if a, w, c, p := numbered(subjects, n); a != at || w != way || c != count || p != part {
+						t.Errorf("number %d is of subject %d, way %d, time %d, part %d", n, a, w, c, p)
+					}
 				}
 			}
 		}

@@ -57,10 +57,10 @@ type guarded struct {
 
 // enter takes a case under guard, or goes on with it. Of two memories, that of this process is fresher, but
 // another process may have told more meanwhile.
-func (p *siteGuard) enter(e workflow.Event[events.Started], remembered []known) *guarded {
+func (p *siteGuard) enter(e workflow.Event[events.Started], remembered []known) (c *guarded, found bool) {
 	p.mu.Lock()
-	c := p.cases[e.Case]
-	if c == nil {
+	c, found = p.cases[e.Case]
+	if !found {
 		c = &guarded{event: e.Header, subjects: subjects(e.Data)}
 		c.known = make([]known, len(c.subjects))
 		for i := range c.known { // what happened before the start is no news
@@ -85,7 +85,7 @@ func (p *siteGuard) enter(e workflow.Event[events.Started], remembered []known) 
 		}
 	}
 	p.watch(c)
-	return c
+	return c, found
 }
 
 // recallUnwatched takes in that a subject was not watched when its case was remembered.

@@ -71,6 +71,14 @@ func number(subjects, at, way, count, part int) int {
 	return ((count-1)*subjects*ways+at*ways+way)*parts + part + 1
 }
 
+// numbered is the reverse of number.
+func numbered(subjects, n int) (at, way, count, part int) {
+	n--
+	part, n = n%parts, n/parts
+	way, n = n%ways, n/ways
+	return n % subjects, way, n/subjects + 1, part
+}
+
 // known is what the guard knows of a subject. All of a case's travel with its wake-up, so it is kept short. Times are Unix
 // milliseconds.
 type known struct {
@@ -80,6 +88,9 @@ type known struct {
 	Taken int64         `json:"taken,omitempty"` // what happened until then is known
 	Count [ways]int     `json:"count,omitzero"`  // how often each way was told
 	Open  [ways][]int64 `json:"open,omitzero"`   // since when the last of these are so that are not over
+
+	// Recalled is when an alarm of each way was told that only the event log knows: what began before is told with it.
+	Recalled [ways]int64 `json:"recalled,omitzero"`
 
 	machineKnown
 	writerKnown

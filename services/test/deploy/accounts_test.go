@@ -43,7 +43,7 @@ var rights = []right{
 	service("notifier", "Words facts for people.",
 		[]string{"reprotect.notification.*.info", "reprotect.notification.*.warning", "reprotect.notification.*.critical"}),
 	service("guard", "Watches for what must not happen after the start.",
-		facts("guard.violated", "guard.returned", "guard.cleared", "guard.acknowledged", "guard.unwatched", "guard.watched")),
+		facts("guard.violated", "guard.returned", "guard.cleared", "guard.acknowledged", "guard.unwatched", "guard.watched"), marks("guard.violated")),
 	service("journal", "Keeps every event, and where the cases stand.", []string{"reprotect-wake.journal.hold"}),
 	{role: "audit", says: "Reads everything that was published, and the dead letters.",
 		sends: slices.Concat(readsStream("REPROTECT"), readsDurable("REPROTECT", "audit"), readsStream("REPROTECT_DEAD"), readsDurable("REPROTECT_DEAD", "audit")),
