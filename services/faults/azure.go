@@ -11,26 +11,48 @@ const (
 	pageAccount  = "https://learn.microsoft.com/azure/site-recovery/vmware-azure-tutorial-prepare-on-premises"
 	pageRoles    = "https://learn.microsoft.com/azure/site-recovery/site-recovery-role-based-linked-access-control"
 	pageLimits   = "https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling"
-	pageHealth   = "https://azure.status.microsoft/"
+	pageErrors   = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors"
+	pageRegister = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-register-resource-provider"
+	pageLocks    = "https://learn.microsoft.com/azure/azure-resource-manager/management/lock-resources"
+
+	pagePolicyError = "https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/error-policy-requestdisallowedbypolicy"
+
+	pageHealth = "https://azure.status.microsoft/"
 )
 
-// siteRecovery are Site Recovery's own codes in a reprotect: Microsoft's troubleshooting pages for VMware, the
-// procedure, and recordings for the warnings.
+// siteRecovery are Site Recovery's own codes in a reprotect, and the health errors that stand beside one. None of them is
+// for good: each names something that a person can mend, after which the reprotect may be asked for again.
 var siteRecovery = []Row{
-	{Code: "95226", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
-	{Code: "78093", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback},
-	{Code: "78052", Class: observed.Permanent, For: Azure, Refs: []string{"S22", "S35"}, Reference: pageFailback},
-	{Code: "8061", Class: observed.Permanent, For: Azure, Refs: []string{"S20", "S21"}, Reference: pageFailback},
-	{Code: "8038", Class: observed.Permanent, For: Azure, Refs: []string{"S22"}, Reference: pageFailback},
-	{Code: "78253", Class: observed.Permanent, For: Azure, Refs: []string{"S32"}, Reference: pagePolicy},
-	{Code: "499", Class: observed.Temporary, For: Azure},
-	{Code: "506", Class: observed.Permanent, For: Azure, Refs: []string{"S34", "M2"}},
-	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}},
-	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, Reach: OfPlace, For: Azure},
-	{Code: "28175", Class: observed.Temporary, Warning: true, For: Azure},
-	{Code: "310024", Class: observed.Temporary, Warning: true, For: Azure},
-	{Code: "28061", Class: observed.Temporary, Warning: true, For: Azure},
-	{Code: "45031", Class: observed.Temporary, Warning: true, For: Azure},
+	{Code: "95226", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback, Basis: Documented},
+	{Code: "78093", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S33"}, Reference: pageFailback, Basis: Documented},
+	{Code: "78052", Class: observed.Operator, For: Azure, Refs: []string{"S22", "S35"}, Reference: pageFailback, Basis: Documented},
+	{Code: "8061", Class: observed.Operator, For: Azure, Refs: []string{"S20", "S21"}, Reference: pageFailback, Basis: Documented},
+	{Code: "8038", Class: observed.Operator, For: Azure, Refs: []string{"S22"}, Reference: pageFailback, Basis: Documented}, // of a failback
+	{Code: "78253", Class: observed.Operator, For: Azure, Refs: []string{"S32"}, Reference: pagePolicy, Basis: Documented},  // of enabling protection
+	{Code: "499", Class: observed.Temporary, For: Azure, Basis: Assumed},
+	{Code: "506", Class: observed.Operator, For: Azure, Refs: []string{"S34", "M2"}, Basis: Assumed},
+	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}, Basis: Documented},
+	{Code: "28031", Class: observed.Operator, For: Azure, Basis: Recorded},
+	{Code: "25037", Class: observed.Operator, For: Azure, Basis: Recorded},
+	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, For: Azure, Basis: Recorded},
+	{Code: "28175", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+	{Code: "310024", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+	{Code: "28061", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+	{Code: "45031", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+	{Code: "531006", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+	{Code: "325092", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
+}
+
+// resourceManager are refusals of Azure Resource Manager itself, before Site Recovery is asked.
+var resourceManager = []Row{
+	{Code: "ScopeLocked", Class: observed.Operator, For: Azure, Reference: pageLocks, Basis: Documented},
+	{Code: "LinkedAuthorizationFailed", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
+	{Code: "RequestDisallowedByPolicy", Class: observed.Operator, For: Azure, Reference: pagePolicyError, Basis: Documented},
+	{Code: "MissingSubscriptionRegistration", Class: observed.Operator, For: Azure, Reference: pageRegister, Basis: Documented},
+	{Code: "NoRegisteredProviderFound", Class: observed.Operator, For: Azure, Reference: pageRegister, Basis: Documented},
+	{Code: "SubscriptionNotFound", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
+	{Code: "ReadOnlyDisabledSubscription", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
+	{Code: "QuotaExceeded", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
 }
 
 // azure are codes of ours: for what Site Recovery says without a code, and for what goes wrong before it is asked.

@@ -49,7 +49,18 @@ type Row struct {
 	Refs    []string // of the procedure: S33, N1, M4
 
 	Reference string // public page; empty when there is none
+	Basis     Basis  // of Azure's codes: how it is known what the code means; "" of our own
 }
+
+// Basis says how it is known what one of Azure's codes means.
+type Basis string
+
+// Bases of a row.
+const (
+	Documented Basis = "documented" // on a public page of Microsoft's
+	Recorded   Basis = "recorded"   // seen in recorded traffic of the real service
+	Assumed    Basis = "assumed"    // no public page and no recording of a reprotect shows it
+)
 
 // Languages in which every text exists, as --lang names them.
 const (
@@ -74,7 +85,7 @@ func (r Row) Remedy() string { return english[r.Code].Remedy }
 
 // Catalogue returns every row, in the order in which they are shown.
 func Catalogue() []Row {
-	return slices.Concat(siteRecovery, azure, vCenter, pipeline, commands, questions, watched)
+	return slices.Concat(siteRecovery, resourceManager, azure, vCenter, pipeline, commands, questions, watched)
 }
 
 // Lookup returns the row of a code, whatever its case.

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -26,6 +27,9 @@ func TestRowsAreComplete(t *testing.T) {
 		case Azure, VCenter, Reprotect:
 		default:
 			t.Errorf("%s: area %q", r.Code, r.For)
+		}
+		if slices.ContainsFunc(slices.Concat(siteRecovery, resourceManager), func(a Row) bool { return a.Code == r.Code }) != (r.Basis != "") {
+			t.Errorf("F7 %s: basis %q", r.Code, r.Basis)
 		}
 		if r.Warning && r.Class != observed.Temporary {
 			t.Errorf("%s: an operation that goes on needs nobody", r.Code)

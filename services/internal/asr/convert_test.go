@@ -161,7 +161,7 @@ func TestJob(t *testing.T) {
 		Errors: []observed.Problem{
 			{Code: "95226", Message: "Reprotect failed for db01.", Causes: "No path to the configuration server.", Action: "Check the VPN.", Severity: "Error", Class: observed.Operator, Remedy: remedy("95226")},
 			{Code: "78093", Message: "The VM is off.", Severity: "Error", Class: observed.Operator, Remedy: remedy("78093")},
-			{Code: "8061", Message: "Datastore not reached.", Severity: "Error", Class: observed.Permanent, Remedy: remedy("8061")},
+			{Code: "8061", Message: "Datastore not reached.", Severity: "Error", Class: observed.Operator, Remedy: remedy("8061")},
 		}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

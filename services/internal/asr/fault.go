@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -77,13 +78,13 @@ func (c *Client) refusal(what string, refused *azcore.ResponseError) *observed.F
 	known, isKnown := lookUp(said.code, said.message)
 
 	var f *observed.Fault
-	if code, ok := ownStatus[resp.StatusCode]; ok {
+	if code, ok := ownStatus[resp.StatusCode]; ok && !(isKnown && slices.Contains(saysMore, known.Code)) {
 		f = c.owned(code, what, said.String(), nil)
 	} else if isKnown && strings.EqualFold(known.Code, said.code) {
 		f = c.owned(known.Code, what, said.message, nil)
 	} else if isKnown { // by its words: Azure's code, if any, says less, but is shown
 		f = c.owned(known.Code, what, said.String(), nil)
-	} else if code, ok := elseStatus[resp.StatusCode]; ok {
+	} else if code, ok := byStatus(resp.StatusCode, said.code); ok {
 		f = c.owned(code, what, said.String(), nil)
 	} else if said.code == "" {
 		f = c.owned(CodeUnexpected, what, said.message, nil)
@@ -93,6 +94,16 @@ func (c *Client) refusal(what string, refused *azcore.ResponseError) *observed.F
 	}
 	f.After = pause(resp, c.options.Now())
 	return f
+}
+
+// saysMore are codes that say more than a status 403 does.
+var saysMore = []string{"LinkedAuthorizationFailed", "RequestDisallowedByPolicy"}
+
+// byStatus is what the status of a refusal means whose code nobody knows. A 409 with a code of its own may be a lock, a
+// registration or more: it is another operation only when it says no more than the status.
+func byStatus(status int, code string) (string, bool) {
+	meaning, ok := elseStatus[status]
+	return meaning, ok && (status != http.StatusConflict || code == "" || strings.EqualFold(code, "Conflict"))
 }
 
 // said is an error as Resource Manager words it.

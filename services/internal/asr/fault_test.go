@@ -22,7 +22,7 @@ import (
 	"reprotect.example/services/observed"
 )
 
-func TestRefusals(t *testing.T) {
+func TestSiteRecoveryRefusals(t *testing.T) {
 	t.Parallel()
 	arm := func(code, message string) string {
 		return `{"error":{"code":"` + code + `","message":"` + message + `"}}`
@@ -42,14 +42,24 @@ func TestRefusals(t *testing.T) {
 		"agent, without a code": {400, arm("BadRequest", "The mobility Agent is not installed on db01."), observed.Temporary, CodeAgentNotInstalled, "db01", "wait"},
 		"conflict by status":    {409, arm("Conflict", "busy"), observed.Temporary, CodeConflict, "Conflict: busy", "adopt"},
 		"conflict by text":      {400, arm("539", "Another operation is running on db01."), observed.Temporary, CodeConflict, "539: Another operation is running", "adopt"},
-		"known":                 {400, arm("78052", "name taken"), observed.Permanent, "78052", "name taken", "master target"},
+		"known":                 {400, arm("78052", "name taken"), observed.Operator, "78052", "name taken", "master target"},
 		"known, as 500":         {500, arm("499", "internal"), observed.Temporary, "499", "internal", "retry"},
 		"unknown": {400, `{"error":{"code":"BadRequest","message":"x","details":[{"code":"12345","message":"odd","recommendedAction":"Call https://help.example/?s=signature&x=1 now."}]}}`,
 			observed.Operator, "12345", "odd", "Call https://help.example/?s=…&x=1 now."},
-		"unknown without advice": {400, arm("12346", "odd"), observed.Operator, "12346", "odd", "portal"},
-		"not Azure":              {400, "<html>proxy says no " + secret + "</html>", observed.Operator, CodeUnexpected, "HTTP 400", "proxy"},
-		"unavailable":            {503, "", observed.Temporary, CodeUnavailable, "HTTP 503", "wait"},
-		"throttled, no time":     {429, "", observed.Temporary, CodeThrottled, "HTTP 429", "wait"},
+		"F7 a lock":                {409, arm("ScopeLocked", "The scope is locked. Please remove the lock and try again."), observed.Operator, "ScopeLocked", "scope is locked", "remove the lock"},
+		"F7 not registered":        {409, arm("MissingSubscriptionRegistration", "not registered"), observed.Operator, "MissingSubscriptionRegistration", "not registered", "register"},
+		"F7 no such version":       {400, arm("NoRegisteredProviderFound", "no provider"), observed.Operator, "NoRegisteredProviderFound", "no provider", "azure.endpoint"},
+		"F7 storage account":       {403, arm("LinkedAuthorizationFailed", "no permission on logs"), observed.Operator, "LinkedAuthorizationFailed", "logs", "role with the action"},
+		"F7 policy":                {403, arm("RequestDisallowedByPolicy", "policy p"), observed.Operator, "RequestDisallowedByPolicy", "policy p", "exemption"},
+		"F7 a 409 nobody knows":    {409, arm("VaultSoftDeleted", "deleted"), observed.Operator, "VaultSoftDeleted", "deleted", "portal"},
+		"F7 412":                   {412, arm("PreconditionFailed", "etag"), observed.Operator, "PreconditionFailed", "etag", "portal"},
+		"B5 datastore":             {400, arm("8061", "not mounted"), observed.Operator, "8061", "not mounted", ""},
+		"B5 policy not associated": {400, arm("78253", "policy"), observed.Operator, "78253", "policy", "associate"},
+		"B5 parameter":             {400, arm("506", "value"), observed.Operator, "506", "value", "compare"},
+		"unknown without advice":   {400, arm("12346", "odd"), observed.Operator, "12346", "odd", "portal"},
+		"not Azure":                {400, "<html>proxy says no " + secret + "</html>", observed.Operator, CodeUnexpected, "HTTP 400", "proxy"},
+		"unavailable":              {503, "", observed.Temporary, CodeUnavailable, "HTTP 503", "wait"},
+		"throttled, no time":       {429, "", observed.Temporary, CodeThrottled, "HTTP 429", "wait"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +248,7 @@ func TestCodes(t *testing.T) {
 	}{
 		{"", "Agent is not installed", observed.Temporary, true},
 		{"ep0886", "", observed.Operator, true},
-		{"8061", "the agent is not installed", observed.Permanent, true}, // a code says more than words
+		{"8061", "the agent is not installed", observed.Operator, true}, // a code says more than words
 		{"31337", "who knows", observed.Operator, false},
 		{"Internal", "a code that we have, too, for something else", observed.Operator, false},
 	} {

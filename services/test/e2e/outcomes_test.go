@@ -76,7 +76,7 @@ func TestRehearsalAndPreconditions(t *testing.T) {
 }
 
 func TestFailingJobs(t *testing.T) {
-	w := start(t, modernized("no-datastore"), modernized("refused"), modernized("internal-m"), classic("internal-c"),
+	w := start(t, modernized("no-datastore"), modernized("refused"), modernized("lost"), modernized("internal-m"), classic("internal-c"),
 		modernized("warned"), modernized("busy-service"))
 	w.serve(w.config)
 	tests := []struct {
@@ -84,8 +84,9 @@ func TestFailingJobs(t *testing.T) {
 		submissions           int
 		remedy, words         string // of a case that fails; "" completes
 	}{
-		{"fail-next", "no-datastore", "8061", 1, "read-write", "not accessible from the ESXi host"},
-		{"refuse-next", "refused", "8038", 0, "memory", ""},
+		{"fail-next", "no-datastore", "8061", 2, "", ""}, // an operator's: it is tried again
+		{"refuse-next", "refused", "8038", 1, "", ""},
+		{"fail-next", "lost", "ArmResourceDoesNotExist", 1, "list", ""},
 		{"fail-next", "internal-m", "499", 2, "", ""},
 		{"fail-next", "internal-c", "499", 2, "", ""},
 		{"warn-next", "warned", "28175", 1, "", ""},

@@ -81,10 +81,10 @@ type fate struct {
 }
 
 // permanent are the codes after which a machine's way ends; the others are temporary or the operator's.
-var permanent = map[string]bool{"8061": true, "78052": true, "8038": true, "506": true}
+var permanent = map[string]bool{"ArmResourceDoesNotExist": true}
 
 func (w *siteWorld) run(t *testing.T) {
-	codes := []string{"499", "499", "95226", "78093", "4711", "8061", "78052", "8038", "506"}
+	codes := []string{"499", "499", "95226", "78093", "4711", "8061", "78052", "8038", "506", "ArmResourceDoesNotExist", "ArmResourceDoesNotExist"}
 	w.fates, w.asked, w.home = map[string]fate{}, map[string]bool{}, map[string]time.Time{}
 	for i := range w.scenario.Machines {
 		m := &w.scenario.Machines[i]
