@@ -101,6 +101,19 @@ var (
 	ErrNotPermitted = errors.New("not permitted by the bus")
 )
 
+// Decided is ErrDecided where the broker can say what stands under the step. It is for the publisher to judge whether
+// that is an outcome: something else there keeps the true one out for ever.
+type Decided struct {
+	By Received
+}
+
+func (d *Decided) Error() string {
+	return fmt.Sprintf("%v, by %s (sequence %d)", ErrDecided, d.By.Subject, d.By.Sequence)
+}
+
+// Is makes it ErrDecided.
+func (d *Decided) Is(target error) bool { return target == ErrDecided }
+
 // CommandID is the id of a command that came bare: the one that the publisher gave the message, or the adapter, else the
 // sequence in the event log.
 func CommandID(r Received) string {

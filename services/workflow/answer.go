@@ -40,13 +40,42 @@ func publish(ctx context.Context, b bus.Broker, service string, answered events.
 		return unpublishable(err)
 	}
 	err = b.Publish(ctx, m)
+	var decided *bus.Decided
 	switch {
+	case errors.As(err, &decided):
+		return occupied(m, decided.By)
 	case err == nil, errors.Is(err, bus.ErrDecided):
 		return nil
 	case errors.Is(err, bus.ErrTooLarge):
 		return unpublishable(err)
 	}
 	return fmt.Errorf("publish %s: %w", m.ID, err)
+}
+
+// occupied rejects a message whose step holds something that is no outcome of it: not read as an event, of another case, or
+// not from the service that decides the step. To settle the message would leave the case where it is without a word.
+func occupied(m bus.Message, by bus.Received) error {
+	own, err := events.Parse(m.Data)
+	if err != nil {
+		return unpublishable(err)
+	}
+	stands, err := events.Parse(by.Data)
+	why := ""
+	switch {
+	case err != nil:
+		why = "it cannot be read: " + err.Error()
+	case stands.Case != own.Case || stands.Step != own.Step:
+		why = fmt.Sprintf("it is of case %q and step %q", stands.Case, stands.Step)
+	case stands.Source != own.Source:
+		why = fmt.Sprintf("it comes from %q, and only %s decides this step", stands.Source, own.Source)
+	default:
+		return nil
+	}
+	return &Rejection{
+		Code:    "internal",
+		Message: fmt.Sprintf("what stands under this step, at %d on %s, is no outcome of it: %s", by.Sequence, by.Subject, why),
+		Remedy:  "Find out who published it: nobody but the service may. Then request the machine anew.",
+	}
 }
 
 // unpublishable rejects the message whose answer cannot be published, however often it is tried.

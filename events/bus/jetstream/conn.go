@@ -199,7 +199,7 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 		case err == nil:
 			return nil
 		case errors.As(err, &refusal) && refusal.ErrorCode == wrongSequence:
-			return bus.ErrDecided
+			return c.decided(ctx, m)
 		case errors.As(err, &refusal) && refusal.ErrorCode == inFlight && pause < time.Second:
 			select {
 			case <-time.After(pause):
@@ -210,6 +210,22 @@ func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
 		}
 		return fmt.Errorf("publish on %s: %w", m.Subject, c.explain(err, m.Subject, begun))
 	}
+}
+
+// decided says what stands under the step of a message.
+func (c *Conn) decided(ctx context.Context, m bus.Message) error {
+	page, _, err := c.page(ctx, StreamLog, pageRequest{Seq: 1, Next: m.Once, Batch: 1})
+	if err == nil && len(page) == 0 { // a server that has not caught up
+		err = errors.New("nothing yet")
+	}
+	if err != nil {
+		return fmt.Errorf("publish on %s: something stands under its step, and what that is could not be read: %w", m.Subject, err)
+	}
+	by, err := stored(page[0])
+	if err != nil {
+		return err
+	}
+	return &bus.Decided{By: by}
 }
 
 // isStored says whether the message of that number is this one, and not just one with its id.
