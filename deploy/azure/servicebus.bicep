@@ -86,6 +86,7 @@ resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic
   properties: {
     requiresDuplicateDetection: true // gives each step of a case one outcome
     duplicateDetectionHistoryTimeWindow: topic.duplicateDetectionHistoryTimeWindow
+    maxSizeInMegabytes: topic.maxSizeInMegabytes
   }
 }]
 

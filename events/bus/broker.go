@@ -97,6 +97,8 @@ var (
 	ErrMissing = errors.New("not set up on the bus")
 	// ErrTooLarge: the broker takes no message of that size, however often it is tried.
 	ErrTooLarge = errors.New("too large for the bus")
+	// ErrFull: the broker has no room. It is trouble of the bus, not of the message: the caller tries again.
+	ErrFull = errors.New("the bus is full")
 	// ErrNotPermitted: the broker refuses this account the operation.
 	ErrNotPermitted = errors.New("not permitted by the bus")
 )

@@ -128,7 +128,11 @@ func (t Topology) entities(c *admin.Client) []*entity {
 
 func topicEntity(c *admin.Client, t Topic) *entity {
 	bring := func(p *admin.TopicProperties) (differs bool) {
-		return setDuration(&p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
+		differs = setDuration(&p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
+		if p.MaxSizeInMegabytes == nil || *p.MaxSizeInMegabytes < t.MaxSize { // an administrator may give it more
+			p.MaxSizeInMegabytes, differs = &t.MaxSize, true
+		}
+		return differs
 	}
 	var now admin.TopicProperties
 	return &entity{

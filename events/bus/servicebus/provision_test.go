@@ -254,6 +254,9 @@ func (n *namespace) stands(t *testing.T, of servicebus.Topology) servicebus.Topo
 	for _, topic := range of.Topics {
 		e := n.at(topic.Name)
 		made := servicebus.Topic{Name: e.name, DuplicateWindow: field(e, "DuplicateDetectionHistoryTimeWindow")}
+		if size, err := strconv.ParseInt(field(e, "MaxSizeInMegabytes"), 10, 32); err == nil {
+			made.MaxSize = int32(size)
+		}
 		for _, s := range topic.Subscriptions {
 			path := topic.Name + "/Subscriptions/" + s.Name
 			sub := servicebus.Subscription{Name: n.at(path).name, Receiving: receiving(n.at(path))}
@@ -312,7 +315,7 @@ func (n *namespace) check(t *testing.T, want servicebus.Topology) {
 	if diff != "" {
 		t.Errorf("the namespace (-wanted +is):\n%s", diff)
 	}
-	for _, name := range []string{servicebus.TopicEvents, servicebus.TopicNotifications} {
+	for _, name := range []string{servicebus.TopicEvents, servicebus.TopicCommands, servicebus.TopicNotifications} {
 		if got := n.at(name).fields["RequiresDuplicateDetection"]; !strings.Contains(got, "true") {
 			t.Errorf("%s: duplicate detection %s", name, got)
 		}
@@ -341,11 +344,12 @@ func TestProvisionRepairs(t *testing.T) {
 	const sub, audit = "reprotect/Subscriptions/validator", "reprotect/Subscriptions/audit"
 	const everything = `<Filter i:type="TrueFilter"/>`
 	for name, spoil := range map[string]func(n *namespace){
-		"lock":              func(n *namespace) { n.at(sub).set("LockDuration", "PT5M") },
-		"deliveries":        func(n *namespace) { n.at(sub).set("MaxDeliveryCount", "10") },
-		"time to live":      func(n *namespace) { n.at(audit).set("DefaultMessageTimeToLive", "PT1H") },
-		"expired":           func(n *namespace) { n.at("reprotect-wake-validator").set("DeadLetteringOnMessageExpiration", "false") },
-		"window of a topic": func(n *namespace) { n.at("reprotect").set("DuplicateDetectionHistoryTimeWindow", "PT10M") },
+		"lock":                  func(n *namespace) { n.at(sub).set("LockDuration", "PT5M") },
+		"deliveries":            func(n *namespace) { n.at(sub).set("MaxDeliveryCount", "10") },
+		"time to live":          func(n *namespace) { n.at(audit).set("DefaultMessageTimeToLive", "PT1H") },
+		"expired":               func(n *namespace) { n.at("reprotect-wake-validator").set("DeadLetteringOnMessageExpiration", "false") },
+		"size of a topic (F5a)": func(n *namespace) { n.at("reprotect").set("MaxSizeInMegabytes", "1024") },
+		"window of a topic":     func(n *namespace) { n.at("reprotect").set("DuplicateDetectionHistoryTimeWindow", "PT10M") },
 		"window of a queue": func(n *namespace) {
 			n.at("reprotect-wake-validator").set("DuplicateDetectionHistoryTimeWindow", "PT10M")
 		},

@@ -124,6 +124,8 @@ func (c *Conn) went(what string, err error) error {
 		err = fmt.Errorf("%s: %w: %w", what, bus.ErrNotPermitted, err)
 	case errors.Is(err, azservicebus.ErrMessageTooLarge), is(err, "", amqp.ErrCondMessageSizeExceeded):
 		err = fmt.Errorf("%s: %w: %w", what, bus.ErrTooLarge, err)
+	case is(err, "", amqp.ErrCondResourceLimitExceeded):
+		err = fmt.Errorf("%s: %w: what nobody takes fills it; see 'reprotect bus status', receive from the subscription audit, or give the topic more room: %w", what, bus.ErrFull, err)
 	case is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound):
 		err = fmt.Errorf("%s: %w: run 'reprotect bus setup': %w", what, bus.ErrMissing, err)
 	default:

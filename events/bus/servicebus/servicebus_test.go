@@ -160,3 +160,26 @@ func TestLongNames(t *testing.T) {
 		s.Close()
 	})
 }
+
+// F5b: a full topic has its own words, that say what fills it, and sending goes on by itself when there is room.
+func TestAFullTopicSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := sbharness.Peer(t)
+		conn := sbharness.Connect(t, p)
+		m := bus.Message{Subject: "reprotect.event.tokyo.c1.progress.waiting", ID: "c1/progress/1", Data: []byte("{}")}
+		if !p.Fill(servicebus.TopicEvents, true) {
+			t.Fatal("no such topic")
+		}
+		err := conn.Publish(t.Context(), m)
+		if !errors.Is(err, bus.ErrFull) || !strings.Contains(err.Error(), "subscription audit") {
+			t.Errorf("full: %v", err)
+		}
+		if !errors.Is(conn.Ready(), bus.ErrFull) {
+			t.Errorf("ready: %v", conn.Ready())
+		}
+		p.Fill(servicebus.TopicEvents, false)
+		if err := conn.Publish(t.Context(), m); err != nil || conn.Ready() != nil {
+			t.Errorf("with room again: %v, ready %v", err, conn.Ready())
+		}
+	})
+}
