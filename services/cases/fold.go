@@ -49,6 +49,7 @@ func outcomes(entries []Entry) []Entry {
 			decided = append(decided, e)
 		case events.End:
 			ends = append(ends, e)
+		default: // decides nothing
 		}
 	}
 	steps := events.Steps()

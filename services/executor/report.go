@@ -163,6 +163,7 @@ func (f *follower) end() workflow.Draft {
 			good = append(good, p)
 		case events.StateFailed:
 			bad = append(bad, s)
+		default: // neither protected nor failed: told as it stands
 		}
 		states = append(states, state)
 	}

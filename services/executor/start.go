@@ -158,7 +158,7 @@ func (s *starter) plan() step {
 }
 
 func (s *starter) apply(ctx context.Context, next step) (startResult, error) {
-	switch next {
+	switch next { //nolint:exhaustive // submitAll goes on below
 	case cancelAll:
 		return s.end(workflow.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{Case: s.c, Reason: s.cancelling.Reason, Machines: s.states()}))
 	case cancelRest:
@@ -355,6 +355,7 @@ func (s *starter) states() (all []events.MachineState) {
 			state.State, state.Job, state.Code, state.Message = events.StateRunning, s.moves[i].job, "", ""
 		case done:
 			state.State = events.StateReplicating
+		default: // not started
 		}
 		all = append(all, state)
 	}

@@ -44,6 +44,7 @@ func (r *refusal) over(now, bound time.Time) bool {
 	switch r.handling() {
 	case submission.AwaitAgent, submission.TryAgain:
 		return false
+	default: // those that may last
 	}
 	return now.After(bound)
 }

@@ -157,7 +157,7 @@ func (t subject) leftAzure(at where, vm observed.AzureVM, i observed.Item) *even
 		Endangers: "A machine whose Azure VM was deleted, or moved to another resource group, cannot come home by Site Recovery any more.",
 		Do:        "Look in the activity log of the resource group who did it. Stop whoever deletes or moves more, and keep the disks.",
 	}
-	switch at {
+	switch at { //nolint:exhaustive // told are only these two
 	case nowhere:
 		v.What = fmt.Sprintf("The Azure VM of %s was deleted from resource group %s", t.name, group)
 		v.Do += " Ask Microsoft support at once whether the machine can be brought back; else restore it from backup."

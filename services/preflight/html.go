@@ -25,7 +25,7 @@ var pageText string
 var style string
 
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"style":    func() template.CSS { return template.CSS(style) }, // our own file
+	"style":    func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own file
 	"join":     func(names []string) string { return strings.Join(names, ", ") },
 	"size":     Size,
 	"sentence": sentence,

@@ -127,7 +127,7 @@ func (d *delivery) Received() bus.Received {
 	r := received(d.msg.Subject(), d.msg.Headers(), d.msg.Data())
 	r.Woken = d.woken
 	if meta, err := d.msg.Metadata(); err == nil {
-		r.Sequence, r.Published, r.Attempt = meta.Sequence.Stream, meta.Timestamp, int(meta.NumDelivered)
+		r.Sequence, r.Published, r.Attempt = meta.Sequence.Stream, meta.Timestamp, int(meta.NumDelivered) //nolint:gosec // a count of deliveries
 	}
 	return r
 }

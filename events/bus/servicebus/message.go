@@ -149,7 +149,7 @@ func incoming(m *azservicebus.ReceivedMessage, topic string) bus.Received {
 	case m.EnqueuedSequenceNumber != nil && *m.EnqueuedSequenceNumber > 0:
 		r.Sequence = uint64(*m.EnqueuedSequenceNumber)
 	case m.SequenceNumber != nil:
-		r.Sequence = uint64(*m.SequenceNumber)
+		r.Sequence = uint64(*m.SequenceNumber) //nolint:gosec // Service Bus counts from 1
 	}
 	if m.EnqueuedTime != nil {
 		r.Published = *m.EnqueuedTime

@@ -369,7 +369,7 @@ func (c *comparison) always(what string, got *bool, want bool, remedy string) {
 // bring sets what differs, and says whether anything did.
 func (r Receiving) bring(lock, ttl **string, most **int32, deadLetter **bool) bool {
 	a, b := setDuration(lock, r.LockDuration), setDuration(ttl, r.TimeToLive)
-	c, d := set(most, int32(r.MaxDeliveryCount)), set(deadLetter, r.DeadLetterExpired)
+	c, d := set(most, int32(r.MaxDeliveryCount)), set(deadLetter, r.DeadLetterExpired) //nolint:gosec // a constant of ours
 	return a || b || c || d
 }
 

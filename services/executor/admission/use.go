@@ -167,6 +167,7 @@ func (u *use) keep(request string, until time.Time) {
 			r.state, r.until = kept, until
 		case unconfirmed:
 			r.until = until
+		default: // submitted: it ends with a look
 		}
 	}
 }

@@ -87,6 +87,7 @@ func (h Handling) Uncertain() bool {
 	switch h {
 	case Bear, LookAfresh, AwaitAzure, TryAgain:
 		return true
+	case AwaitAgent, AwaitOperator, GiveUp:
 	}
 	return false
 }

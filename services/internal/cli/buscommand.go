@@ -97,12 +97,12 @@ locks have run out, half a minute at most.`,
 				return a.printJSON(s)
 			}
 			p := paint(a.color(a.stdout))
-			kept := plural(int(s.Messages), "message", "messages") + ", " + storage(s.Bytes)
+			kept := plural(int(s.Messages), "message", "messages") + ", " + storage(s.Bytes) //nolint:gosec // a count of messages
 			if s.Uncounted != "" {
 				kept = "not counted: " + s.Uncounted
 			}
 			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s\n", s.Server, kept)
-			dead := plural(int(s.Dead), "dead letter", "dead letters")
+			dead := plural(int(s.Dead), "dead letter", "dead letters") //nolint:gosec // a count of messages
 			if s.Dead > 0 {
 				dead = p.level(cases.Warn, dead) + ": 'reprotect bus dead list' shows them"
 			}

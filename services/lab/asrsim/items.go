@@ -75,7 +75,7 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) {
 	p["protectionState"], p["protectionStateDescription"] = "InitialReplicationInProgress", "Initial replication is in progress"
 	p["allowedOperations"] = []string{"DisableProtection"}
-	switch s.phase(m, now) {
+	switch s.phase(m, now) { //nolint:exhaustive // the others are as said above
 	case Protected:
 		p["protectionState"], p["protectionStateDescription"] = "Protected", "Protected"
 		p["allowedOperations"] = []string{"PlannedFailover", "DisableProtection"}

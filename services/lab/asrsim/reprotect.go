@@ -62,7 +62,7 @@ func (s *Server) postReprotect(rq *request) reply {
 
 // notNow refuses what the item's state forbids. No code of the real service is published for either case.
 func (s *Server) notNow(m *machine, rq *request) (fault, bool) {
-	switch s.phase(m, rq.now) {
+	switch s.phase(m, rq.now) { //nolint:exhaustive // the others forbid it, below
 	case FailedOver:
 		return fault{}, false
 	case Reprotecting:

@@ -219,7 +219,7 @@ func (m machine) describe(vm *mo.VirtualMachine, ds types.ManagedObjectReference
 	vm.Layout = &types.VirtualMachineFileLayout{}
 	vm.Config.ExtraConfig = append(vm.Config.ExtraConfig, &types.OptionValue{Key: enableUUID, Value: "TRUE"})
 	vm.Config.Hardware.Device = append(vm.Config.Hardware.Device, m.devices(ds)...)
-	vm.Summary.Config.NumVirtualDisks = int32(len(m.disks))
+	vm.Summary.Config.NumVirtualDisks = int32(len(m.disks)) //nolint:gosec // a VM has few disks
 
 	var bytes int64
 	for _, d := range m.disks {

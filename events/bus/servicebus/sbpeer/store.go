@@ -184,7 +184,7 @@ func (s *store) drop(m *message) {
 	s.unline(m)
 	s.unlock(m)
 	s.peer.cancel(m.alarm)
-	switch m.state {
+	switch m.state { //nolint:exhaustive // of the active ones there is no count
 	case stateDeferred:
 		s.deferred--
 	case stateScheduled:
