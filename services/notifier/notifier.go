@@ -124,7 +124,7 @@ func cancelled(d events.Cancelled) events.Note {
 }
 
 func waits(d events.Waiting) events.Note {
-	if d.For == events.ForTurn { // its place in the line changes often, and it starts by itself
+	if d.For == events.ForTurn { // its place in the queue changes often, and it starts by itself
 		return events.Note{}
 	}
 	level := events.LevelInfo

@@ -76,7 +76,7 @@ func (l loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, ho
 		return "", "passed", d.Ack(ctx)
 	}
 	if !ok {
-		return "", "buried", l.deadLetter(ctx, d, in, "malformed", errors.New("no handler for this subject"))
+		return "", "dead-lettered", l.deadLetter(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}
 	var result outcome
 	message, failure := route.read(in)
@@ -134,7 +134,7 @@ func (l *delivering) settle(ctx context.Context, d bus.Delivery, in incoming, ro
 			return "retried", err
 		}
 	}
-	return "buried", l.deadLetter(ctx, d, in, reason, failure)
+	return "dead-lettered", l.deadLetter(ctx, d, in, reason, failure)
 }
 
 // tell publishes that a message is given up; without its case, where that leaves no room.
