@@ -174,7 +174,7 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 	f := &fake{jobs: map[string]observed.Job{
 		"j-web01": {ID: "j-web01", State: "Failed", Errors: []observed.Problem{noWay}},
 		"j-db01":  {ID: "j-db01", State: "Failed", Errors: []observed.Problem{{Code: "78093", Class: observed.Operator, Message: "no server", Remedy: "connect it"}}},
-		"j-app01": {ID: "j-app01", State: "Failed", Errors: []observed.Problem{{Code: "78052", Class: observed.Permanent, Message: "never", Remedy: "begin anew"}}},
+		"j-app01": {ID: "j-app01", State: "Failed", Errors: []observed.Problem{{Code: "90001", Class: observed.Permanent, Message: "never", Remedy: "begin anew"}}},
 	}}
 	var items []observed.Item
 	var jobs []events.Job
@@ -191,12 +191,12 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 		wait := d.(events.Waiting)
 		waits[wait.Machines[0]] = string(wait.For) + " " + wait.Code + " " + wait.Remedy
 	}
-	want := map[string]string{"web01": "operator 95226 check the VPN", "db01": "operator 78093 connect it", "app01": "others 78052 begin anew"}
+	want := map[string]string{"web01": "operator 95226 check the VPN", "db01": "operator 78093 connect it", "app01": "others 90001 begin anew"}
 	if !maps.Equal(waits, want) {
 		t.Errorf("waits %v, want %v", waits, want)
 	}
 	p := said[0].(events.Progressed).Machines
-	if p[0].For != waiting.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "78052" || p[2].Remedy != "begin anew" || p[3].Message != "" {
+	if p[0].For != waiting.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "90001" || p[2].Remedy != "begin anew" || p[3].Message != "" {
 		t.Errorf("%+v", p)
 	}
 	if said, _ := w.looks(time.Minute); said != nil || f.reads != 3 {
@@ -404,7 +404,7 @@ func TestARefusedMachineAfterALongOutage(t *testing.T) {
 func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
 	db := replicates(40)
 	db.ID, db.Name = "/items/db01", "db01"
-	f := broken(observed.Problem{Code: "78052", Class: observed.Permanent, Message: "never"})
+	f := broken(observed.Problem{Code: "90001", Class: observed.Permanent, Message: "never"})
 	f.look = vaultOf(failedOver("web01"), db)
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)

@@ -198,7 +198,7 @@ func TestJobEndsBadly(t *testing.T) {
 		code string
 		part string
 	}{
-		{"permanent", jobIn("Failed", observed.Problem{Code: "8061", Class: observed.Permanent, Message: "datastore", Remedy: "mount it read-write"}), "8061", "mount it"},
+		{"permanent", jobIn("Failed", observed.Problem{Code: "90002", Class: observed.Permanent, Message: "datastore", Remedy: "mount it read-write"}), "90002", "mount it"},
 		{"cancelled by somebody", jobIn("Cancelled"), "job.cancelled", "retry"},
 	}
 	for _, tt := range cases {
@@ -263,7 +263,7 @@ func TestOneFailsTheOthersAreFollowedToTheirEnd(t *testing.T) {
 	second := replicates(50)
 	second.ID, second.Name = "/items/db01", "db01"
 	f := &fake{look: vaultOf(failedOver("web01"), second), jobs: map[string]observed.Job{
-		"j1": jobIn("Failed", observed.Problem{Code: "8061", Class: observed.Permanent, Message: "datastore", Remedy: "mount it"}),
+		"j1": jobIn("Failed", observed.Problem{Code: "90002", Class: observed.Permanent, Message: "datastore", Remedy: "mount it"}),
 	}}
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	if p, after := w.look(0); after == 0 {

@@ -71,7 +71,7 @@ func TestPlanOfAMachine(t *testing.T) {
 		waits events.Reason
 		said  string // part of message or task
 	}{
-		{name: "refused for good", items: []observed.Item{ready}, first: events.Job{Refused: &events.Problem{Code: "8061", Message: "no"}}, state: events.StateFailed, code: "8061", said: "no"},
+		{name: "refused for good", items: []observed.Item{ready}, first: events.Job{Refused: &events.Problem{Code: "90002", Message: "no"}}, state: events.StateFailed, code: "90002", said: "no"},
 		{name: "not started: cancelled", first: events.Job{Refused: &events.Problem{Code: codeCancelled}}, state: events.StateCancelled, code: codeCancelled},
 		{name: "protected", items: []observed.Item{ready}, first: job, state: events.StateProtected},
 		{name: "home", items: []observed.Item{home}, first: job, state: events.StateProtected},
@@ -107,7 +107,7 @@ func TestPlanOfAMachine(t *testing.T) {
 		{name: "somebody cancelled it", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Cancelled")}, state: events.StateFailed, code: "job.cancelled", said: "Somebody"},
 		{name: "it was cancelled", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Cancelled"), cancels}, state: events.StateCancelled, code: "job.cancelled", said: "still runs in Azure"},
 		{name: "it failed before it was cancelled", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", noWay), cancels}, state: events.StateCancelled, code: "95226", said: "before it was cancelled"},
-		{name: "it failed for good", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", observed.Problem{Code: "8061", Class: observed.Permanent, Message: "datastore"})}, state: events.StateFailed, code: "8061", said: "j1 of web01 failed"},
+		{name: "it failed for good", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", observed.Problem{Code: "90002", Class: observed.Permanent, Message: "datastore"})}, state: events.StateFailed, code: "90002", said: "j1 of web01 failed"},
 		{name: "it failed for an operator", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", noWay)}, state: events.StateRunning, waits: waiting.ForOperator},
 		{name: "it failed for an operator, too late", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", noWay), at(2*time.Hour + 1)}, state: events.StateFailed, code: "95226"},
 		{name: "it failed by what passes", items: []observed.Item{failedOver("web01")}, first: job, given: []func(*view, *machine){reads("Failed", observed.Problem{Code: "499"})}, state: events.StateRunning, waits: waiting.ForAzure},

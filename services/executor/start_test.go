@@ -317,7 +317,7 @@ func TestRefusals(t *testing.T) {
 		{"another operation runs", observed.Fault{Code: "azure.conflict", Class: observed.Temporary, What: "busy"}, time.Minute, "azure"},
 		{"not permitted: somebody must see to it", observed.Fault{Code: "azure.forbidden", Class: observed.Operator, What: "no right"}, time.Minute, "azure"},
 		{"its item was replaced a moment ago", observed.Fault{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, What: "gone"}, time.Minute, "azure"},
-		{"for good", observed.Fault{Code: "8061", Class: observed.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "8061"},
+		{"for good", observed.Fault{Code: "90002", Class: observed.Permanent, What: "datastore", Remedy: "mount it"}, time.Minute, "90002"},
 	}
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -340,12 +340,12 @@ func TestRefusals(t *testing.T) {
 func TestOneRefusedForGoodLeavesTheOthersRunning(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"), failedOver("db01")), refuse: func(machine string) error {
 		if machine == "db01" {
-			return &observed.Fault{Code: "78052", Class: observed.Permanent, What: "name taken", Remedy: "rename"}
+			return &observed.Fault{Code: "90001", Class: observed.Permanent, What: "name taken", Remedy: "rename"}
 		}
 		return nil
 	}}
 	d := ask(t, f, nil).Publish[0].Data().(events.Started)
-	if d.Jobs[0].Job != "job-web01" || d.Jobs[1].Job != "" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Code != "78052" {
+	if d.Jobs[0].Job != "job-web01" || d.Jobs[1].Job != "" || d.Jobs[1].Refused == nil || d.Jobs[1].Refused.Code != "90001" {
 		t.Errorf("started %+v", d.Jobs)
 	}
 }

@@ -93,10 +93,10 @@ func TestARefusalBeforeAnythingHasBegunEndsTheGroup(t *testing.T) {
 	asked := 0
 	f.refuse = func(string) error {
 		asked++
-		return &observed.Fault{Code: "78052", Class: observed.Permanent, What: "never", Remedy: "begin anew"}
+		return &observed.Fault{Code: "90001", Class: observed.Permanent, What: "never", Remedy: "begin anew"}
 	}
 	d, ok := ask(t, f, nil).Publish[0].Data().(events.Failed)
-	if !ok || asked != 1 || d.Code != "78052" || d.Remedy != "begin anew" || len(d.Machines) != 2 {
+	if !ok || asked != 1 || d.Code != "90001" || d.Remedy != "begin anew" || len(d.Machines) != 2 {
 		t.Errorf("after %d submissions: %+v", asked, d)
 	}
 }

@@ -34,7 +34,7 @@ var siteRecovery = []Row{
 	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}, Basis: Documented},
 	{Code: "28031", Class: observed.Operator, For: Azure, Basis: Recorded},
 	{Code: "25037", Class: observed.Operator, For: Azure, Basis: Recorded},
-	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, For: Azure, Basis: Recorded},
+	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, Reach: OfPlace, For: Azure, Basis: Recorded},
 	{Code: "28175", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
 	{Code: "310024", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},
 	{Code: "28061", Class: observed.Temporary, Warning: true, For: Azure, Basis: Recorded},

@@ -86,7 +86,7 @@ func TestHandle(t *testing.T) {
 		{"azure.input", observed.Permanent, GiveUp, false},
 		{"499", observed.Temporary, TryAgain, true},
 		{"95226", observed.Operator, AwaitOperator, false},
-		{"78052", observed.Permanent, GiveUp, false},
+		{"90001", observed.Permanent, GiveUp, false},
 		{"nobody knows this", observed.Operator, AwaitOperator, false},
 		{"nobody knows this", observed.Temporary, TryAgain, true},
 		{"nobody knows its class", "", GiveUp, false},
@@ -136,7 +136,7 @@ func TestCause(t *testing.T) {
 }
 
 func TestClassOf(t *testing.T) {
-	if got := ClassOf("78052", ""); got != observed.Permanent {
+	if got := ClassOf("azure.input", ""); got != observed.Permanent {
 		t.Error(got)
 	}
 	if got := ClassOf("4711", "?"); got != observed.Operator {
