@@ -19,19 +19,19 @@ import (
 // speaking are the folders whose code makes the errors that people see. Every literal in them that looks like a
 // code is held against the catalogues.
 var speaking = []string{
-	"../agentwatcher", "../datastore", "../executor", "../guard", "../journal", "../validator", "../waiting",
+	"../agentwatcher", "../datastore", "../observed", "../executor", "../guard", "../journal", "../validator", "../waiting",
 	"../internal/app", "../internal/asr", "../internal/azurevm", "../../events",
 }
 
 // silent are folders below them, and folders of simulators, whose codes are not the product's.
-var silent = []string{"bustest", "testdata", "lab", "bench", "e2e"}
+var silent = []string{"bustest", "workflowtest", "testdata", "lab", "bench", "e2e"}
 
 // The forms that a code of ours has, and what looks like one and is none.
 var (
 	codeForm = regexp.MustCompile(`^[a-z]+(-[a-z]+)*\.[a-z]+(-[a-z]+)*$`)
 	noCodes  = []string{
 		"reprotect.command", "reprotect.event", "reprotect.notification", "reprotect.dead", // subjects
-		"summary.type",           // a property of vSphere
+		"summary.type", "summary.accessible", "runtime.host", "config.template", // properties of vSphere
 		"bus.json", "journal.db", // files
 	}
 )
