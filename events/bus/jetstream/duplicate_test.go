@@ -10,7 +10,7 @@ import (
 	"reprotect.example/events/bus/jetstream/natstest"
 )
 
-// N6: an id that the server has seen says nothing of the step: whoever may command could otherwise take the ids of a case
+// nats-N6: an id that the server has seen says nothing of the step: whoever may command could otherwise take the ids of a case
 // to come, and its outcomes would count as published.
 func TestAKnownIDDecidesNothing(t *testing.T) {
 	t.Parallel()
@@ -35,7 +35,7 @@ func TestAKnownIDDecidesNothing(t *testing.T) {
 	}
 }
 
-// The same message again is stored once, as far back as the server remembers; N7, F9: a command with a known id and other
+// The same message again is stored once, as far back as the server remembers; nats-N7, F9: a command with a known id and other
 // content is refused.
 func TestTheSameMessageAgain(t *testing.T) {
 	t.Parallel()

@@ -241,7 +241,7 @@ func storedSince(t *testing.T, nc *nats.Conn, js natsjs.JetStream, before map[st
 	return sortedKeys(subjects)
 }
 
-// N1, N2, N9: whatever a role may send, and wherever it asks for the answer, a copy or a trace, nothing of the server is
+// nats-N1, nats-N2, nats-N9: whatever a role may send, and wherever it asks for the answer, a copy or a trace, nothing of the server is
 // made, changed or removed, no durable of another is read or acknowledged, and nothing is stored where the role itself
 // may not publish.
 func TestNoRoleReachesFurtherByAnyField(t *testing.T) {

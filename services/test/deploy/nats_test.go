@@ -42,7 +42,7 @@ func open(t *testing.T, c config.Config, log *zap.Logger) *app.Bus {
 }
 
 // Two machines come home while every service, ops, audit and the chat bot work with the rights of their own account, on
-// servers of each shape that run from the very files. N4: the three of cluster.conf are one cluster.
+// servers of each shape that run from the very files. nats-N4: the three of cluster.conf are one cluster.
 func TestPipelineWithLeastPermissions(t *testing.T) {
 	for name, start := range shapes {
 		t.Run(name, func(t *testing.T) { bringHome(t, start(t)) })

@@ -216,7 +216,7 @@ func cluster(t *testing.T) installation {
 		select {
 		case <-ticker.C:
 		case <-deadline:
-			t.Fatalf("N4: no cluster of three: the servers have %d, %d and %d routes", servers[0].NumRoutes(), servers[1].NumRoutes(), servers[2].NumRoutes())
+			t.Fatalf("nats-N4: no cluster of three: the servers have %d, %d and %d routes", servers[0].NumRoutes(), servers[1].NumRoutes(), servers[2].NumRoutes())
 		}
 	}
 }
