@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/lab"
 	"reprotect.example/services/lab/scenario"
+	"reprotect.example/services/observed"
 	"reprotect.example/services/validator"
 )
 
@@ -220,6 +222,9 @@ func judged(t *testing.T, c config.Config, request events.Request) (all []events
 	ids, cases, problems := validator.Resolve("test", request, time.Now(), look, v.Defaults)
 	if problems != nil {
 		t.Fatalf("%+v", problems)
+	}
+	if look, err = v.Vault.Vault(t.Context(), time.Hour, observed.ItemIDs(slices.Collect(maps.Values(cases))...)...); err != nil {
+		t.Fatal(err)
 	}
 	for _, id := range ids {
 		in := checks.Input{Now: time.Now(), Case: cases[id], Vault: look, Site: v.Checks}

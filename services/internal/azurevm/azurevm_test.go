@@ -108,6 +108,13 @@ func itemsOf(t *testing.T, vault *asr.Client) []observed.Item {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var ids []string
+	for _, i := range look.Items {
+		ids = append(ids, i.ID)
+	}
+	if look, err = vault.Vault(t.Context(), time.Hour, ids...); err != nil { // the disks stand in no list
+		t.Fatal(err)
+	}
 	return look.Items
 }
 

@@ -18,6 +18,7 @@ import (
 // machine is a VM to be: everything about it that the scenario decides.
 type machine struct {
 	name, host, datastore  string
+	twin                   int // how many of its name came before: it has a folder of its own
 	guestID, family        string
 	biosUUID, instanceUUID string
 	disks                  []disk
@@ -34,14 +35,20 @@ type disk struct {
 // failed over and have a VM here, which do not.
 func machinesOf(s scenario.Scenario) []machine {
 	var list []machine
+	named := map[string]int{}
 	add := func(name, os, version, host, datastore string, diskGB []int64) *machine {
+		twin, key := named[strings.ToLower(name)], name
+		named[strings.ToLower(name)]++
+		if twin > 0 {
+			key = fmt.Sprintf("%s#%d", name, twin)
+		}
 		m := machine{
-			name: name, host: host, datastore: datastore,
+			name: name, host: host, datastore: datastore, twin: twin,
 			guestID: guestID(os, version), family: family(os),
-			biosUUID: s.UUID("bios", name), instanceUUID: s.UUID("instance", name),
+			biosUUID: s.UUID("bios", key), instanceUUID: s.UUID("instance", key),
 		}
 		for i, gb := range diskGB {
-			m.disks = append(m.disks, disk{uuid: s.UUID(fmt.Sprintf("disk%d", i), name), gb: gb})
+			m.disks = append(m.disks, disk{uuid: s.UUID(fmt.Sprintf("disk%d", i), key), gb: gb})
 		}
 		list = append(list, m)
 		return &list[len(list)-1]
@@ -122,7 +129,15 @@ func (srv *Server) addMachines(ctx context.Context, st *site, machines []machine
 	}
 	folder := srv.reg.Get(st.folders.VmFolder.Reference()).(*simulator.Folder)
 	for _, m := range machines {
-		srv.put(st, folder, template, m)
+		into := folder
+		if m.twin > 0 { // a folder has a name once
+			made, err := st.folders.VmFolder.CreateFolder(ctx, fmt.Sprintf("%s %d", m.name, m.twin+1))
+			if err != nil {
+				return fmt.Errorf("folder of the VM %s: %w", m.name, err)
+			}
+			into = srv.reg.Get(made.Reference()).(*simulator.Folder)
+		}
+		srv.put(st, into, template, m)
 	}
 	// Unregistered, not destroyed: the copies share its log file.
 	return object.NewVirtualMachine(srv.vim, template.Self).Unregister(ctx)
