@@ -65,7 +65,7 @@ func (w watcher) placed(ctx context.Context, e workflow.Event[events.Placed], to
 	// Steady looks: this wait is short, and somebody is watching.
 	pause := min(waiting.Next(site.Look, 0, vault.Began, now), deadline.Sub(now)+time.Millisecond)
 	return waiting.On(events.Waiting{
-		For: waiting.ForAgent, Machines: missing, Since: e.Time, Until: deadline,
+		For: events.ForAgent, Machines: missing, Since: e.Time, Until: deadline,
 		Message: fmt.Sprintf("The agent of %s has not registered again yet. That takes up to 15 minutes after the Azure VM has started.", strings.Join(missing, ", ")),
 	}, told, now, pause), nil
 }

@@ -12,7 +12,6 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 )
 
 // broken is a machine whose job failed for what an operator can correct.
@@ -44,7 +43,7 @@ func TestWhatAnOperatorCanSeeToIsWaitedFor(t *testing.T) {
 				t.Fatalf("%+v, again after %v", said, after)
 			}
 			d := said[i].(events.Waiting)
-			if d.For != waiting.ForOperator || d.Code != tt.code || !strings.Contains(d.Remedy, tt.remedy) || !d.Until.Equal(cleared.Add(2*time.Hour)) {
+			if d.For != events.ForOperator || d.Code != tt.code || !strings.Contains(d.Remedy, tt.remedy) || !d.Until.Equal(cleared.Add(2*time.Hour)) {
 				t.Errorf("%+v", d)
 			}
 			if said, _ := w.looks(time.Minute); said != nil || len(f.submitted) != 0 {
@@ -196,7 +195,7 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 		t.Errorf("waits %v, want %v", waits, want)
 	}
 	p := said[0].(events.Progressed).Machines
-	if p[0].For != waiting.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "90001" || p[2].Remedy != "begin anew" || p[3].Message != "" {
+	if p[0].For != events.ForOperator || p[0].Remedy != "check the VPN" || p[2].For != "" || p[2].Code != "90001" || p[2].Remedy != "begin anew" || p[3].Message != "" {
 		t.Errorf("%+v", p)
 	}
 	if said, _ := w.looks(time.Minute); said != nil || f.reads != 3 {
@@ -206,7 +205,7 @@ func TestAGroupTellsOfEachMachine(t *testing.T) {
 	protectedItem.ID, protectedItem.Name, protectedItem.State = items[3].ID, "mail01", "Protected"
 	f.look = vaultOf(append(items[:3:3], protectedItem)...)
 	said, _ = w.looks(time.Minute)
-	if p := said[0].(events.Progressed).Machines; len(said) != 1 || p[0].For != waiting.ForOperator {
+	if p := said[0].(events.Progressed).Machines; len(said) != 1 || p[0].For != events.ForOperator {
 		t.Errorf("%+v", said)
 	}
 	said, _ = w.looks(3 * time.Hour)
@@ -226,7 +225,7 @@ func TestRefusedWhenSubmittedAgain(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"})
 	w.looks(0)
 	said, pause := w.looks(time.Minute)
-	if d := said[len(said)-1].(events.Waiting); d.For != waiting.ForOperator || d.Code != "95226" || d.Until.IsZero() || !strings.Contains(d.Message, "refused to start") {
+	if d := said[len(said)-1].(events.Waiting); d.For != events.ForOperator || d.Code != "95226" || d.Until.IsZero() || !strings.Contains(d.Message, "refused to start") {
 		t.Errorf("%+v", d)
 	}
 	for pause > 0 && w.now.Before(cleared.Add(5*time.Hour)) {
@@ -243,7 +242,7 @@ func TestARefusedMachineOfAGroupIsStartedLater(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Again: true, Refused: &events.Problem{Code: "4711", Message: "no", Remedy: "do as Azure says"}})
 	said, _ := w.looks(0)
 	p, d := said[0].(events.Progressed).Machines[0], said[1].(events.Waiting)
-	if p.State != events.StateNotStarted || d.For != waiting.ForOperator || !strings.HasPrefix(d.Message, "Azure refused to start web01: no") || d.Remedy != "do as Azure says" {
+	if p.State != events.StateNotStarted || d.For != events.ForOperator || !strings.HasPrefix(d.Message, "Azure refused to start web01: no") || d.Remedy != "do as Azure says" {
 		t.Errorf("%+v, %+v", p, d)
 	}
 	w.looks(time.Minute)
@@ -409,7 +408,7 @@ func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)
 	said, _ := w.looks(quiet + time.Minute)
-	if len(said) != 1 || said[0].(events.Waiting).For != waiting.ForReplication {
+	if len(said) != 1 || said[0].(events.Waiting).For != events.ForReplication {
 		t.Errorf("%+v", said)
 	}
 }
@@ -470,7 +469,7 @@ func TestWhoIsSubmittedAgainWaitsForItsTurn(t *testing.T) {
 	f.look.Jobs = []observed.Job{{ID: "j9", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "other"}}
 	said, pause := w.looks(11 * time.Minute)
 	d, ok := said[1].(events.Waiting)
-	if !ok || d.For != waiting.ForTurn || d.Place != 1 || !d.Since.Equal(cleared) || len(f.submitted) != 0 || pause > time.Minute {
+	if !ok || d.For != events.ForTurn || d.Place != 1 || !d.Since.Equal(cleared) || len(f.submitted) != 0 || pause > time.Minute {
 		t.Fatalf("%+v, again after %v", said, pause)
 	}
 	if known := w.kept.Machines["items/web01"]; !known.Failure.Queued {

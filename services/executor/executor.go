@@ -128,14 +128,11 @@ func (x executor) longest() time.Duration {
 	limit := workflow.Limit
 	for _, s := range x.sites {
 		if s.Limits.StartsPerMinute > 0 {
-			limit = max(limit, workflow.Limit+mostMachines*time.Minute/time.Duration(s.Limits.StartsPerMinute))
+			limit = max(limit, workflow.Limit+events.MostTogether*time.Minute/time.Duration(s.Limits.StartsPerMinute))
 		}
 	}
 	return limit
 }
-
-// mostMachines is how many one case may have.
-const mostMachines = 100
 
 func (x executor) site(name string) (Site, *admission.Queue, error) {
 	site, ok := x.sites[name]

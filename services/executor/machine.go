@@ -10,7 +10,6 @@ import (
 	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 )
 
 // machine is one machine of a case that is followed. It is its item, as the case has it: names are for people.
@@ -170,9 +169,9 @@ func askFor(id, of string, c events.Case, look time.Duration) admission.Request 
 // waitsFor names in a waiting event what the queue lets a case wait for.
 func waitsFor(d admission.Decision) events.Reason {
 	if d.Outcome == admission.NoDiskSlot {
-		return waiting.ForDiskSlot
+		return events.ForDiskSlot
 	}
-	return waiting.ForTurn
+	return events.ForTurn
 }
 
 // agentDeadline is until when a missing agent is borne: counted from the fact that all agents of the case were there.

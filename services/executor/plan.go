@@ -8,7 +8,6 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 )
 
 // act is what is to be done about a machine before it can be said where it stands. The plan is made anew then.
@@ -146,7 +145,7 @@ func (v *view) jobRuns(m machine, job observed.Job) (machine, act) {
 		return m, nothing
 	}
 	s.waits = v.waits(m, events.Waiting{
-		For: waiting.ForCancel, Since: m.known.Cancel, Until: m.known.Cancel.Add(cancelBound),
+		For: events.ForCancel, Since: m.known.Cancel, Until: m.known.Cancel.Add(cancelBound),
 		Message: fmt.Sprintf("Site Recovery job %s of %s was cancelled, and comes to its end", s.Job, v.title(m)),
 	})
 	return m, nothing
@@ -203,7 +202,7 @@ func (v *view) jobUnread(m machine, fault *observed.Fault) (machine, act) {
 	m, do := v.jobRuns(m, observed.Job{FriendlyName: "its job cannot be read"})
 	if do == nothing && !m.stand.rests() && m.stand.waits == nil {
 		m.stand.waits = v.waits(m, events.Waiting{
-			For: waiting.ForAzure, Code: fault.Code, Message: submission.Words(fault), Remedy: fault.Remedy, Since: since, Until: v.began.Add(v.site.JobWait),
+			For: events.ForAzure, Code: fault.Code, Message: submission.Words(fault), Remedy: fault.Remedy, Since: since, Until: v.began.Add(v.site.JobWait),
 		})
 	}
 	return m, do
@@ -298,7 +297,7 @@ func (v *view) again(m machine) (machine, act) {
 	case next.kind == stop:
 		s.end(events.StateFailed, next.because.Code, next.because.Message, next.because.Remedy)
 	case next.kind == hold:
-		s.waits = v.waits(m, events.Waiting{For: waiting.ForJob, Code: next.because.Code, Message: next.because.Message, Since: f.At})
+		s.waits = v.waits(m, events.Waiting{For: events.ForJob, Code: next.because.Code, Message: next.because.Message, Since: f.At})
 	case next.kind != submit: // it is about to show
 	default:
 		if _, problem := submission.Resolve(m.Machine, m.item, v.vault); problem != nil {
@@ -342,15 +341,15 @@ func (f *failure) what(title string) string {
 // untilTry words the wait until the next try.
 func (v *view) untilTry(m machine, f *failure) events.Waiting {
 	w := events.Waiting{
-		For: waiting.ForAzure, Code: f.Cause.Code, Remedy: f.Cause.Remedy, Since: f.First,
+		For: events.ForAzure, Code: f.Cause.Code, Remedy: f.Cause.Remedy, Since: f.First,
 		Message: fmt.Sprintf("%s: %s. ", f.what(v.title(m)), strings.TrimRight(f.Cause.Message, ". ")),
 	}
 	switch f.Do {
 	case submission.AwaitAgent:
 		w.Message += "It is tried again"
-		w.For, w.Until = waiting.ForAgent, agentDeadline(v.site, v.registered)
+		w.For, w.Until = events.ForAgent, agentDeadline(v.site, v.registered)
 	case submission.AwaitOperator:
-		w.For, w.Until = waiting.ForOperator, v.began.Add(v.site.JobWait)
+		w.For, w.Until = events.ForOperator, v.began.Add(v.site.JobWait)
 		w.Message += triedAgain(v.id)
 		w.Remedy = first(w.Remedy, "Look at the job in the portal and remove the cause.")
 	case submission.TryAgain:

@@ -86,7 +86,7 @@ func sparing(machines []events.MachineProgress) {
 // leavesOthers tells of a machine that failed while others of its case go on: somebody may see to it meanwhile.
 func (f *follower) leavesOthers(m machine) *events.Waiting {
 	return f.waits(m, events.Waiting{
-		For: waiting.ForOthers, Code: m.stand.Code, Remedy: m.stand.Remedy, Since: f.e.Time,
+		For: events.ForOthers, Code: m.stand.Code, Remedy: m.stand.Remedy, Since: f.e.Time,
 		Message: strings.TrimRight(m.stand.Message, ". ") + ". The case goes on with its other machines, and ends with them",
 	})
 }
@@ -120,7 +120,7 @@ func (f *follower) sayQuiet(pause time.Duration) []workflow.Draft {
 	}
 	f.state.Quiet = f.now
 	return []workflow.Draft{workflow.Fact(events.TypeWaiting, "", events.Waiting{
-		For: waiting.ForReplication, Machines: f.c.Names(), Since: f.now.Add(-silent).UTC(), NextLook: f.now.Add(pause).UTC(),
+		For: events.ForReplication, Machines: f.c.Names(), Since: f.now.Add(-silent).UTC(), NextLook: f.now.Add(pause).UTC(),
 		Message: fmt.Sprintf("Nothing has moved for %s", silent.Round(time.Minute)),
 		Remedy:  "Look in the portal whether data still flows: bandwidth of VPN or ExpressRoute, health of the process server or appliance.",
 	})}

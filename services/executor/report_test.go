@@ -9,7 +9,6 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -52,7 +51,7 @@ func TestHowFarAReplicationIs(t *testing.T) {
 // Machines that wait alike are told together; the first three in full.
 func TestWaitsAreToldTogether(t *testing.T) {
 	wait := func(name, item, code string, since time.Duration) events.Waiting {
-		w := events.Waiting{For: waiting.ForOperator, Code: code, Machines: []string{name}, Message: "Why of " + name + ".", Since: cleared.Add(since)}
+		w := events.Waiting{For: events.ForOperator, Code: code, Machines: []string{name}, Message: "Why of " + name + ".", Since: cleared.Add(since)}
 		if item != "" {
 			w.Items = []string{item}
 		}

@@ -168,7 +168,7 @@ func (s *starter) apply(ctx context.Context, next step) (startResult, error) {
 	case holdOff:
 		held := s.problems(hold)
 		return s.wait(events.Waiting{
-			For: waiting.ForJob, Code: held[0].Code, Machines: places(held), Items: s.items(hold), Message: join(held), Since: s.e.Time,
+			For: events.ForJob, Code: held[0].Code, Machines: places(held), Items: s.items(hold), Message: join(held), Since: s.e.Time,
 		}, waiting.Pause(s.site.Look, s.state.Looks))
 	case giveUpAll:
 		return s.fail([]events.Problem{s.state.Refused.problem()})

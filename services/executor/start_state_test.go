@@ -12,7 +12,6 @@ import (
 	"reprotect.example/services/executor/admission"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -81,7 +80,7 @@ func TestAnOutageOfTheFirstSubmissionIsBounded(t *testing.T) {
 			s := starts(t, f)
 			said, pause := s.look(0)
 			first := said.(events.Waiting)
-			if first.For != waiting.ForAzure || first.Code != code || !first.Since.Equal(cleared) || !first.Until.Equal(cleared.Add(2*time.Hour)) || first.Remedy != "wait" || f.freshest > 0 {
+			if first.For != events.ForAzure || first.Code != code || !first.Since.Equal(cleared) || !first.Until.Equal(cleared.Add(2*time.Hour)) || first.Remedy != "wait" || f.freshest > 0 {
 				t.Fatalf("%+v", first)
 			}
 			told := 1
@@ -148,7 +147,7 @@ func TestARefusalThatPassesIsTriedAFewTimes(t *testing.T) {
 	}}
 	s := starts(t, f)
 	said, pause := s.look(0)
-	if w := said.(events.Waiting); !w.Until.IsZero() || w.For != waiting.ForAzure {
+	if w := said.(events.Waiting); !w.Until.IsZero() || w.For != events.ForAzure {
 		t.Errorf("%+v", w)
 	}
 	for pause > 0 && tries < 20 {
@@ -166,7 +165,7 @@ func TestRefusalsInTurn(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01")), refuse: func(string) error { tries++; return &refusal }}
 	s := starts(t, f)
 	said, pause := s.look(0)
-	if w := said.(events.Waiting); w.For != waiting.ForAgent || !w.Until.Equal(cleared.Add(20*time.Minute)) || !w.Since.Equal(cleared) || pause != 30*time.Second {
+	if w := said.(events.Waiting); w.For != events.ForAgent || !w.Until.Equal(cleared.Add(20*time.Minute)) || !w.Since.Equal(cleared) || pause != 30*time.Second {
 		t.Fatalf("%+v, %v", w, pause)
 	}
 	if s.look(pause); tries != 2 {
@@ -174,7 +173,7 @@ func TestRefusalsInTurn(t *testing.T) {
 	}
 	refusal = observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "do it"}
 	said, _ = s.look(time.Minute)
-	if w := said.(events.Waiting); w.For != waiting.ForOperator || !w.Since.Equal(cleared) || s.kept.Refused.Tries != 0 {
+	if w := said.(events.Waiting); w.For != events.ForOperator || !w.Since.Equal(cleared) || s.kept.Refused.Tries != 0 {
 		t.Errorf("%+v, %+v", said, s.kept.Refused)
 	}
 	s.look(9 * time.Minute)
@@ -271,7 +270,7 @@ func TestACaseWaitsForItsTurn(t *testing.T) {
 	f.look.Jobs = []observed.Job{{ID: "j9", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "other", Start: cleared.Add(50 * time.Second)}}
 	said, pause := s.look(time.Minute)
 	w, ok := said.(events.Waiting)
-	if !ok || w.For != waiting.ForTurn || w.Place != 1 || !w.Since.Equal(cleared) || pause.Round(time.Second) != 50*time.Second || !s.kept.Queued || len(f.submitted) != 0 {
+	if !ok || w.For != events.ForTurn || w.Place != 1 || !w.Since.Equal(cleared) || pause.Round(time.Second) != 50*time.Second || !s.kept.Queued || len(f.submitted) != 0 {
 		t.Fatalf("%+v, again after %v", said, pause)
 	}
 	other := admission.Request{ID: "other", Order: admission.Order{Asked: cleared.Add(time.Hour)}, Machines: []admission.Machine{{Item: "x"}}, Patience: time.Hour}
@@ -289,7 +288,7 @@ func TestALongWaitForATurnIsCutShort(t *testing.T) {
 	if r, err := s.waitInQueue(admission.Decision{Outcome: admission.NotYet, Soonest: time.Hour}); err != nil || r.After != 5*time.Minute {
 		t.Errorf("%v, %v", r.After, err)
 	}
-	if r, err := s.waitInQueue(admission.Decision{Outcome: admission.NoDiskSlot}); err != nil || r.After < 27*time.Second || r.After > 33*time.Second || r.Publish[0].Data().(events.Waiting).For != waiting.ForDiskSlot {
+	if r, err := s.waitInQueue(admission.Decision{Outcome: admission.NoDiskSlot}); err != nil || r.After < 27*time.Second || r.After > 33*time.Second || r.Publish[0].Data().(events.Waiting).For != events.ForDiskSlot {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

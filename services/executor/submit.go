@@ -10,7 +10,6 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -165,7 +164,7 @@ func (s *starter) tryLater(i int, fault *observed.Fault, do submission.Handling,
 // await words the wait until the next try of what Azure refused.
 func (s *starter) await() (startResult, error) {
 	r := s.state.Refused
-	w := events.Waiting{For: waiting.ForAzure, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: s.bound(r)}
+	w := events.Waiting{For: events.ForAzure, Code: r.Code, Machines: []string{r.Machine}, Remedy: r.Remedy, Since: r.First, Until: s.bound(r)}
 	if r.Item != "" {
 		w.Items = []string{r.Item}
 	}
@@ -173,10 +172,10 @@ func (s *starter) await() (startResult, error) {
 	pause := 2 * s.site.Look // a retry that somebody asks for is to be seen soon
 	switch r.handling() {
 	case submission.AwaitAgent:
-		w.For, w.Since, w.Until, w.Message = waiting.ForAgent, s.e.Time, agentDeadline(s.site, s.e.Time), r.Message
+		w.For, w.Since, w.Until, w.Message = events.ForAgent, s.e.Time, agentDeadline(s.site, s.e.Time), r.Message
 		pause = max(r.Next.Sub(s.now), s.site.Look/2)
 	case submission.AwaitOperator:
-		w.For, w.Message = waiting.ForOperator, said+triedAgain(s.e.Case)
+		w.For, w.Message = events.ForOperator, said+triedAgain(s.e.Case)
 	default:
 		w.Message = said + triedSoFar(r.Tries)
 		pause = min(max(r.Next.Sub(s.now), s.site.Look/2), pause)

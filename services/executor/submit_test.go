@@ -9,7 +9,6 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -30,7 +29,7 @@ func TestARefusalForTheOperator(t *testing.T) {
 		return said
 	}
 	w := look(0).(events.Waiting)
-	if w.For != waiting.ForOperator || w.Code != "4711" || w.Machines[0] != "web01" || w.Remedy != "do as Azure says" || !w.Until.Equal(cleared.Add(2*time.Hour)) {
+	if w.For != events.ForOperator || w.Code != "4711" || w.Machines[0] != "web01" || w.Remedy != "do as Azure says" || !w.Until.Equal(cleared.Add(2*time.Hour)) {
 		t.Errorf("%+v", w)
 	}
 	if said := look(time.Minute); said != nil || tries != 1 {
@@ -108,7 +107,7 @@ func TestARefusalAfterALongWaitInTheQueue(t *testing.T) {
 		return &observed.Fault{Code: "4711", Class: observed.Operator, What: "no", Remedy: "do it"}
 	}
 	r := ask(t, f, func(e *workflow.Event[events.Registered]) { e.Time = cleared.Add(-3 * time.Hour) })
-	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != waiting.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
+	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.For != events.ForOperator || !w.Until.Equal(w.Since.Add(time.Hour)) || r.After == 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
-	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
 
@@ -171,7 +170,7 @@ func TestOneOfTwoMachinesOfOneNameFails(t *testing.T) {
 			w := watchTwins(t, f, a, b)
 			said, _ := w.looks(time.Minute)
 			wait := said[1].(events.Waiting)
-			if wait.For != waiting.ForOperator || !slices.Equal(wait.Items, []string{a.ID}) || !strings.Contains(wait.Message, "job j-one of web01 (one) failed") {
+			if wait.For != events.ForOperator || !slices.Equal(wait.Items, []string{a.ID}) || !strings.Contains(wait.Message, "job j-one of web01 (one) failed") {
 				t.Errorf("%+v", wait)
 			}
 			if w.looks(11 * time.Minute); len(f.submitted) != 1 || f.submitted[0].Item.ID != a.ID {

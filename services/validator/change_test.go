@@ -69,7 +69,7 @@ func stories(t *testing.T) told {
 		}
 		tell(t, l, id, "", "r7", events.TypeAccepted, events.Accepted{Case: c})
 	}
-	operator := events.Waiting{For: waiting.ForOperator, Message: "no way", Since: acceptedAt, NextLook: acceptedAt}
+	operator := events.Waiting{For: events.ForOperator, Message: "no way", Since: acceptedAt, NextLook: acceptedAt}
 	tell(t, l, "runs", "", "", events.TypeWaiting, operator)
 	tell(t, l, "runs", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running"}}})
 	tell(t, l, "waits", "", "", events.TypeWaiting, operator)
@@ -77,11 +77,11 @@ func stories(t *testing.T) told {
 	tell(t, l, "flows", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "replicating"}, {Machine: "db01", State: "protected"}}})
 	tell(t, l, "half", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
 	tell(t, l, "half", "", "", events.TypeWaiting, operator)
-	tell(t, l, "half", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: waiting.ForOperator}, {Machine: "db01", State: "replicating"}}})
+	tell(t, l, "half", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: events.ForOperator}, {Machine: "db01", State: "replicating"}}})
 	tell(t, l, "others", "", "r7", events.TypeAccepted, events.Accepted{Case: pair})
-	tell(t, l, "others", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: waiting.ForOperator}, {Machine: "db01", State: "failed"}}})
+	tell(t, l, "others", "", "", events.TypeProgressed, events.Progressed{Machines: []events.MachineProgress{{Machine: "web01", State: "running", For: events.ForOperator}, {Machine: "db01", State: "failed"}}})
 	tell(t, l, "others", "", "", events.TypeWaiting, operator)
-	tell(t, l, "others", "", "", events.TypeWaiting, events.Waiting{For: waiting.ForOthers, Message: "db01 failed"})
+	tell(t, l, "others", "", "", events.TypeWaiting, events.Waiting{For: events.ForOthers, Message: "db01 failed"})
 	tell(t, l, "cancelling", "", "", events.TypeCancelling, events.Cancelling{})
 	tell(t, l, "completed", "", "", events.TypeCompleted, events.Completed{Case: pair, Machines: []events.ProtectedState{{Machine: "web01", Item: "/1", Since: acceptedAt}}})
 	tell(t, l, "rehearsed", "", "", events.TypeRehearsed, events.Rehearsed{Case: pair, Would: pair.Machines})

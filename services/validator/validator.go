@@ -180,7 +180,7 @@ func (v validator) awaitDrive(ctx context.Context, e workflow.Event[events.Accep
 			return waiting.Surroundings(err, c.Names(), told, e.Looks, v.now(), site.Look)
 		}
 	}
-	w := waitFor(waiting.ForRetentionDrive, e, blocking)
+	w := waitFor(events.ForRetentionDrive, e, blocking)
 	w.Until = until
 	pause := min(waiting.Pause(site.Look, 0), until.Sub(v.now())+time.Millisecond)
 	return waiting.On(w, told, v.now(), pause), nil
@@ -196,10 +196,10 @@ func onlySlots(blocking []events.Finding) bool {
 // awaitSlots waits for disk slots that come free as others fail back: a case that is asked for while its master target
 // or appliance is full waits like those that were asked for before, which stand in the executor's line.
 func (v validator) awaitSlots(e workflow.Event[events.Accepted], told waiting.Told, site Site, blocking []events.Finding) workflow.Result[waiting.Told] {
-	w := waitFor(waiting.ForDiskSlot, e, blocking)
+	w := waitFor(events.ForDiskSlot, e, blocking)
 	w.Remedy += " The case goes on by itself: slots come free as machines fail back."
 	result := waiting.On(w, told, v.now(), waiting.Pause(site.Look, e.Looks))
-	if told.For == waiting.ForDiskSlot { // not told again whenever one of the others is home
+	if told.For == events.ForDiskSlot { // not told again whenever one of the others is home
 		result.Publish, result.State = nil, told
 	}
 	return result

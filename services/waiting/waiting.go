@@ -19,22 +19,6 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// Reasons to wait, as they stand in a waiting event.
-const (
-	ForAgent          = events.ForAgent
-	ForJob            = events.ForJob
-	ForReplication    = events.ForReplication
-	ForThrottle       = events.ForThrottle
-	ForAzure          = events.ForAzure
-	ForVCenter        = events.ForVCenter
-	ForRetentionDrive = events.ForRetentionDrive
-	ForTurn           = events.ForTurn
-	ForDiskSlot       = events.ForDiskSlot
-	ForOperator       = events.ForOperator
-	ForCancel         = events.ForCancel
-	ForOthers         = events.ForOthers
-)
-
 // Told is the wait that a service told last: what it keeps between looks so that the same wait is told once.
 type Told struct {
 	For     events.Reason `json:"for,omitempty"`
@@ -132,7 +116,7 @@ func Surroundings(err error, machines []string, before Told, looks int, now time
 
 // outage is when the failures began of which a service told last; now when it told of none.
 func outage(before Told, now time.Time) time.Time {
-	if slices.Contains([]events.Reason{ForThrottle, ForVCenter, ForAzure}, before.For) {
+	if slices.Contains([]events.Reason{events.ForThrottle, events.ForVCenter, events.ForAzure}, before.For) {
 		return before.Since
 	}
 	return now.UTC()
@@ -141,11 +125,11 @@ func outage(before Told, now time.Time) time.Time {
 func reason(code string) events.Reason {
 	switch {
 	case code == "azure.throttled":
-		return ForThrottle
+		return events.ForThrottle
 	case strings.HasPrefix(code, "vcenter."):
-		return ForVCenter
+		return events.ForVCenter
 	}
-	return ForAzure
+	return events.ForAzure
 }
 
 // Pause is the time until the next look: look at first, growing by a half each time to ten times look, spread by

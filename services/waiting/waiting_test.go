@@ -31,11 +31,11 @@ func TestSurroundings(t *testing.T) {
 		fault observed.Fault
 		want  events.Reason
 	}{
-		{observed.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, ForThrottle},
-		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, ForAzure},
-		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "correct it", Class: observed.Operator}, ForVCenter},
+		{observed.Fault{Code: "azure.throttled", What: "slow down", After: 3 * time.Minute}, events.ForThrottle},
+		{observed.Fault{Code: "azure.unreachable", What: "no answer"}, events.ForAzure},
+		{observed.Fault{Code: "vcenter.login", What: "refused", Words: "bad password", Remedy: "correct it", Class: observed.Operator}, events.ForVCenter},
 	} {
-		r, err := Surroundings(&tt.fault, []string{"web01"}, Told{For: ForAgent, Since: now.Add(-time.Hour), Message: "its agent"}, 0, now, look)
+		r, err := Surroundings(&tt.fault, []string{"web01"}, Told{For: events.ForAgent, Since: now.Add(-time.Hour), Message: "its agent"}, 0, now, look)
 		if err != nil || len(r.Publish) != 1 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -86,9 +86,9 @@ func TestToldReadsTheTextOfBefore(t *testing.T) {
 		text string
 		want Told
 	}{
-		{"agent\n2026-11-22T09:00:00.0000005Z\nno agent yet", Told{For: ForAgent, Since: since, Message: "no agent yet"}},
-		{"turn\n2026-11-22T09:00:00.0000005Z\ntwo\nlines\n13", Told{For: ForTurn, Since: since, Message: "two\nlines", Place: 13}},
-		{"azure\n2026-11-22T09:00:00.0000005Z\ntwo\nlines", Told{For: ForAzure, Since: since, Message: "two\nlines"}},
+		{"agent\n2026-11-22T09:00:00.0000005Z\nno agent yet", Told{For: events.ForAgent, Since: since, Message: "no agent yet"}},
+		{"turn\n2026-11-22T09:00:00.0000005Z\ntwo\nlines\n13", Told{For: events.ForTurn, Since: since, Message: "two\nlines", Place: 13}},
+		{"azure\n2026-11-22T09:00:00.0000005Z\ntwo\nlines", Told{For: events.ForAzure, Since: since, Message: "two\nlines"}},
 		{"web01 running 10;", Told{}},
 		{"a\nb\nc", Told{}},
 		{"", Told{}},
@@ -117,13 +117,13 @@ func TestToldReadsTheTextOfBefore(t *testing.T) {
 
 func TestToldDiffersByWhatIsTold(t *testing.T) {
 	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	w := events.Waiting{For: ForTurn, Since: now, Message: "m", Place: 3}
+	w := events.Waiting{For: events.ForTurn, Since: now, Message: "m", Place: 3}
 	first := On(w, Told{}, now, look)
 	if len(first.Publish) != 1 || first.After != look {
 		t.Fatalf("%+v", first)
 	}
 	for name, change := range map[string]func(*events.Waiting){
-		"reason": func(w *events.Waiting) { w.For = ForAgent }, "time": func(w *events.Waiting) { w.Since = now.Add(1) },
+		"reason": func(w *events.Waiting) { w.For = events.ForAgent }, "time": func(w *events.Waiting) { w.Since = now.Add(1) },
 		"message": func(w *events.Waiting) { w.Message = "n" }, "place": func(w *events.Waiting) { w.Place = 2 },
 	} {
 		other := w
