@@ -217,11 +217,7 @@ func (v *view) jobFailed(m machine, job observed.Job) (machine, act) {
 		return m, nothing
 	}
 	m.failed(m.stand.Job, false)
-	do := submission.Handle(cause.Code, cause.Class)
-	if do == submission.Bear { // a job has no call that could be borne
-		do = submission.TryAgain
-	}
-	v.fails(m.known.Failure, cause, do)
+	v.fails(m.known.Failure, cause, submission.HandleJob(cause.Code, cause.Class))
 	return v.again(m)
 }
 
@@ -245,9 +241,9 @@ func (v *view) fails(f *failure, cause observed.Problem, do submission.Handling)
 	switch do {
 	case submission.AwaitAgent:
 		f.Over = !v.now.Before(agentDeadline(v.site, v.registered))
-	case submission.TryAgain:
+	case submission.TryAgain, submission.LookAfresh:
 		f.Over = f.Alike >= submission.MostTries
-	case submission.AwaitOperator, submission.AwaitAzure, submission.LookAfresh:
+	case submission.AwaitOperator, submission.AwaitAzure:
 		f.Over = v.late()
 	default:
 		f.Over = true

@@ -105,6 +105,23 @@ func TestAnOutageOfTheFirstSubmissionIsBounded(t *testing.T) {
 	}
 }
 
+// Azure says that there is no such item, and each fresh look shows it: that ends after some tries.
+func TestAnItemThatAzureNeverFindsEndsItsCase(t *testing.T) {
+	tries := 0
+	f := &fake{look: vaultOf(failedOver("web01")), refuse: func(string) error {
+		tries++
+		return &observed.Fault{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, What: "no such item", Remedy: "look"}
+	}}
+	s := starts(t, f)
+	said, pause := s.look(0)
+	for pause > 0 && s.now.Before(cleared.Add(time.Hour)) {
+		said, pause = s.look(pause)
+	}
+	if d, ok := said.(events.Failed); !ok || d.Code != "ArmResourceDoesNotExist" || tries != submission.MostTries+1 || f.freshest > 0 {
+		t.Errorf("after %d tries: %+v", tries, said)
+	}
+}
+
 // The answer was lost, and the submission had arrived: a fresh look shows it.
 func TestASubmissionThatHadArrivedIsAdopted(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01")), refuse: func(string) error {

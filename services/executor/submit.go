@@ -132,7 +132,7 @@ func (s *starter) refused(i int, fault *observed.Fault, job *events.Job) (result
 	if before := s.state.Refused; before != nil && before.handling() == do {
 		tries = before.Tries + 1
 	}
-	late := do == submission.AwaitAgent && !s.now.Before(agentDeadline(s.site, s.e.Time)) || do == submission.TryAgain && tries >= submission.MostTries
+	late := do == submission.AwaitAgent && !s.now.Before(agentDeadline(s.site, s.e.Time)) || do.Counted() && tries >= submission.MostTries
 	switch {
 	case do == submission.Bear:
 		result, err = s.surroundings(fault)
@@ -180,7 +180,7 @@ func (s *starter) await() (startResult, error) {
 		w.Message = said + triedSoFar(r.Tries)
 		pause = min(max(r.Next.Sub(s.now), s.site.Look/2), pause)
 	}
-	if r.handling() == submission.TryAgain {
+	if r.handling().Counted() {
 		w.Until = time.Time{} // it ends with its last try
 	}
 	return s.wait(w, pause)

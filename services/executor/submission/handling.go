@@ -41,10 +41,27 @@ var table = []struct {
 
 // Handle says what is done about an error of Azure. A code that the catalogue does not know is about the machine.
 func Handle(code string, class observed.Class) Handling {
-	reach := faults.OfMachine
-	if row, known := faults.Lookup(code); known {
-		reach = row.Reach
+	return handling(reachOf(code), class)
+}
+
+// HandleJob says what is done about what made a job fail. A job has no call that could be borne, or an item that a
+// fresh look finds: but for its agent, its error is about the machine.
+func HandleJob(code string, class observed.Class) Handling {
+	reach := reachOf(code)
+	if reach != faults.OfAgent {
+		reach = faults.OfMachine
 	}
+	return handling(reach, class)
+}
+
+func reachOf(code string) faults.Reach {
+	if row, known := faults.Lookup(code); known {
+		return row.Reach
+	}
+	return faults.OfMachine
+}
+
+func handling(reach faults.Reach, class observed.Class) Handling {
 	for _, row := range table {
 		if row.reach == reach && (row.class == "" || row.class == class) {
 			return row.do
@@ -92,8 +109,11 @@ func (h Handling) Uncertain() bool {
 	return false
 }
 
-// MostTries is how often is tried again what passes by itself.
+// MostTries is how often is tried again what passes by itself, and what a fresh look ought to have cleared up.
 const MostTries = 5
+
+// Counted says whether what is tried again ends with so many tries alike, whatever time has passed.
+func (h Handling) Counted() bool { return h == TryAgain || h == LookAfresh }
 
 // Pause is the time until the next try, after so many alike. Look is the pause between looks at the vault.
 func (h Handling) Pause(look time.Duration, tries int) time.Duration {

@@ -97,6 +97,26 @@ func TestHandle(t *testing.T) {
 	}
 }
 
+func TestHandleJob(t *testing.T) {
+	for _, tt := range []struct {
+		code  string
+		class observed.Class
+		want  Handling
+	}{
+		{"ArmResourceDoesNotExist", observed.Permanent, GiveUp},
+		{"azure.throttled", observed.Temporary, TryAgain},
+		{"azure.conflict", observed.Temporary, TryAgain},
+		{"azure.forbidden", observed.Operator, AwaitOperator},
+		{"azure.agent-not-installed", observed.Temporary, AwaitAgent},
+		{"95226", observed.Operator, AwaitOperator},
+		{"nobody knows this", observed.Operator, AwaitOperator},
+	} {
+		if got := HandleJob(tt.code, tt.class); got != tt.want {
+			t.Errorf("%s, %s: %v, want %v", tt.code, tt.class, got, tt.want)
+		}
+	}
+}
+
 // Whatever the catalogue holds has a row of the table, not its last resort.
 func TestEveryErrorOfAzureHasARow(t *testing.T) {
 	for _, row := range faults.Catalogue() {

@@ -35,7 +35,7 @@ func TestWholeSite(t *testing.T) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("after four minutes: %v", w.otherwise())
+			t.Fatalf("after four minutes: %v; under way: %v", w.otherwise(), w.open())
 		}
 		if n < kills {
 			daemon.kill(t)
@@ -61,6 +61,23 @@ func (w *world) tally() (accepted, ended int) {
 		}
 	}
 	return accepted, ended
+}
+
+// open lists the cases that were accepted and have not ended, with what was told of each last.
+func (w *world) open() map[string]string {
+	entries, _ := w.now()
+	last := map[string]string{}
+	for _, e := range entries {
+		if e.kind == events.TypeAccepted.Kind || last[e.event.Case] != "" {
+			last[e.event.Case] = string(e.message.Data)
+		}
+	}
+	for _, e := range entries {
+		if e.kind.Role == events.End {
+			delete(last, e.event.Case)
+		}
+	}
+	return last
 }
 
 // otherwise lists the machines that do not stand where the scenario says; those that were submitted once too often

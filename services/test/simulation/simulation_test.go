@@ -39,7 +39,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 200, "how many seeds to simulate; with -short a fortieth of them")
+	seeds = flag.Int("seeds", 100, "how many seeds to simulate; with -short a fortieth of them")
 	seed  = flag.Uint64("seed", 0, "simulate only this seed")
 )
 
