@@ -122,7 +122,9 @@ func TestALogKeepsTheHistory(t *testing.T) {
 // Machines with a pressing alarm come first, then by site and name.
 func TestWhatPressesIsReadyFirst(t *testing.T) {
 	t.Parallel()
-	m := func(name string) cases.Machine { return cases.Machine{Name: name, Item: "/" + name, State: "protected"} }
+	m := func(name string) cases.Machine {
+		return cases.Machine{Name: name, Item: "/" + name, State: "protected"}
+	}
 	alarm := func(machine, state string) cases.Alarm {
 		return cases.Alarm{ID: machine, State: state, Violated: events.Violated{Machine: machine}}
 	}

@@ -134,7 +134,9 @@ func TestVSphereFindings(t *testing.T) {
 				s.Inventory.Datastores[i].Mounts, s.Inventory.Datastores[i].Unread = nil, observed.Unread{"host": "NoPermission"}
 			}
 		}, "master-target.vmfs", "db01", Unknown, "VMFS-01 (host: NoPermission)"},
-		{"1.6/G01/free space hidden", func(s *site) { s.ds().FreeBytes, s.ds().Unread = 0, observed.Unread{"summary.freeSpace": "NoPermission"} }, "datastore.space", "db01", Unknown, "NoPermission"},
+		{"1.6/G01/free space hidden", func(s *site) {
+			s.ds().FreeBytes, s.ds().Unread = 0, observed.Unread{"summary.freeSpace": "NoPermission"}
+		}, "datastore.space", "db01", Unknown, "NoPermission"},
 	} {
 		t.Run(row.id, func(t *testing.T) {
 			t.Parallel()
