@@ -90,10 +90,10 @@ func Open(ctx context.Context, path string) (*Store, error) {
 // the files beside it the same mode.
 func makeFile(path string) error {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := os.MkdirAll(folder, 0o700); err != nil { //nolint:gosec // the folder that the config names
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // as above
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
@@ -101,7 +101,7 @@ func makeFile(path string) error {
 		return err
 	}
 	// The name must survive a power cut, too. Not every system can sync a folder; then there is nothing to do.
-	if d, err := os.Open(folder); err == nil {
+	if d, err := os.Open(folder); err == nil { //nolint:gosec // as above
 		_ = d.Sync()
 		_ = d.Close()
 	}

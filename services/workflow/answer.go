@@ -60,7 +60,7 @@ func occupied(m bus.Message, by bus.Received) error {
 		return unpublishable(err)
 	}
 	stands, err := events.Parse(by.Data)
-	why := ""
+	var why string
 	switch {
 	case err != nil:
 		why = "it cannot be read: " + err.Error()

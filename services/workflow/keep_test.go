@@ -72,11 +72,11 @@ func TestWhatCannotBeKeptComesAgain(t *testing.T) {
 		if got := handed(); !slices.Equal(got, []string{"reprotect.command.one", "reprotect.command.two"}) {
 			t.Errorf("handed %v", got)
 		}
-		time.Sleep(499 * time.Millisecond)
+		<-time.After(499 * time.Millisecond)
 		if got := handed(); len(got) != 2 {
 			t.Errorf("it came again at once: %v", got)
 		}
-		time.Sleep(20 * time.Minute)
+		<-time.After(20 * time.Minute)
 		if got := handed(); len(got) != 22 || got[21] != "reprotect.command.one" {
 			t.Errorf("handed %v", got)
 		}
@@ -102,13 +102,13 @@ func TestNothingIsAcknowledgedBeforeItIsKept(t *testing.T) {
 		stop()
 		close(hang)
 		again, stop := keeping(t, b, Options{}, func(int, bus.Received) func() error { return func() error { return nil } })
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if got := again(); len(got) != 3 {
 			t.Errorf("of what was not kept came %v", got)
 		}
 		stop()
 		none, stop := keeping(t, b, Options{}, func(int, bus.Received) func() error { return func() error { return nil } })
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if got := none(); len(got) != 0 {
 			t.Errorf("what was kept came again: %v", got)
 		}
@@ -130,7 +130,7 @@ func TestWhatIsNotKeptInTimeComesAgain(t *testing.T) {
 			}
 		})
 		command(t, b, "one")
-		time.Sleep(20 * time.Minute)
+		<-time.After(20 * time.Minute)
 		if got := handed(); len(got) != 6 || len(b.Log()) != 1 {
 			t.Errorf("handed %v, %d messages in the log", got, len(b.Log()))
 		}
@@ -154,7 +154,7 @@ func TestAPanicWhileKeepingIsAnError(t *testing.T) {
 					return func() error { return nil }
 				})
 				command(t, b, "bad", "good")
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				if got := handed(); len(got) != 4 || !slices.Contains(got, "reprotect.command.good") {
 					t.Errorf("handed %v", got)
 				}

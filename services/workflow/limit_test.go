@@ -120,16 +120,16 @@ func TestHandlerThatHangsIsEnded(t *testing.T) {
 					Hanging: h.hanging, Jitter: func() float64 { return 0 },
 					Observe: func(_, _, how string, _ time.Duration) { hows = append(hows, how) },
 				}, tt.change)
-				time.Sleep(tt.limit - time.Millisecond)
+				<-time.After(tt.limit - time.Millisecond)
 				if messages, _ := h.now(); messages != 0 {
 					t.Errorf("%d messages hang before the limit", messages)
 				}
-				time.Sleep(2 * time.Millisecond)
+				<-time.After(2 * time.Millisecond)
 				synctest.Wait()
 				if messages, _ := h.now(); messages != 1 {
 					t.Errorf("%d messages hang after the limit", messages)
 				}
-				time.Sleep(tt.handing - tt.limit)
+				<-time.After(tt.handing - tt.limit)
 				synctest.Wait()
 				left := 0
 				if !tt.heeds {
@@ -138,7 +138,7 @@ func TestHandlerThatHangsIsEnded(t *testing.T) {
 				if messages, handlers := h.now(); messages != 1 || handlers != left {
 					t.Errorf("handed back: %d messages hang, %d handlers are left behind", messages, handlers)
 				}
-				time.Sleep(time.Second) // the pause is half of it
+				<-time.After(time.Second) // the pause is half of it
 				synctest.Wait()
 				if len(calls) != 2 || calls[1] != tt.handing+500*time.Millisecond || !slices.Contains(subjects(b), answered) || !slices.Equal(hows, []string{"retried", "done"}) {
 					t.Errorf("called at %v, it ended %v, the log has %v", calls, hows, subjects(b))
@@ -172,7 +172,7 @@ func TestHandlerThatAnswersAtItsLimitHasAnswered(t *testing.T) {
 			}
 			return Result[None]{After: time.Minute}, nil
 		}, Options{Hanging: h.hanging}, same)
-		time.Sleep(Limit + time.Minute + time.Second)
+		<-time.After(Limit + time.Minute + time.Second)
 		synctest.Wait()
 		if messages, handlers := h.now(); messages != 0 || handlers != 0 || !slices.Contains(subjects(b), answered) {
 			t.Errorf("%d messages hang, the log has %v", messages, subjects(b))
@@ -190,7 +190,7 @@ func TestMessageWhoseHandlerAlwaysHangsIsGivenUp(t *testing.T) {
 			<-free
 			return Result[None]{}, nil
 		}, Options{Hanging: h.hanging, MaxAttempts: 3}, same)
-		time.Sleep(4 * (Limit + parting))
+		<-time.After(4 * (Limit + parting))
 		synctest.Wait()
 		if messages, handlers := h.now(); messages != 1 || handlers != 3 {
 			t.Errorf("%d messages hang, %d handlers are left behind", messages, handlers)
@@ -209,7 +209,7 @@ func TestMessageWhoseHandlerAlwaysHangsIsGivenUp(t *testing.T) {
 		}
 		close(free)
 		synctest.Wait()
-		time.Sleep(remembered + time.Minute)
+		<-time.After(remembered + time.Minute)
 		synctest.Wait()
 		if messages, handlers := h.now(); messages != 0 || handlers != 0 {
 			t.Errorf("at the end %d messages hang, %d handlers are left behind", messages, handlers)

@@ -57,17 +57,17 @@ func TestAHandlerThatHangsIsNamed(t *testing.T) {
 				t.Errorf("want %s hanging in %s", want, text)
 			}
 		}
-		time.Sleep(workflow.Limit - time.Second)
+		<-time.After(workflow.Limit - time.Second)
 		if says() != "" { // not spoken of yet
 			t.Errorf("before its limit: %s", says())
 		}
-		time.Sleep(time.Second + time.Millisecond)
+		<-time.After(time.Second + time.Millisecond)
 		synctest.Wait()
 		if !strings.Contains(says(), "come again: 1.") {
 			t.Errorf("after its limit: %s", says())
 		}
 		metric("1")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if says() != "ok" {
 			t.Errorf("after its message was done: %s", says())

@@ -68,7 +68,7 @@ func (p pages) page(ctx context.Context, at string) (out page, err error) {
 		return out, err
 	}
 	req.Raw().Header.Set("Accept", "application/json")
-	resp, err := p.Pipeline().Do(req)
+	resp, err := p.Pipeline().Do(req) //nolint:bodyclose // the pipeline reads the body whole and closes it
 	if err != nil {
 		return out, err
 	}
