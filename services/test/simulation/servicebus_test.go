@@ -80,6 +80,7 @@ func (n *azure) open() *servicebus.Conn {
 func (n *azure) close() {
 	n.reader.Close()
 	n.peer.Close()
+	<-time.After(24 * time.Hour) // see sbharness.PeerAs
 }
 
 // trouble lets something go wrong every minute or so.
