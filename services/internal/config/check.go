@@ -51,7 +51,7 @@ func (c Config) check(lines map[string]int) []Problem {
 		}
 		names[n.Name] = true
 	}
-	k.address("http.listen", c.HTTP.Listen)
+	k.http(c.HTTP)
 	if c.Journal.Listen != "" {
 		k.address("journal.listen", c.Journal.Listen)
 	}
@@ -175,6 +175,48 @@ func (k *checker) notify(path string, n Notify) {
 		k.oneOf(fmt.Sprintf("%s.levels[%d]", path, i), level, "info", "warning", "critical")
 	}
 	k.oneOf(path+".lang", n.Lang, "en", "ja")
+}
+
+func (k *checker) http(h HTTP) {
+	k.address("http.listen", h.Listen)
+	if h.PublicURL != "" {
+		k.url("http.publicURL", h.PublicURL, "https", "http")
+		if u, err := url.Parse(h.PublicURL); err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
+			k.add("http.publicURL", "must be the address alone, such as https://reprotect.example.com: the console has the whole of it")
+		}
+	}
+	if h.Auth == nil {
+		return
+	}
+	proxy := ""
+	if h.Auth.Proxy != nil {
+		proxy = "given"
+	}
+	k.onlyOne("http.auth", map[string]string{"tokenFile": h.Auth.TokenFile, "proxy": proxy})
+	if !h.OnLoopback() && h.PublicURL == "" {
+		k.add("http.auth", "needs http.publicURL where http.listen is not on loopback: a browser's request that names another host is refused")
+	}
+	if p := h.Auth.Proxy; p != nil {
+		k.proxy("http.auth.proxy", *p)
+	}
+}
+
+func (k *checker) proxy(path string, p Proxy) {
+	k.given(path+".userHeader", p.UserHeader)
+	if len(p.From) == 0 {
+		k.add(path+".from", "is missing: name the networks of the proxy, such as 10.0.0.0/8, or anybody could say to be anybody")
+	}
+	for i, network := range p.From {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			k.add(fmt.Sprintf("%s.from[%d]", path, i), "must be a network such as 10.0.0.0/8, or 10.0.0.4/32 for one address")
+		}
+	}
+	if len(p.Operators) == 0 && len(p.Approvers) == 0 {
+		k.add(path+".operators", "is missing: name the groups whose members act")
+	}
+	if p.GroupsHeader == "" {
+		k.add(path+".groupsHeader", "is missing: the groups of operators are found there")
+	}
 }
 
 func (k *checker) given(path, value string) bool {

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -190,7 +191,31 @@ type Notify struct {
 
 // HTTP is the console, the API, /metrics and /ready.
 type HTTP struct {
-	Listen string `koanf:"listen"` // default 127.0.0.1:8480
+	Listen    string `koanf:"listen"`    // default 127.0.0.1:8480
+	PublicURL string `koanf:"publicURL"` // where people reach the console, such as https://reprotect.example.com; "": at Listen
+	Auth      *Auth  `koanf:"auth"`      // nil: nobody acts over HTTP, and only loopback reads
+}
+
+// Auth says who reads and acts over HTTP: one of the two.
+type Auth struct {
+	TokenFile string `koanf:"tokenFile"` // with a token: who has it acts
+	Proxy     *Proxy `koanf:"proxy"`
+}
+
+// Proxy is a proxy that has asked people who they are, and says so in headers.
+type Proxy struct {
+	UserHeader   string   `koanf:"userHeader"`   // such as X-Forwarded-User
+	GroupsHeader string   `koanf:"groupsHeader"` // groups separated by commas
+	From         []string `koanf:"from"`         // the networks of the proxy: headers from elsewhere count for nothing
+	Operators    []string `koanf:"operators"`    // groups whose members act; everybody else reads
+	Approvers    []string `koanf:"approvers"`    // groups whose members approve
+}
+
+// OnLoopback says whether only this machine reaches http.listen.
+func (h HTTP) OnLoopback() bool {
+	host, _, err := net.SplitHostPort(h.Listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // Path is the file that a program reads: the one it was told, else $REPROTECT_CONFIG, else reprotect.yaml.

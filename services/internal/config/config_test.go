@@ -191,6 +191,17 @@ func TestProblems(t *testing.T) {
 		"notify lang":       {minimal + "notify: [{name: a, kind: slack, urlFile: f, lang: fr}]\n", "must be one of en, ja"},
 		"notify twice":      {minimal + "notify: [{name: a, kind: slack, urlFile: f}, {name: a, kind: slack, urlFile: f}]\n", "notify[1].name: another channel"},
 		"listen":            {minimal + "http: {listen: 8480}\n", "http.listen: must be text"},
+		"auth of nothing":   {minimal + "http: {auth: {}}\n", "http.auth: needs exactly one of proxy, tokenFile"},
+		"auth twice":        {minimal + "http: {auth: {tokenFile: t, proxy: {userHeader: U, groupsHeader: G, from: [10.0.0.0/8], operators: [o]}}}\n", "http.auth: needs exactly one of"},
+		"auth elsewhere":    {minimal + "http: {listen: \"0.0.0.0:8480\", auth: {tokenFile: t}}\n", "http.auth: needs http.publicURL"},
+		"token in the file": {minimal + "http: {auth: {token: hunter2}}\n", "http.auth.token: unknown key; did you mean tokenFile?"},
+		"public url":        {minimal + "http: {publicURL: reprotect.example.com}\n", "http.publicURL: must be an address"},
+		"public path":       {minimal + "http: {publicURL: \"https://example.com/reprotect\"}\n", "must be the address alone"},
+		"proxy from all":    {minimal + "http: {auth: {proxy: {userHeader: U, groupsHeader: G, operators: [o]}}}\n", "http.auth.proxy.from: is missing"},
+		"proxy network":     {minimal + "http: {auth: {proxy: {userHeader: U, groupsHeader: G, from: [10.0.0.4], operators: [o]}}}\n", "http.auth.proxy.from[0]: must be a network"},
+		"proxy for nobody":  {minimal + "http: {auth: {proxy: {userHeader: U, groupsHeader: G, from: [10.0.0.0/8]}}}\n", "http.auth.proxy.operators: is missing"},
+		"proxy user":        {minimal + "http: {auth: {proxy: {groupsHeader: G, from: [10.0.0.0/8], operators: [o]}}}\n", "http.auth.proxy.userHeader: is missing"},
+		"proxy groups":      {minimal + "http: {auth: {proxy: {userHeader: U, from: [10.0.0.0/8], operators: [o]}}}\n", "http.auth.proxy.groupsHeader: is missing"},
 		"listen port":       {minimal + "http: {listen: \"127.0.0.1:http\"}\n", "http.listen: must be host:port"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -298,5 +309,37 @@ func TestSecrets(t *testing.T) {
 	t.Setenv("REPROTECT_TEST_SLACK", "")
 	if _, err := c.NotifyURL("ops"); err == nil || !strings.Contains(err.Error(), "REPROTECT_TEST_SLACK") {
 		t.Errorf("no variable: %v", err)
+	}
+}
+
+func TestAuth(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "token"), []byte("open sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(folder, "reprotect.yaml")
+	if err := os.WriteFile(path, []byte(minimal+"http: {listen: \"0.0.0.0:8480\", publicURL: \"https://reprotect.example.com\", auth: {tokenFile: token}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := c.HTTPToken(); token != "open sesame" || err != nil {
+		t.Errorf("token %q, %v", token, err)
+	}
+	if c.HTTP.OnLoopback() {
+		t.Error("0.0.0.0 passes for loopback")
+	}
+	for _, listen := range []string{"127.0.0.1:1", "localhost:1", "[::1]:1", "127.9.9.9:0"} {
+		if !(HTTP{Listen: listen}).OnLoopback() {
+			t.Errorf("%s is on loopback", listen)
+		}
+	}
+	for _, listen := range []string{":8480", "10.0.0.1:1", "[::]:1", "localhost.example.com:1", ""} {
+		if (HTTP{Listen: listen}).OnLoopback() {
+			t.Errorf("%q passes for loopback", listen)
+		}
 	}
 }

@@ -67,6 +67,9 @@ func (c *Config) resolve(folder string) {
 		}
 	}
 	absolute(&c.DataDir, &c.Azure.CAFile, &c.Azure.TokenFile, &c.Journal.TokenFile, &c.Journal.CAFile)
+	if a := c.HTTP.Auth; a != nil {
+		absolute(&a.TokenFile)
+	}
 	if n := c.Bus.NATS; n != nil {
 		absolute(&n.CredsFile, &n.PasswordFile, &n.TLS.CAFile)
 	}

@@ -39,6 +39,14 @@ func (c Config) JournalToken() (string, error) {
 	return secret("journal.token", c.Journal.TokenFile, "")
 }
 
+// HTTPToken reads the token with which people and scripts act over HTTP; "" when the config names none.
+func (c Config) HTTPToken() (string, error) {
+	if c.HTTP.Auth == nil || c.HTTP.Auth.TokenFile == "" {
+		return "", nil
+	}
+	return secret("http.auth.token", c.HTTP.Auth.TokenFile, "")
+}
+
 // NotifyURL reads the address of a notification channel.
 func (c Config) NotifyURL(name string) (string, error) {
 	for i, n := range c.Notify {
@@ -56,6 +64,7 @@ func (c Config) CheckSecrets() error {
 	check(c.NATSPassword())
 	check(c.ServiceBusConnectionString())
 	check(c.JournalToken())
+	check(c.HTTPToken())
 	for _, site := range c.SiteNames() {
 		check(c.VCenterPassword(site))
 	}
