@@ -17,29 +17,17 @@ type CaseFilter struct {
 // Cases returns where the cases stand, the oldest first, without their history, which Case has. As in cases.Log, a
 // request that waited is none of them once it has become cases.
 func (s *Store) Cases(ctx context.Context, f CaseFilter) ([]cases.Case, error) {
-	rows, err := s.readers.QueryContext(ctx, `SELECT document FROM cases
+	listed, err := s.documents(ctx, `SELECT document FROM cases
 		WHERE (?1 = '' OR state = ?1) AND (?2 = '' OR site = ?2) AND (?3 = '' OR request = ?3)
 		ORDER BY since, id`, f.State, f.Site, f.Request)
 	if err != nil {
-		return nil, s.explain("read the cases", err)
+		return nil, err
 	}
-	defer func() { _ = rows.Close() }() // what fails shows in Err
-	listed, waited := []cases.Case{}, []string{}
-	for rows.Next() {
-		var document []byte
-		var c cases.Case
-		if err = rows.Scan(&document); err == nil {
-			err = json.Unmarshal(document, &c)
-		}
-		if err != nil {
-			return nil, s.explain("read the cases", err)
-		}
-		if listed = append(listed, c); c.OfRequest() {
+	waited := []string{}
+	for _, c := range listed {
+		if c.OfRequest() {
 			waited = append(waited, c.Request)
 		}
-	}
-	if err := rows.Err(); err != nil {
-		return nil, s.explain("read the cases", err)
 	}
 	beside, err := s.ofRequests(ctx, waited)
 	if err != nil {
