@@ -25,7 +25,8 @@ type Case struct {
 	End         bool             `json:"end"`
 	Good        bool             `json:"good"` // ended as it should: completed, or rehearsed
 	Since       time.Time        `json:"since,omitzero"`
-	Updated     time.Time        `json:"updated,omitzero"`
+	Updated     time.Time        `json:"updated,omitzero"` // of its latest fact, which may be younger than its end
+	EndedAt     time.Time        `json:"endedAt,omitzero"`
 	Machines    []Machine        `json:"machines"`
 	Together    bool             `json:"together,omitempty"`
 	Plan        string           `json:"plan,omitempty"`
@@ -33,6 +34,7 @@ type Case struct {
 	Reason      string           `json:"reason,omitempty"`
 	RequestedBy string           `json:"requestedBy,omitempty"`
 	RetryOf     string           `json:"retryOf,omitempty"`
+	Asked       []string         `json:"asked,omitempty"` // names for which a refused request asked, as far as they can be read
 
 	Why    string `json:"why,omitempty"`    // why it ended before all were protected
 	Code   string `json:"code,omitempty"`   // of the error
@@ -51,7 +53,6 @@ type Case struct {
 	// For who answers a command about the case; the journal does not keep them.
 	Accepted  *events.Case  `json:"-"` // as the request became it; nil: it has not
 	Cause     string        `json:"-"` // id of the event that it was accepted for
-	EndedAt   time.Time     `json:"-"`
 	For       events.Reason `json:"-"` // what it stands still for, an operator first, though it may be about to be cancelled; "": it moves, or has ended
 	Retries   int           `json:"-"` // how often another try was asked for
 	Cancelled bool          `json:"-"` // its end was asked for
@@ -139,10 +140,22 @@ func (c Case) Left() []events.Machine {
 	})
 }
 
+// Ended is when the case ended, zero while it has not. What the guard tells of it later does not move it; a journal of an
+// older version knows no better than its latest fact.
+func (c Case) Ended() time.Time {
+	switch {
+	case !c.End:
+		return time.Time{}
+	case c.EndedAt.IsZero():
+		return c.Updated
+	}
+	return c.EndedAt
+}
+
 // Took is how long the case has taken so far, or took when it has ended.
 func (c Case) Took(now time.Time) time.Duration {
 	if c.End {
-		now = c.Updated
+		now = c.Ended()
 	}
 	return max(now.Sub(c.Since), 0)
 }

@@ -118,6 +118,7 @@ func (c *Case) decide(e Entry) {
 		}
 	case events.Refused:
 		c.blocked(d.Problems)
+		c.Asked, c.RequestedBy = askedFor(d.Original)
 	case events.Rejected:
 		c.carry(d.Case)
 		if len(d.Findings) > 0 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"reprotect.example/events"
 )
@@ -36,18 +37,19 @@ func Describe(e Entry) Line {
 	level, text := sentence(e)
 	return Line{
 		Sequence: e.Sequence, Time: e.Time, Site: e.Header.Site, Case: e.Header.Case,
-		Kind: cmp.Or(e.Kind.Name, e.Header.Type), ID: e.Header.ID, Level: level, Text: oneLine(text),
+		Kind: cmp.Or(e.Kind.Name, e.Header.Type), ID: e.Header.ID, Level: level, Text: OneLine(text),
 	}
 }
 
-// oneLine keeps words that came from elsewhere from breaking the line or steering the terminal.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+// OneLine keeps words that came from elsewhere from breaking the line, steering the terminal, or turning the direction in
+// which the words behind them are read.
+func OneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
 			return ' '
 		}
 		return r
-	}, s)
+	}, s), unicode.IsSpace), " ")
 }
 
 func sentence(e Entry) (level, text string) {

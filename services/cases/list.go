@@ -90,8 +90,9 @@ type register struct {
 }
 
 type registered struct {
-	ready *Ready // nil: it is not
-	name  string // behind its site, as the latest case names it
+	ready  *Ready // nil: it is not
+	stands Standing
+	name   string // behind its site, as the latest case names it
 }
 
 // find is the machine that a case names: that of one of its items; else, as an item is replaced by another at times, that

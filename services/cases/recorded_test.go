@@ -97,7 +97,7 @@ func asSaid(t *testing.T, c cases.Case) map[string]any {
 	if err := json.Unmarshal(raw, &is); err != nil {
 		t.Fatal(err)
 	}
-	for _, added := range []string{"alarms", "unwatched"} {
+	for _, added := range []string{"alarms", "unwatched", "endedAt", "asked"} {
 		delete(is, added)
 	}
 	for _, m := range is["machines"].([]any) {

@@ -142,7 +142,7 @@ func TestCancelOfARequestThatBecomesCases(t *testing.T) {
 
 // Every command says what it does and shows an example.
 func TestEveryCommandHasHelp(t *testing.T) {
-	for _, command := range strings.Split("|request|cancel|retry|preflight|datastores|checks|errors|list|show|watch|log|bus|bus setup|bus status|bus dead|bus dead list|bus dead show|bus dead requeue|lab|lab do|lab check|demo|version", "|") {
+	for _, command := range strings.Split("|request|cancel|retry|preflight|datastores|checks|errors|list|show|status|watch|log|bus|bus setup|bus status|bus dead|bus dead list|bus dead show|bus dead requeue|lab|lab do|lab check|demo|version", "|") {
 		var out bytes.Buffer
 		if status := cli.Main(t.Context(), append(strings.Fields(command), "--help"), testDeps(), nil, &out, io.Discard); status != 0 {
 			t.Errorf("%s: status %d", command, status)

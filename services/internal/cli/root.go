@@ -110,6 +110,7 @@ protected. Nothing is changed before every check has passed.`,
 		Example: example(
 			"reprotect preflight web01            # check only, change nothing",
 			"reprotect request web01 --wait       # reprotect, follow to the end",
+			"reprotect status                     # what needs you, and what goes on",
 			"reprotect watch                      # everything that is under way",
 			"reprotect demo                       # try it, without Azure or vCenter"),
 		SilenceUsage: true, SilenceErrors: true,
@@ -130,7 +131,7 @@ protected. Nothing is changed before every check has passed.`,
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
-		"look": {a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
+		"look": {a.statusCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},
 	} {
@@ -147,7 +148,7 @@ protected. Nothing is changed before every check has passed.`,
 // bilingual are the commands whose texts come from the catalogues, in English or Japanese.
 var bilingual = map[string]bool{
 	"reprotect preflight": true, "reprotect checks": true, "reprotect errors": true,
-	"reprotect show": true, "reprotect list": true, "reprotect watch": true, "reprotect datastores": true,
+	"reprotect show": true, "reprotect list": true, "reprotect watch": true, "reprotect datastores": true, "reprotect status": true,
 }
 
 // begin holds the common flags against what the command can do.
@@ -200,6 +201,18 @@ func (a *app) open(ctx context.Context) (Bus, error) { return a.deps.Open(ctx, a
 func terminal(w io.Writer) bool {
 	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
+}
+
+// width is how wide the terminal is; 0 where nobody looks at one: then nothing is cut.
+func width(w io.Writer) int {
+	if !terminal(w) {
+		return 0
+	}
+	wide, _, err := term.GetSize(w.(interface{ Fd() uintptr }).Fd())
+	if err != nil {
+		return 0
+	}
+	return wide
 }
 
 // color says whether w may be written to in colours.
