@@ -78,7 +78,7 @@ func bench(ctx context.Context, o options) error {
 		for range o.runs {
 			for _, side := range []struct {
 				into *[]sample
-				run  func(context.Context, *jetstream.Conn, int) (sample, error)
+				run  pipeline
 			}{{&bare, barePipeline}, {&product, productPipeline}} {
 				s, err := onServer(ctx, sync, cases, side.run)
 				if err != nil {
@@ -99,7 +99,10 @@ type sample struct {
 	bytes     float64 // stored, a case
 }
 
-func onServer(ctx context.Context, sync string, cases int, run func(context.Context, *jetstream.Conn, int) (sample, error)) (sample, error) {
+// pipeline lets so many cases through one side.
+type pipeline func(ctx context.Context, conn *jetstream.Conn, cases int) (sample, error)
+
+func onServer(ctx context.Context, sync string, cases int, run pipeline) (sample, error) {
 	dir, err := os.MkdirTemp("", "reprotect-bench-")
 	if err != nil {
 		return sample{}, err

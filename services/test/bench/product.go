@@ -14,6 +14,7 @@ import (
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
 	"reprotect.example/services/internal/asr"
+	"reprotect.example/services/internal/azurevm"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/vsphere"
 	"reprotect.example/services/lab"
@@ -91,7 +92,7 @@ func readWorld(ctx context.Context, s scenario.Scenario) (w world, err error) {
 	if err != nil {
 		return w, err
 	}
-	if w.before, err = azure.Vault(ctx, 0); err != nil {
+	if w.before, err = readVault(ctx, azure); err != nil {
 		return w, err
 	}
 	vcenter, err := vsphere.New(vsphere.Options{
@@ -122,6 +123,28 @@ func readWorld(ctx context.Context, s scenario.Scenario) (w world, err error) {
 		item.State, item.Location, item.Provider = "Protected", "Primary", "InMageRcmFailback"
 	}
 	return w, nil
+}
+
+// readVault reads each item in full, as the services have it read, and the Azure VMs.
+func readVault(ctx context.Context, azure *asr.Client) (observed.Vault, error) {
+	lean, err := azure.Vault(ctx, 0)
+	if err != nil {
+		return lean, err
+	}
+	ids := make([]string, len(lean.Items))
+	for i, item := range lean.Items {
+		ids[i] = item.ID
+	}
+	full, err := azure.Vault(ctx, 0, ids...)
+	if err != nil {
+		return full, err
+	}
+	vms, err := azurevm.New(azure)
+	if err != nil {
+		return full, err
+	}
+	full.AzureVMs = vms.Look(ctx, full.Items, time.Now)
+	return full, nil
 }
 
 func (w world) defaults() validator.Defaults {
