@@ -26,10 +26,10 @@ func TestVSphereAlarmComesFirst(t *testing.T) {
 	if len(ready) != 2 || ready[0].Machine != "db01" || len(ready[0].Alarms) != 1 || len(ready[1].Alarms) != 0 {
 		t.Errorf("ready: %+v", ready)
 	}
-	if got := note(bad, nil); got != "db01 was switched on" {
+	if got := note(bad, nil, 0); !strings.HasPrefix(got, "db01 was switched on (over: ") {
 		t.Errorf("note %q", got)
 	}
-	if got := note(calm, nil); got != "" {
+	if got := note(calm, nil, 0); got != "" {
 		t.Errorf("note of what nobody need see: %q", got)
 	}
 	if stateLevel(bad) != cases.Bad || stateLevel(calm) != cases.Good {

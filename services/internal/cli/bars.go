@@ -103,12 +103,18 @@ func (b board) put(c cases.Case) board {
 func (b board) View() tea.View { return tea.NewView(b.picture()) }
 
 // picture draws a summary and a line for each case, as many as the screen has room for: what needs a person
-// first, then what moves, then what is done.
+// first, then what moves, then what waits, then what is done.
 func (b board) picture() string {
-	rows := []string{b.summary()}
-	shown := alarmedFirst(slices.Clone(b.cases), func(c cases.Case) bool { return len(c.Pressing()) > 0 })
+	begun := cases.WithoutBegun(slices.Clone(b.cases))
+	isRequest := func(c cases.Case) bool { return c.OfRequest() }
+	real := slices.DeleteFunc(slices.Clone(begun), isRequest)
+	open := slices.DeleteFunc(slices.Clone(begun), func(c cases.Case) bool { return !c.OfRequest() || c.End })
+	rows := []string{b.summary(real, len(open))}
+	shown := slices.Concat(real, open)
+	slices.SortStableFunc(shown, func(x, y cases.Case) int { return pressingFirst(x) - pressingFirst(y) })
 	room := max(b.height-3, 1)
-	if len(shown) > room {
+	all := len(shown)
+	if all > room {
 		slices.SortStableFunc(shown, func(x, y cases.Case) int { return cmp.Compare(urgency(x), urgency(y)) })
 		shown = shown[:room]
 	}
@@ -117,112 +123,63 @@ func (b board) picture() string {
 		wide = max(wide, lipgloss.Width(label(c)))
 	}
 	wide = min(wide, max(b.width/3, 8))
+	places := cases.Places(b.cases)
 	for _, c := range shown {
-		rows = append(rows, b.row(c, wide))
+		rows = append(rows, b.row(c, wide, places[c.ID]))
 	}
-	if hidden := len(b.cases) - len(shown); hidden > 0 {
+	if hidden := all - len(shown); hidden > 0 {
 		rows = append(rows, b.paint.faint(fmt.Sprintf("… and %s", plural(hidden, "case more", "cases more"))))
 	}
 	return strings.Join(rows, "\n") + "\n"
 }
 
-func urgency(c cases.Case) int {
-	switch {
-	case len(c.Pressing()) > 0:
-		return -1
-	case c.End && !c.Good:
-		return 0
-	case !c.End && stateLevel(c) == cases.Warn:
-		return 1
-	case !c.End:
-		return 2
-	}
-	return 3
-}
-
-// label names a case by its machines: that is what people know.
-func label(c cases.Case) string {
-	if len(c.Machines) == 0 {
-		return c.ID
-	}
-	return names(c)
-}
-
-func (b board) summary() string {
-	var good, bad, waiting int
-	for _, c := range b.cases {
+// summary counts cases: a request that waits to become cases, or was refused, is none.
+func (b board) summary(all []cases.Case, requests int) string {
+	var good, bad, waiting, person, alarms int
+	for _, c := range all {
+		if len(c.Pressing()) > 0 {
+			alarms++
+		}
 		switch {
 		case c.Good:
 			good++
 		case c.End:
 			bad++
+		case needsPerson(c):
+			person++
 		case c.State == events.CaseWaiting:
 			waiting++
 		}
 	}
-	parts := []string{fmt.Sprintf("%d of %s done", good, plural(len(b.cases), "case", "cases"))}
-	if waiting > 0 {
-		parts = append(parts, b.paint.level(cases.Warn, fmt.Sprintf("%d waiting", waiting)))
+	parts := []string{fmt.Sprintf("%d of %s done", good, plural(len(all), "case", "cases"))}
+	if len(all)+requests == 0 {
+		parts[0] = "Nothing is under way; what comes is shown here"
 	}
-	if bad > 0 {
-		parts = append(parts, b.paint.level(cases.Bad, fmt.Sprintf("%d ended without success", bad)))
+	for _, part := range []struct {
+		n           int
+		level, text string
+	}{
+		{alarms, cases.Bad, plural(alarms, "alarm", "alarms")}, {person, cases.Bad, fmt.Sprintf("%d need you", person)},
+		{bad, cases.Bad, fmt.Sprintf("%d ended without success", bad)}, {waiting, cases.Warn, fmt.Sprintf("%d waiting", waiting)},
+		{requests, cases.Warn, plural(requests, "request not begun", "requests not begun")},
+	} {
+		if part.n > 0 {
+			parts = append(parts, b.paint.level(part.level, part.text))
+		}
 	}
 	parts = append(parts, cases.Duration(b.now.Sub(b.began)))
 	return lipgloss.NewStyle().MaxWidth(b.width).Render(strings.Join(parts, " · "))
 }
 
-func (b board) row(c cases.Case, wide int) string {
+func (b board) row(c cases.Case, wide, place int) string {
 	name := cut(label(c), wide)
 	name += strings.Repeat(" ", wide-lipgloss.Width(name))
-	width := min(max(b.width/4, 8), 30)
-	row := fmt.Sprintf("%s  %s %3d %%  %-10s %s", name, b.bar(c, width), c.Percent, c.State, b.doing(c))
+	level, now := doing(c, b.speech, place, b.now)
+	row := fmt.Sprintf("%s  %s %5s  %-10s %s", name, b.bar(c, min(max(b.width/4, 8), 30)), done(c), stateWord(c), b.paint.level(level, now))
 	return lipgloss.NewStyle().MaxWidth(b.width).Render(strings.TrimRight(row, " "))
-}
-
-func cut(s string, width int) string {
-	if lipgloss.Width(s) <= width {
-		return s
-	}
-	return lipgloss.NewStyle().MaxWidth(width-1).Render(s) + "…"
 }
 
 func (b board) bar(c cases.Case, width int) string {
 	full := width * min(max(c.Percent, 0), 100) / 100
 	return b.paint.level(stateLevel(c), strings.Repeat("█", full)) + b.paint.faint(strings.Repeat("░", width-full))
-}
-
-// doing says what a case is at, and how long that takes where somebody knows.
-func (b board) doing(c cases.Case) string {
-	switch {
-	case len(c.Pressing()) > 0:
-		return b.paint.level(cases.Bad, alarmed(c.Pressing(), b.speech))
-	case c.End && !c.Good:
-		return b.paint.level(cases.Bad, short(b.speech.title(c.Code, c.Why)))
-	case c.Good:
-		return cases.Duration(c.Took(b.now))
-	case c.Waiting != nil:
-		text := b.speech.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
-		if !c.Waiting.Until.IsZero() {
-			text += ", at most " + cases.Duration(c.Waiting.Until.Sub(b.now)) + " more"
-		}
-		return b.paint.level(cases.Warn, text)
-	}
-	var eta time.Time
-	var doing []string
-	for _, m := range c.Machines {
-		if m.State == events.StateNotStarted || m.State == events.StateProtected {
-			continue
-		}
-		if m.ETA.After(eta) {
-			eta = m.ETA
-		}
-		if text := cases.Doing(m.State, m.Task, m.Replication); !slices.Contains(doing, text) {
-			doing = append(doing, text)
-		}
-	}
-	text := strings.Join(doing, ", ")
-	if left := eta.Sub(b.now); left >= time.Second {
-		text += ", about " + cases.Duration(left) + " more"
-	}
-	return text
 }

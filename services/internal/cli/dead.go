@@ -14,6 +14,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/cases"
 )
 
 // letter is a dead letter, and the number that it keeps as long as it stands there.
@@ -76,9 +77,9 @@ func (a *app) deadListCommand() *cobra.Command {
 			}
 			t := newTable("NUMBER", "TIME", "SERVICE", "REASON", "TRIES", "SUBJECT", "ERROR")
 			for _, l := range letters {
-				t.row(fmt.Sprint(l.Number), clock(l.Time), l.Service, l.Reason, fmt.Sprint(l.Attempts), l.Subject, short(l.Error))
+				t.row(fmt.Sprint(l.Number), clock(l.Time), l.Service, l.Reason, fmt.Sprint(l.Attempts), l.Subject, cases.OneLine(l.Error))
 			}
-			t.write(a.stdout)
+			t.fit(width(a.stdout), "SUBJECT", "TRIES").write(a.stdout)
 			return nil
 		},
 	}

@@ -75,10 +75,10 @@ func (a *app) printDemo(listed []cases.Case, speed float64) error {
 		labels := c.Labels()
 		for i, m := range c.Machines {
 			t.row(labels[i], m.Architecture, p.level(stateLevel(c), string(m.State)), cases.Duration(took),
-				cases.Duration(time.Duration(float64(took)*speed)), short(c.Why))
+				cases.Duration(time.Duration(float64(took)*speed)), cases.OneLine(c.Why))
 		}
 	}
-	t.write(a.stdout)
+	t.fit(width(a.stdout), "ARCHITECTURE").write(a.stdout)
 	good := 0
 	for _, c := range listed {
 		if c.Good {

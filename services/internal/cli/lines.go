@@ -3,26 +3,58 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
+	"reprotect.example/events"
 	"reprotect.example/services/cases"
 )
 
-// lines shows cases as plain lines, one for each event: for logs, pipes and screen readers.
+// lines shows cases as plain lines, one when a case gets somewhere else: for logs, pipes and screen readers. How far it is
+// in between, a reader of lines need not know.
 type lines struct {
 	out    io.Writer
 	paint  paint
 	speech speech
+	stands map[string]string // by the cases' ids: what the last line told of
+}
+
+func newLines(out io.Writer, p paint, s speech) lines { return lines{out, p, s, map[string]string{}} }
+
+// stand is where a case stands, without how far it is there.
+func stand(c cases.Case) string {
+	parts := []string{stateWord(c), c.Step}
+	if c.Waiting != nil {
+		parts = append(parts, string(c.Waiting.For), c.Waiting.Code)
+	}
+	for _, m := range c.Machines {
+		parts = append(parts, string(m.State), m.Task, m.Code)
+	}
+	return strings.Join(parts, "\n")
+}
+
+// passes says whether an event tells only how far a case is, or again what it waits for.
+func passes(e cases.Entry) bool {
+	if p, ok := e.Data.(events.Progressed); ok {
+		return len(p.Warnings) == 0
+	}
+	_, waits := e.Data.(events.Waiting)
+	return waits
 }
 
 func (s lines) begin(listed []cases.Case) {
 	for _, c := range listed {
 		last := c.History[len(c.History)-1]
-		s.line(c, last, fmt.Sprintf("%s, %d %%. %s", c.State, c.Percent, last.Text))
+		s.stands[c.ID] = stand(c)
+		s.line(c, last, strings.TrimSuffix(fmt.Sprintf("%s, %s", listWord(c), done(c)), ", -")+". "+last.Text)
 		s.aside(codesNow(c))
 	}
 }
 
 func (s lines) event(e cases.Entry, c cases.Case) {
+	was, now := s.stands[c.ID], stand(c)
+	if s.stands[c.ID] = now; was == now && passes(e) {
+		return
+	}
 	l := cases.Describe(e)
 	s.line(c, l, l.Text)
 	s.aside(codesOf(e))

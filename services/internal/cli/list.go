@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -50,69 +48,14 @@ func (a *app) printCases(listed []cases.Case) error {
 		return nil
 	}
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
-	p, speech := paint(a.color(a.stdout)), a.speech()
-	for _, c := range alarmedFirst(slices.Clone(listed), func(c cases.Case) bool { return len(c.Pressing()) > 0 }) {
-		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), string(c.State)), fmt.Sprintf("%d %%", c.Percent), clock(c.Since), clock(c.Updated), note(c, speech))
+	p, speech, places := paint(a.color(a.stdout)), a.speech(), cases.Places(listed)
+	listed = slices.Clone(listed)
+	slices.SortStableFunc(listed, func(x, y cases.Case) int { return pressingFirst(x) - pressingFirst(y) })
+	for _, c := range listed {
+		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), listWord(c)), done(c), clock(c.Since), clock(c.Updated), note(c, speech, places[c.ID]))
 	}
-	t.write(a.stdout)
+	t.fit(width(a.stdout), "UPDATED", "SITE", "SINCE").write(a.stdout)
 	return nil
-}
-
-// names lists a case's machines as far as a table has room.
-func names(c cases.Case) string {
-	all := c.Labels()
-	if len(all) > 3 {
-		return fmt.Sprintf("%s, and %d more", strings.Join(all[:2], ", "), len(all)-2)
-	}
-	return strings.Join(all, ", ")
-}
-
-// note says what a person should know of a case first.
-func note(c cases.Case, s speech) string {
-	switch {
-	case len(c.Pressing()) > 0:
-		return alarmed(c.Pressing(), s)
-	case len(c.Unwatched) > 0:
-		return short(s.title(c.Unwatched[0].Code, c.Unwatched[0].What))
-	case c.Waiting != nil:
-		text := s.title(c.Waiting.Code, "for "+cases.For(c.Waiting.For))
-		if c.Waiting.Place > 0 {
-			text += fmt.Sprintf(", place %d", c.Waiting.Place)
-		}
-		return text
-	case c.End && !c.Good:
-		return short(s.title(c.Code, c.Why))
-	case c.DryRun:
-		return "dry run"
-	}
-	return ""
-}
-
-// alarmed says the latest of some alarms.
-func alarmed(pressing []cases.Alarm, s speech) string {
-	last := pressing[len(pressing)-1]
-	return short(s.title(last.Code, last.What))
-}
-
-// alarmedFirst puts what has a pressing alarm before the rest, which stays in its order.
-func alarmedFirst[T any](all []T, pressing func(T) bool) []T {
-	rank := func(e T) int {
-		if pressing(e) {
-			return 0
-		}
-		return 1
-	}
-	slices.SortStableFunc(all, func(a, b T) int { return rank(a) - rank(b) })
-	return all
-}
-
-// short keeps a sentence to what a table has room for, on one line.
-func short(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 70 {
-		return string(r[:69]) + "…"
-	}
-	return s
 }
 
 func (a *app) printReady(listed []cases.Case) error {
@@ -133,6 +76,6 @@ func (a *app) printReady(listed []cases.Case) error {
 		}
 		t.row(m.Label, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Bad, attention))
 	}
-	t.write(a.stdout)
+	t.fit(width(a.stdout), "LOCATION", "CASE", "SITE", "PROTECTED SINCE").write(a.stdout)
 	return nil
 }

@@ -79,7 +79,11 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	say("Case", "%s", p.bold(c.ID))
 	say("Site", "%s", c.Site)
 	showAlarms(w, c, p, s)
-	say("State", "%s, %d %%", p.level(stateLevel(c), string(c.State)), c.Percent)
+	state := ownWord(c)
+	if done := done(c); done != "-" {
+		state += ", " + done
+	}
+	say("State", "%s", p.level(stateLevel(c), state))
 	say("Why", "%s", c.Why)
 	if len(c.Problems) == 0 { // else each has its own
 		say("Code", "%s", c.Code)
@@ -94,6 +98,7 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 		say("Waits for", "%s%s: %s", cases.For(c.Waiting.For), since, c.Waiting.Message)
 		say("Place", "%s", place(c.Waiting))
 		say("Gives up", "%s", clock(c.Waiting.Until))
+		say("Code", "%s", c.Waiting.Code)
 		do(c.Waiting.Code, c.Waiting.Remedy)
 	}
 	say("Request", "%s", c.Request)
@@ -153,14 +158,14 @@ func showMachines(w io.Writer, c cases.Case, p paint, s speech) {
 		doing := cases.Doing(m.State, m.Task, m.Replication) + moving(m)
 		switch {
 		case m.Message != "":
-			doing = short(m.Message)
+			doing = cases.OneLine(m.Message)
 		case !m.Returned.IsZero():
 			doing = "its failback was seen " + clock(m.Returned)
 		case m.State == events.StateProtected && !m.Since.IsZero():
 			doing = "since " + clock(m.Since) + lagged(m)
 		}
 		level := map[events.State]string{events.StateProtected: cases.Good, events.StateFailed: cases.Bad, events.StateCancelled: cases.Bad}[m.State]
-		t.row(labels[i], kind(m), m.Datastore, m.Location, p.level(level, string(m.State)), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
+		t.row(labels[i], kind(m), m.Datastore, m.Location, p.level(level, machineWord(c, m)), fmt.Sprintf("%d %%", m.Percent), doing, m.Job)
 	}
 	t.write(w)
 	if len(c.Machines) == 1 {

@@ -89,7 +89,7 @@ func TestLinesSpeakTheLanguage(t *testing.T) {
 		"completed": events.Completed{},
 	} {
 		var out bytes.Buffer
-		lines{&out, false, japanese()}.event(cases.Entry{Data: data}, cases.Case{})
+		newLines(&out, false, japanese()).event(cases.Entry{Data: data}, cases.Case{})
 		_, got, _ := strings.Cut(out.String(), "\n")
 		want := said
 		if name == "completed" {
@@ -108,17 +108,17 @@ func TestTitlesSpeakTheLanguage(t *testing.T) {
 		speech speech
 		want   string
 	}{
-		{bad, nil, "Job 7 failed"},
-		{bad, japanese(), "アクセスできない"},
-		{cases.Case{End: true, Code: "31337", Why: "Job 7 failed"}, japanese(), "Job 7 failed"},
+		{bad, nil, "8061: Job 7 failed"},
+		{bad, japanese(), "8061: アクセスできない"},
+		{cases.Case{End: true, Code: "31337", Why: "Job 7 failed"}, japanese(), "31337: Job 7 failed"},
 		{cases.Case{Waiting: &events.Waiting{For: "agent"}}, japanese(), "for the agent"},
 		{cases.Case{Waiting: &events.Waiting{For: "azure", Code: "8061"}}, japanese(), "アクセスできない"},
 		{cases.Case{Alarms: []cases.Alarm{{State: cases.AlarmOpen, Violated: events.Violated{Code: "8061", What: "It is."}}}}, japanese(), "アクセスできない"},
 	} {
-		if got := note(tt.c, tt.speech); got != tt.want {
+		if got := note(tt.c, tt.speech, 0); got != tt.want {
 			t.Errorf("note %q, want %q", got, tt.want)
 		}
-		if got := (board{speech: tt.speech}).doing(tt.c); got != tt.want {
+		if _, got := doing(tt.c, tt.speech, 0, noon); got != tt.want {
 			t.Errorf("board %q, want %q", got, tt.want)
 		}
 	}

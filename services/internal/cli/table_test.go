@@ -54,6 +54,32 @@ func TestTableLinesUp(t *testing.T) {
 	})
 }
 
+// A12b: a table fits the terminal; into a pipe nothing is left out and nothing is cut.
+func TestA12bTablesFitTheTerminal(t *testing.T) {
+	make := func() *rows {
+		tbl := newTable("CASE", "SITE", "UPDATED", "NOTE")
+		tbl.row("r-20261127-abcdef--web01", "tokyo", "2026-11-27 15:00:00Z", strings.Repeat("横浜 and on ", 20))
+		return tbl
+	}
+	var pipe strings.Builder
+	make().fit(0, "UPDATED", "SITE").write(&pipe)
+	if !strings.Contains(pipe.String(), strings.TrimSpace(strings.Repeat("横浜 and on ", 20))) || !strings.Contains(pipe.String(), "tokyo") {
+		t.Errorf("into a pipe: %s", pipe.String())
+	}
+	for _, wide := range []int{40, 60, 80, 120} {
+		var out strings.Builder
+		make().fit(wide, "UPDATED", "SITE").write(&out)
+		for line := range strings.Lines(out.String()) {
+			if lipgloss.Width(strings.TrimSuffix(line, "\n")) > wide {
+				t.Errorf("%d: %q is wider", wide, line)
+			}
+		}
+		if !strings.HasPrefix(out.String(), "CASE") {
+			t.Errorf("%d: %s", wide, out.String())
+		}
+	}
+}
+
 func BenchmarkTable(b *testing.B) {
 	for b.Loop() {
 		tbl := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")

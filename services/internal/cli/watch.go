@@ -59,7 +59,7 @@ func (a *app) watchScreen() screen {
 		s.speech = a.speech()
 		return s
 	}
-	return lines{a.stdout, paint(a.color(a.stdout)), a.speech()}
+	return newLines(a.stdout, paint(a.color(a.stdout)), a.speech())
 }
 
 // progressScreen shows what goes on beside the result of a command, on stderr.
@@ -67,7 +67,7 @@ func (a *app) progressScreen() screen {
 	if terminal(a.stderr) {
 		return newBars(a.stderr, a.deps.Now, paint(a.color(a.stderr)))
 	}
-	return lines{a.stderr, paint(a.color(a.stderr)), a.speech()}
+	return newLines(a.stderr, paint(a.color(a.stderr)), a.speech())
 }
 
 // mostFilters of single cases are asked for; of more cases everything is read, and they are picked.
