@@ -43,28 +43,17 @@ var logStorageChecks = []Check{
 func theAppliance(s Subject) Found[observed.Appliance] { return s.Appliance }
 
 func judgeAppliance(s Subject, a observed.Appliance) Verdict {
-	v, ok := judgeHeartbeat(s, "appliance "+a.Name, a.Heartbeat)
-	if !ok {
-		return v
-	}
+	verdicts := []Verdict{judgeComponents(s, a.Components()...)}
 	if vm := s.Writer.It; vm != nil {
 		why := vm.Unread.Why("config.template")
 		switch {
 		case why != "":
-			return unknown("Whether VM %s of the appliance is a template could not be read: %s.", vm.Place(), why)
+			verdicts = append(verdicts, unknown("Whether VM %s of the appliance is a template could not be read: %s.", vm.Place(), why))
 		case vm.Template:
-			return fail("VM %s of the appliance is a template.", vm.Place())
+			verdicts = append(verdicts, fail("VM %s of the appliance is a template.", vm.Place()))
 		}
 	}
-	switch strings.ToLower(a.Health) {
-	case "normal":
-		return v
-	case "warning":
-		return warn("%s Its health is a warning%s.", v.Evidence, words(a.Problems))
-	case "critical":
-		return fail("Appliance %s is in critical health%s.", a.Name, words(a.Problems))
-	}
-	return unknown("Site Recovery gives the health of appliance %s as %s.", a.Name, orNothing(a.Health))
+	return worst(verdicts)
 }
 
 // judgeLogStorage cannot ask whether the account exists; one that the machine used on its way to Azure does.

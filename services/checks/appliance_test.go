@@ -15,6 +15,17 @@ func TestAppliance(t *testing.T) {
 			s.appliance().Health, s.appliance().Problems = "Warning", []observed.Problem{{Message: "Low disk."}}
 		}, Warned, "Low disk."},
 		{"critical", func(s *site) { s.appliance().Health = "Critical" }, Failed, "critical"},
+		{"F9 a part of it is critical", func(s *site) {
+			s.appliance().Parts = []observed.Component{
+				{Kind: "proxy of appliance", Name: "ASR-APPL-01", Heartbeat: now, Health: "Normal"},
+				{Kind: "replication agent of appliance", Name: "ASR-APPL-01", Heartbeat: now, Health: "Critical", Problems: []observed.Problem{{Message: "No cache.", Code: "7"}}},
+			}
+		}, Failed, "Replication agent of appliance ASR-APPL-01: its health is critical: No cache (7)."},
+		{"F9 parts that are alike", func(s *site) {
+			s.appliance().Parts = []observed.Component{{Kind: "proxy of appliance", Name: "A", Heartbeat: late, Health: "Normal"}, {Kind: "process server of appliance", Name: "A", Heartbeat: late, Health: "Normal"}}
+		}, Failed, "Proxy of appliance A, process server of appliance A: the last heartbeat was"},
+		{"a template", func(s *site) { s.Inventory.VMs[3].Template = true }, Failed, "is a template"},
+		{"perhaps a template", func(s *site) { s.Inventory.VMs[3].Unread = map[string]string{"config.template": "refused"} }, Unknown, "refused"},
 		{"not said", func(s *site) { s.appliance().Health = "None" }, Unknown, "None"},
 		{"late", func(s *site) { s.appliance().Heartbeat = late }, Failed, "15m0s ago"},
 		{"no heartbeat", func(s *site) { s.appliance().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},

@@ -1,10 +1,6 @@
 package checks
 
 import (
-	"fmt"
-	"strings"
-	"time"
-
 	"reprotect.example/services/observed"
 )
 
@@ -39,45 +35,34 @@ var configurationServerChecks = []Check{
 	},
 }
 
-// recentHeartbeat is the longest silence after which a server still counts as connected. Servers send every
-// few minutes, and the vault's answer may itself be some minutes old.
-const recentHeartbeat = 15 * time.Minute
-
-// judgeHeartbeat says whether a server is connected; ok is false when it is not, or when that is not known.
-func judgeHeartbeat(s Subject, server string, heartbeat time.Time) (v Verdict, ok bool) {
-	if heartbeat.IsZero() {
-		return unknown("Site Recovery gives no heartbeat of %s.", server), false
+// judgeComponents judges servers, or the parts of an appliance, alike: by their heartbeats, by what Site Recovery says of
+// their health, and by what ends or has ended. What is so of several is told once.
+func judgeComponents(s Subject, components ...observed.Component) Verdict {
+	status := map[observed.Condition]func(string, ...any) Verdict{observed.Doubtful: warn, observed.Unclear: unknown, observed.Broken: fail}
+	var complaints []observed.Complaint
+	whose := map[observed.Complaint][]string{}
+	for _, c := range components {
+		for _, complaint := range c.Complaints(s.Now) {
+			if whose[complaint] == nil {
+				complaints = append(complaints, complaint)
+			}
+			whose[complaint] = append(whose[complaint], c.String())
+		}
 	}
-	ago := s.Now.Sub(heartbeat)
-	text := fmt.Sprintf("The last heartbeat of %s was %s", server, stamp(heartbeat))
-	if ago > recentHeartbeat {
-		return fail("%s, %s ago.", text, ago.Round(time.Minute)), false
+	if len(complaints) == 0 {
+		return pass("The last heartbeat of %s was %s.", components[0], stamp(components[0].Heartbeat))
 	}
-	return pass("%s.", text), true
+	var verdicts []Verdict
+	for _, complaint := range complaints {
+		verdicts = append(verdicts, status[complaint.Condition]("%s: %s.", capital(list(whose[complaint])), complaint.What))
+	}
+	return worst(verdicts)
 }
 
 func theFabric(s Subject) Found[observed.Fabric] { return s.Fabric }
 
 func judgeServerConnected(s Subject, f observed.Fabric) Verdict {
-	v, ok := judgeHeartbeat(s, "configuration server "+f.Name, f.Heartbeat)
-	if ok && strings.EqualFold(f.Health, "Critical") {
-		return warn("%s Its health is critical%s.", v.Evidence, words(f.HealthErrors))
-	}
-	return v
-}
-
-// words quotes what Site Recovery says of a server.
-func words(problems []observed.Problem) string {
-	var messages []string
-	for _, p := range problems {
-		if p.Message != "" {
-			messages = append(messages, strings.TrimSuffix(p.Message, "."))
-		}
-	}
-	if len(messages) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(messages, "; ")
+	return judgeComponents(s, f.Component())
 }
 
 // judgeServerKnows: an item lies in the fabric whose configuration server protects it. So the server is not the

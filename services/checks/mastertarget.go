@@ -104,12 +104,8 @@ func onWriter(judge func(Subject, observed.VM) Verdict, properties ...string) fu
 }
 
 func judgeMasterTarget(s Subject, mt observed.MasterTarget) Verdict {
-	v, ok := judgeHeartbeat(s, "master target "+mt.Name, mt.Heartbeat)
 	power := onWriter(judgeWriterPower, "runtime.powerState", "runtime.connectionState", "config.template")(s)
-	if ok && power.Status == Passed && len(mt.Problems) > 0 {
-		return warn("%s Site Recovery says of it%s.", v.Evidence, words(mt.Problems))
-	}
-	return worst([]Verdict{v, power})
+	return worst([]Verdict{judgeComponents(s, mt.Component()), power})
 }
 
 func judgeWriterPower(s Subject, vm observed.VM) Verdict {

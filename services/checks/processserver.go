@@ -26,11 +26,7 @@ var processServerChecks = []Check{
 func theProcessServer(s Subject) Found[observed.ProcessServer] { return s.ProcessServer }
 
 func judgeProcessServer(s Subject, ps observed.ProcessServer) Verdict {
-	v, ok := judgeHeartbeat(s, "process server "+ps.Name, ps.Heartbeat)
-	if ok && strings.EqualFold(ps.Health, "Critical") {
-		return warn("%s Its health is critical.", v.Evidence)
-	}
-	return v
+	return judgeComponents(s, ps.Component())
 }
 
 // judgePlacement knows a process server as on-premises when it is the configuration server itself, or when

@@ -8,7 +8,7 @@ import (
 )
 
 // late is just too long ago for a heartbeat.
-var late = now.Add(-recentHeartbeat - time.Second)
+var late = now.Add(-observed.RecentHeartbeat - time.Second)
 
 func noFabrics(s *site) {
 	s.Vault.Fabrics, s.Vault.Unread = nil, map[string]string{"fabrics": "HTTP 503"}
@@ -18,12 +18,14 @@ func TestConfigurationServer(t *testing.T) {
 	t.Parallel()
 	judge(t, "configuration-server.connected", "db01", []judgement{
 		{"recent", nil, Passed, "CS-01 was 2026-11-22 08:59 UTC"},
-		{"at the limit", func(s *site) { s.cs().Heartbeat = now.Add(-recentHeartbeat) }, Passed, "CS-01"},
+		{"at the limit", func(s *site) { s.cs().Heartbeat = now.Add(-observed.RecentHeartbeat) }, Passed, "CS-01"},
 		{"late", func(s *site) { s.cs().Heartbeat = late }, Failed, "15m0s ago"},
 		{"none", func(s *site) { s.cs().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},
 		{"critical", func(s *site) {
 			s.cs().Health, s.cs().HealthErrors = "Critical", []observed.Problem{{Message: "Disk full."}}
-		}, Warned, "critical: Disk full."},
+		}, Failed, "Configuration server CS-01: its health is critical: Disk full."},
+		{"F9 stopped", func(s *site) { s.cs().Service = "Stopped" }, Failed, "its service is stopped"},
+		{"F9 certificate expired", func(s *site) { s.cs().Expires = []observed.Expiry{{Of: "certificate", At: late}} }, Failed, "its certificate expired"},
 		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "no configuration server"},
 		{"unread", noFabrics, Unknown, "HTTP 503"},
 	})
@@ -58,7 +60,9 @@ func TestProcessServer(t *testing.T) {
 		{"recent", nil, Passed, "PS-AZ-01"},
 		{"late", func(s *site) { s.ps().Heartbeat = late }, Failed, "PS-AZ-01"},
 		{"none", func(s *site) { s.ps().Heartbeat = time.Time{} }, Unknown, "no heartbeat"},
-		{"critical", func(s *site) { s.ps().Health = "Critical" }, Warned, "critical"},
+		{"critical", func(s *site) { s.ps().Health = "Critical" }, Failed, "critical"},
+		{"F9 stopped", func(s *site) { s.ps().Service = "Stopped" }, Failed, "Process server PS-AZ-01: its service is stopped"},
+		{"F9 agent expires soon", func(s *site) { s.ps().Expires = []observed.Expiry{{Of: "agent", At: now.AddDate(0, 0, 9)}} }, Warned, "its agent expires at"},
 		{"not chosen", func(s *site) { s.Case.Machines[0].ProcessServer = "" }, Failed, "No process server is chosen"},
 		{"not registered", func(s *site) { s.Case.Machines[0].ProcessServer = "PS-X" }, Failed, "PS-X is not registered with CS-01"},
 		{"unread", noFabrics, Unknown, "HTTP 503"},

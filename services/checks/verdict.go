@@ -98,3 +98,11 @@ func worst(verdicts []Verdict) Verdict {
 	}
 	return joined
 }
+
+// capital gives a clause its capital letter. A name at its beginning keeps its own.
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

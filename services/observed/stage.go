@@ -64,6 +64,7 @@ type stageRow struct {
 	allows    string   // in allowedOperations, when the item lists any
 	demands   string   // in allowedOperations
 	planned   []string // lastPlannedFailoverStatus: "Succeeded" stays after a cancellation and tells nothing
+	resync    bool     // a resynchronization is due or runs
 	basis     Basis
 }
 
@@ -122,6 +123,7 @@ var stages = []stageRow{
 	{stage: StageReprotecting, way: toAzure, states: []string{"ReprotectStatesBegin", "ReprotectInitiated", "ReprotectStatesEnd"}, location: recovery, basis: Documented},
 
 	{stage: StageResynchronizing, way: fromAzure, states: []string{"Protected"}, location: primary, demands: "RepairReplication", basis: Recorded}, // forward; backward inferred
+	{stage: StageResynchronizing, way: fromAzure, states: []string{"Protected"}, location: primary, resync: true, basis: Documented},
 	{stage: StageFailbackCancelled, way: fromAzure, states: []string{"Protected"}, location: primary, planned: []string{"Cancelled", "Failed"}, basis: Documented},
 	{stage: StageReady, way: fromAzure, states: []string{"Protected"}, location: primary, basis: Recorded},
 	{stage: StageInitial, way: fromAzure, states: []string{"InitialReplicationInProgress"}, location: primary, basis: Recorded},
@@ -168,7 +170,8 @@ func (r stageRow) fits(i Item) bool {
 		(r.site == "" || i.ActiveSite == "" || strings.EqualFold(r.site, i.ActiveSite)) &&
 		(r.allows == "" || len(i.Operations) == 0 || among(i.Operations, r.allows)) &&
 		(r.demands == "" || among(i.Operations, r.demands)) &&
-		(r.planned == nil || among(r.planned, i.LastFailback))
+		(r.planned == nil || among(r.planned, i.LastFailback)) &&
+		(!r.resync || i.Replication.Resynchronizes())
 }
 
 func among(names []string, name string) bool {

@@ -47,6 +47,11 @@ func TestSiteRecoveryStages(t *testing.T) {
 		{"B2 failed over, but reprotect is not offered", with(forth("UnplannedFailoverCommitted", "Recovery"), func(i *Item) { i.Operations = []string{"DisableProtection"} }), StageUnknown},
 		{"F12b commit runs", with(forth("UnplannedFailoverCommitPendingStatesBegin", "Recovery"), func(i *Item) { i.JobID, i.Scenario = "j", "CommitFailover" }), StageUncommitted},
 		{"F4 resynchronization due", with(back("Protected", "Primary"), func(i *Item) { i.Operations = []string{"PlannedFailover", "RepairReplication"} }), StageResynchronizing},
+		{"F4 resynchronization required", with(back("Protected", "Primary"), func(i *Item) { i.Replication.ResyncDue = new(true) }), StageResynchronizing},
+		{"F4 resynchronization not required", with(back("Protected", "Primary"), func(i *Item) { i.Replication.ResyncDue = new(bool) }), StageReady},
+		{"B9 resynchronization prepared", with(back("Protected", "Primary"), func(i *Item) { i.Replication.ResyncState = "PreparedForResynchronization" }), StageResynchronizing},
+		{"B9 resynchronization runs", with(back("Protected", "Primary"), func(i *Item) { i.Replication.ResyncState = "StartedResynchronization" }), StageResynchronizing},
+		{"B9 no resynchronization", with(back("Protected", "Primary"), func(i *Item) { i.Replication.ResyncState = "None" }), StageReady},
 		{"F5b replication failed", back("InitialReplicationFailed", "Primary"), StageReplicationFailed},
 		{"reprotect runs", with(forth("UnplannedFailoverCommitted", "Recovery"), func(i *Item) { i.JobID, i.Scenario = "j", ReprotectScenario }), StageReprotecting},
 		{"migrated", forth("MigrationCompleted", "Recovery"), StageMigrated},
@@ -101,6 +106,7 @@ func reached(n int) bool {
 				if row.demands != "" {
 					i.Operations = []string{row.demands}
 				}
+				i.Replication.ResyncDue = &row.resync
 				first := slices.IndexFunc(stages, func(r stageRow) bool { return r.fits(i) })
 				if first == n {
 					return true
@@ -127,7 +133,8 @@ func TestSiteRecoveryStagesExclude(t *testing.T) {
 			State:    pick("state", states...), Location: pick("location", "Primary", "Recovery", "", "recovery"),
 			Scenario:     pick("scenario", "", ReprotectScenario, "PlannedFailover", "UnplannedFailover", "CancelFailover", "CommitFailover", "TestFailover"),
 			LastFailback: pick("last", "", "Succeeded", "Failed", "Cancelled", "Unknown"), ActiveSite: pick("site", "", "OnPrem", "Azure"),
-			Operations: rapid.SliceOf(rapid.SampledFrom([]string{"SwitchProtection", "RepairReplication", "DisableProtection"})).Draw(t, "operations"),
+			Replication: Replication{ResyncState: pick("resync", "", "None", "StartedResynchronization", "Odd")},
+			Operations:  rapid.SliceOf(rapid.SampledFrom([]string{"SwitchProtection", "RepairReplication", "DisableProtection"})).Draw(t, "operations"),
 		}
 		if i.Scenario != "" {
 			i.JobID = "j"

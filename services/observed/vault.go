@@ -123,7 +123,17 @@ type Replication struct {
 	LagSeconds       *int // age of the last recovery point; nil when the service does not say
 	ProcessedBytes   int64
 	TransferredBytes int64
+	PendingBytes     *int64 // written in Azure and not yet on-premises; nil when the service does not say
 	Health           string
+
+	// ResyncDue says whether the disks have to be compared anew before a failback; nil when the service does not say.
+	ResyncDue   *bool
+	ResyncState string // modernized: of such a comparison, verbatim
+}
+
+// Resynchronizes says whether a resynchronization is due or runs.
+func (r Replication) Resynchronizes() bool {
+	return r.ResyncDue != nil && *r.ResyncDue || strings.EqualFold(r.ResyncState, "PreparedForResynchronization") || strings.EqualFold(r.ResyncState, "StartedResynchronization")
 }
 
 // AsOf is the time since when all of the look holds: it may not know of what changed later.
@@ -187,6 +197,8 @@ type Fabric struct {
 	Health         string
 	HealthErrors   []Problem
 	Heartbeat      time.Time // classic: of the configuration server
+	Service        string    // classic: state of the configuration server's service, verbatim; "" when not said
+	Expires        []Expiry  // classic: of the configuration server
 	Version        string    // classic: agent version of the configuration server
 	HostName       string
 	IPAddress      string
@@ -201,6 +213,9 @@ type ProcessServer struct {
 	ID, Name, IPAddress, Version string
 	Heartbeat                    time.Time
 	Health                       string
+	Problems                     []Problem
+	Service                      string // state of its service, verbatim; "" when not said
+	Expires                      []Expiry
 }
 
 // VMRef is how a process server's VM is found, where it stands on-premises.
@@ -216,6 +231,7 @@ type MasterTarget struct {
 	RetentionVolumes                            []RetentionVolume
 	Datastores                                  []FabricDatastore
 	Problems                                    []Problem
+	Expires                                     []Expiry
 }
 
 // RetentionVolume is a drive that the master target offers (S24, S25).
@@ -238,6 +254,7 @@ type Appliance struct {
 	Health                 string
 	Problems               []Problem
 	Heartbeat              time.Time
+	Parts                  []Component // what lies beside the reprotect agent on the appliance
 	LastDiscovery          time.Time
 	Datastores             []string // accessible ones, by name
 	VCenterID              string

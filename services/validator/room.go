@@ -63,7 +63,7 @@ func (r *room) appliance(item observed.Item, home observed.Fabric) string {
 	}
 	fit := func(i int) int { // the less, the better
 		unfit := 0
-		if home.Appliances[i].Health != "Normal" {
+		if !home.Appliances[i].InHealth() {
 			unfit += 2
 		}
 		sees := func(name string) bool {

@@ -13,7 +13,8 @@ func crowd(machines int) (observed.Vault, events.Request) {
 	v := observed.Vault{Fabrics: []observed.Fabric{
 		{ID: "/rcm", Appliances: []observed.Appliance{
 			{ID: "/a/blind", Name: "BLIND", Health: "Normal"}, {ID: "/a/one", Name: "ONE", Health: "Normal", Datastores: []string{"DS"}},
-			{ID: "/a/two", Name: "TWO", Health: "Normal", Datastores: []string{"DS"}}, {ID: "/a/sick", Name: "SICK", Health: "Critical", Datastores: []string{"DS"}}}},
+			{ID: "/a/two", Name: "TWO", Health: "Normal", Datastores: []string{"DS"}}, {ID: "/a/sick", Name: "SICK", Health: "Critical", Datastores: []string{"DS"}},
+			{ID: "/a/part", Name: "PART", Health: "Normal", Datastores: []string{"DS"}, Parts: []observed.Component{{Kind: "proxy", Health: "Critical"}}}}},
 		{ID: "/cs", MasterTargets: []observed.MasterTarget{
 			{Name: "MT-WIN", OS: "windows"}, {Name: "MT-A", OS: "linux", DiskCount: 30}, {Name: "MT-B", OS: "linux"}}},
 	}}

@@ -89,9 +89,16 @@ func jobProblems(errors []*sr.JobErrorDetails, tasks []*sr.ASRTask, found []obse
 func problems(errors ...*sr.HealthError) []observed.Problem {
 	var out []observed.Problem
 	for _, e := range errors {
-		if e != nil {
-			out = append(out, observed.Problem{Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
-				Causes: shown(e.PossibleCauses), Action: shown(e.RecommendedAction), Severity: val(e.ErrorLevel)})
+		if e == nil {
+			continue
+		}
+		out = append(out, observed.Problem{Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
+			Causes: shown(e.PossibleCauses), Action: shown(e.RecommendedAction), Severity: val(e.ErrorLevel)})
+		for _, inner := range e.InnerHealthErrors { // what is behind it
+			if inner != nil {
+				out = append(out, observed.Problem{Code: first(val(inner.ErrorCode), val(inner.ErrorID)), Message: first(shown(inner.ErrorMessage), shown(inner.SummaryMessage)),
+					Causes: shown(inner.PossibleCauses), Action: shown(inner.RecommendedAction), Severity: val(inner.ErrorLevel)})
+			}
 		}
 	}
 	return out

@@ -126,7 +126,8 @@ func TestFabric(t *testing.T) {
 				VersionStatus: "Supported", Heartbeat: at("2026-03-01T17:41:58Z"), DiskCount: 3,
 				RetentionVolumes: []observed.RetentionVolume{{Name: "/mnt/retention", CapacityBytes: 1000, FreeBytes: 900}},
 				Datastores:       []observed.FabricDatastore{{Name: "VMFS-01", UUID: "u1", Type: "VMFS", CapacityGB: 439.5, FreeGB: 154.11}, {Name: "odd"}},
-				Problems:         []observed.Problem{{Code: "V1", Message: "tools are missing"}, {Code: "H1", Message: "late"}}}},
+				Problems:         []observed.Problem{{Code: "V1", Message: "tools are missing"}, {Code: "H1", Message: "late"}},
+				Expires:          []observed.Expiry{{Of: "agent", At: at("9999-12-31T23:59:59.9999999Z")}}}},
 			RunAsAccounts: map[string]string{"1": "vcenteruser"},
 		},
 		"fabric-modernized": {

@@ -80,13 +80,20 @@ func classicBack(out *observed.Item, d *sr.InMageReplicationDetails) {
 	if n, err := strconv.Atoi(val(val(d.ResyncDetails).InitialReplicationProgressPercentage)); err == nil {
 		out.Replication.Percent = &n
 	}
+	r := &out.Replication
 	for _, disk := range d.ProtectedDisks {
 		if disk == nil {
 			continue
 		}
 		out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), CapacityBytes: val(disk.DiskCapacityInBytes)})
-		out.Replication.ProcessedBytes += val(disk.ResyncProcessedBytes)
-		out.Replication.TransferredBytes += val(disk.ResyncTotalTransferredBytes)
+		r.ProcessedBytes += val(disk.ResyncProcessedBytes)
+		r.TransferredBytes += val(disk.ResyncTotalTransferredBytes)
+		r.PendingBytes = megabytes(r.PendingBytes, disk.SourceDataInMB, disk.PsDataInMB, disk.TargetDataInMB)
+		r.ResyncDue = either(r.ResyncDue, needed(disk.ResyncRequired))
+		if percent := disk.ResyncProgressPercentage; percent != nil && val(needed(disk.ResyncRequired)) && (r.Percent == nil || int(*percent) < *r.Percent) {
+			n := int(*percent) // that of the disk that is behind
+			r.Percent = &n
+		}
 	}
 }
 
@@ -132,16 +139,19 @@ func modernizedBack(out *observed.Item, d *sr.InMageRcmFailbackReplicationDetail
 	if len(out.Datastores) == 0 && val(d.TargetDataStoreName) != "" {
 		out.Datastores = []string{*d.TargetDataStoreName}
 	}
+	var pending *int64
 	for _, disk := range d.ProtectedDisks {
 		if disk != nil {
 			out.Disks = append(out.Disks, observed.ItemDisk{ID: val(disk.DiskID), Name: val(disk.DiskName), UUID: val(disk.DiskUUID), CapacityBytes: val(disk.CapacityInBytes)})
+			pending = megabytes(pending, disk.DataPendingAtSourceAgentInMB, disk.DataPendingInLogDataStoreInMB)
 		}
 	}
 	percent, processed, transferred, health := d.InitialReplicationProgressPercentage, d.InitialReplicationProcessedBytes, d.InitialReplicationTransferredBytes, d.InitialReplicationProgressHealth
 	if percent == nil { // the first copy is over or not begun: a resynchronisation may run
 		percent, processed, transferred, health = d.ResyncProgressPercentage, d.ResyncProcessedBytes, d.ResyncTransferredBytes, cmp.Or(d.ResyncProgressHealth, health)
 	}
-	out.Replication = observed.Replication{ProcessedBytes: val(processed), TransferredBytes: val(transferred), Health: string(val(health))}
+	out.Replication = observed.Replication{ProcessedBytes: val(processed), TransferredBytes: val(transferred), PendingBytes: pending, Health: string(val(health)),
+		ResyncDue: needed(d.ResyncRequired), ResyncState: string(val(d.ResyncState))}
 	if percent != nil {
 		n := int(*percent)
 		out.Replication.Percent = &n
@@ -155,6 +165,40 @@ func classicGroup(id, name, sync *string) (string, string) {
 		return "", ""
 	}
 	return val(id), val(name)
+}
+
+// needed reads whether a resynchronization is: "true" and "false" in modernized answers, "Required" and "NotRequired" in
+// classic ones. Nil when it is not said.
+func needed(required *string) *bool {
+	var due bool
+	switch strings.ToLower(val(required)) {
+	case "true", "required", "yes":
+		due = true
+	case "false", "notrequired", "no":
+	default:
+		return nil
+	}
+	return &due
+}
+
+// either is whether one of several is so; nil when nothing is known of any.
+func either(a, b *bool) *bool {
+	if a == nil || b != nil && *b {
+		return b
+	}
+	return a
+}
+
+// megabytes adds what of these is said to a number of bytes; nil as long as nothing is.
+func megabytes(sum *int64, parts ...*float64) *int64 {
+	for _, mb := range parts {
+		if mb == nil {
+			continue
+		}
+		total := val(sum) + int64(*mb*(1<<20))
+		sum = &total
+	}
+	return sum
 }
 
 func physical(discovery *string) bool {

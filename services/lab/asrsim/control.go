@@ -193,6 +193,9 @@ func (s *Server) Actions() []Action {
 		{"associate-policy", "SERVER", "give it back", name(func(server string) error { return s.Dissociate(server, false) })},
 		{"set-item", "MACHINE FIELD VALUE", "show that value in the machine's item, e.g. protectionState Protected; none takes the field out", func(args []string) error { return s.SetItem(args[0], args[1], args[2]) }},
 		{"set-server", "SERVER FIELD VALUE", "show that value of a server, or of vcenter, e.g. ipAddress 10.0.0.9; none takes the field out", func(args []string) error { return s.SetServer(args[0], args[1], args[2]) }},
+		{"set-part", "APPLIANCE PART FIELD VALUE", "show that value of one part of an appliance, e.g. dras health Critical; none takes the field out", func(args []string) error {
+			return s.SetPart(args[0], args[1], args[2], args[3])
+		}},
 		{"refuse-requests", "KIND", "answer requests of a kind with 403: " + strings.Join(kinds(), ", "), name(func(kind string) error { return s.Refuse(kind, true) })},
 		{"allow-requests", "KIND", "answer them again", name(func(kind string) error { return s.Refuse(kind, false) })},
 		{"hide-azure-vms", "on|off", "take the permission to read Azure VMs away", onOff(s.HideAzureVMs)},

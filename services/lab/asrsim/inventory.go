@@ -23,7 +23,9 @@ func (s *Server) rcmFabric(now time.Time) object {
 	} {
 		list := []any{}
 		for _, c := range s.componentsOf(appliance) {
-			list = append(list, s.patched(c, s.agentView(c, agents.key, agents.version, now)))
+			view := s.patched(c, s.agentView(c, agents.key, agents.version, now))
+			s.patches.apply("part/"+c.name+"/"+agents.key, view)
+			list = append(list, view)
 		}
 		details[agents.key] = list
 	}

@@ -67,6 +67,21 @@ func (s *Server) SetServer(server, path, value string) error {
 	return nil
 }
 
+// SetPart shows a value in what the vault says of one part of an appliance, such as health of its dras; "none" takes the
+// field out.
+func (s *Server) SetPart(name, part, path, value string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !slices.Contains(components, part) {
+		return fmt.Errorf("%q is no part of an appliance: %s are", part, strings.Join(components, ", "))
+	}
+	if c, found := s.components[strings.ToLower(name)]; !found || c.kind != appliance {
+		return fmt.Errorf("appliance %q: the scenario has none of that name", name)
+	}
+	s.patches.set("part/"+name+"/"+part, path, value)
+	return nil
+}
+
 // Unregister takes a configuration server out of the vault's fabrics, or puts it back.
 func (s *Server) Unregister(server string, unregistered bool) error {
 	return s.onComponent(server, configurationServer, func(c *component, _ time.Time) { c.unregistered = unregistered })
