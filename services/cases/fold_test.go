@@ -285,6 +285,32 @@ func TestAGroupWaitsForOneOfItsMachines(t *testing.T) {
 	}
 }
 
+// Of several that stand still the first counts, before all the first that needs an operator; who moves does not.
+func TestWhoseStandingStillCounts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		reasons []events.Reason
+		want    string
+	}{
+		{[]events.Reason{"", "job"}, "db01"},
+		{[]events.Reason{"job", "job"}, "web01"},
+		{[]events.Reason{"job", "operator"}, "db01"},
+		{[]events.Reason{"operator", "operator"}, "web01"},
+		{[]events.Reason{"operator", "job"}, "web01"},
+		{[]events.Reason{"", ""}, ""},
+	} {
+		s := tell(upTo(events.StepSubmission), events.TypeProgressed, "", 6, events.Progressed{Percent: 50, Machines: []events.MachineProgress{
+			{Machine: "web01", State: "running", For: tt.reasons[0]}, {Machine: "db01", State: "running", For: tt.reasons[1]}}})
+		got := ""
+		if w := one(t, s.entries).Waiting; w != nil {
+			got = strings.Join(w.Machines, " ")
+		}
+		if got != tt.want {
+			t.Errorf("%q: %q stands still, want %q", tt.reasons, got, tt.want)
+		}
+	}
+}
+
 func TestARefusedMachineDidNotStart(t *testing.T) {
 	t.Parallel()
 	s := tell(upTo(events.StepPlacement), events.TypeStarted, "", 5, events.Started{Case: two, Jobs: []events.Job{
@@ -351,6 +377,22 @@ func TestDescribe(t *testing.T) {
 		"bad Rejected, nothing was changed: m: a, m: b.":                                                      tell(&story{}, events.TypeRejected, "validation", 2, events.Rejected{Problems: []events.Problem{{Place: "m", Message: "a."}, {Place: "m", Message: "b"}}}),
 		"info Agents are back: web01 (9.63).":                                                                 tell(&story{}, events.TypeRegistered, "", 4, events.Registered{Agents: []events.Agent{{Machine: "web01", Version: "9.63"}}}),
 		"info Reprotect started: a (replicates back already), b (replicates back already), c (replicates back already), d (replicates back already), e (replicates back already), f (replicates back already), g (replicates back already), h (replicates back already), and 2 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghij")}),
+		"good Protected: web01 (a), db01.": tell(&story{}, events.TypeCompleted, "", 6, events.Completed{
+			Case:     events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/a"}, {Name: "db01", Item: "/items/c"}, {Name: "web01", Item: "/items/b"}}},
+			Machines: []events.ProtectedState{{Machine: "web01", Item: "/items/a"}, {Machine: "db01", Item: "/items/c"}},
+		}),
+		"warning Cancelled: why?": tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{Reason: "why?"}),
+		"warning Cancelled: now!": tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{Reason: "now!"}),
+		"warning Cancelled.":      tell(&story{}, events.TypeCancelled, "validation", 2, events.Cancelled{}),
+		"info 5 %: web01 failed (8061): No, db01 10 % (failed), app01 20 % (running), erp01 30 % (Preparing), web02 100 % (protected).": tell(&story{}, events.TypeProgressed, "", 6, events.Progressed{Percent: 5, Machines: []events.MachineProgress{
+			{Machine: "web01", State: "failed", Code: "8061", Message: "No."}, {Machine: "db01", State: "failed", Percent: 10}, {Machine: "app01", State: "running", Percent: 20, Message: "No."},
+			{Machine: "erp01", State: "running", Percent: 30, Task: "Preparing"}, {Machine: "web02", State: "protected", Percent: 100, Task: "Preparing"},
+		}}),
+		"good Over, web01, from 2026-11-22 03:00:00 UTC to 2026-11-22 04:00:00 UTC: it is off.": tell(&story{}, events.TypeCleared, "", 8, events.Cleared{Machine: "web01", Violation: "guard.x", What: "it is off", From: begun, Until: begun.Add(time.Hour)}),
+		"warning Over, web01, from 2026-11-22 03:00:00 UTC to 2026-11-22 04:00:00 UTC: it is off. What remains: its disks changed What to do: resynchronize": tell(&story{}, events.TypeCleared, "", 8, events.Cleared{
+			Machine: "web01", Violation: "guard.x", What: "it is off", From: begun, Until: begun.Add(time.Hour), Remains: "its disks changed", Do: "resynchronize"}),
+		"info Reprotect started: a (replicates back already), b (replicates back already), c (replicates back already), d (replicates back already), e (replicates back already), f (replicates back already), g (replicates back already), h (replicates back already).":             tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefgh")}),
+		"info Reprotect started: a (replicates back already), b (replicates back already), c (replicates back already), d (replicates back already), e (replicates back already), f (replicates back already), g (replicates back already), h (replicates back already), and 1 more.": tell(&story{}, events.TypeStarted, "", 5, events.Started{Jobs: jobs("abcdefghi")}),
 	} {
 		l := line(s)
 		if got := l.Level + " " + l.Text; got != want {
@@ -379,7 +421,7 @@ func TestCommandsAreDescribedInEveryForm(t *testing.T) {
 		}
 	}
 	l := cases.Describe(cases.ReadEntry(bus.Received{Message: bus.Message{Subject: "reprotect.command.request", Data: []byte(`{"machine":1}`)}, Sequence: 7}))
-	if l.Level != cases.Warn || !strings.Contains(l.Text, "/data/machine: is not known here") {
+	if l.Level != cases.Warn || l.Kind != "request" || !strings.Contains(l.Text, "/data/machine: is not known here") {
 		t.Errorf("malformed: %s %q", l.Level, l.Text)
 	}
 }
