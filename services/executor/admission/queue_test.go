@@ -114,6 +114,41 @@ func TestOrderOfTheQueue(t *testing.T) {
 	}
 }
 
+// A case whose first machines run goes before those that have begun nothing, also when it waited behind them before.
+func TestACaseThatHasBegunMovesToTheFront(t *testing.T) {
+	q := newSite(Limits{Concurrent: 1})
+	q.looks(time.Second, []string{"elsewhere"})
+	q.ask("c1", 1, 1, 1)
+	if got := q.ask("c2", 2, 1, 1); got.Place != 2 {
+		t.Fatalf("%+v", got)
+	}
+	begun := q.request("c2", 2, q.group("c2", 1, 1)...)
+	begun.Begun = true
+	if got := q.Ask(begun, q.vault); got.Place != 1 {
+		t.Errorf("it is at %d", got.Place)
+	}
+	if got := q.ask("c1", 1, 1, 1); got.Place != 2 {
+		t.Errorf("the other is at %d", got.Place)
+	}
+}
+
+// Who gives its turn up gives up its own.
+func TestATurnGivenUpIsOneTurn(t *testing.T) {
+	q := newSite(Limits{StartsPerMinute: 2})
+	for i, id := range []string{"a", "b"} {
+		if got := q.ask(id, i, 1, 1); got.Outcome != Admitted {
+			t.Fatalf("%s: %+v", id, got)
+		}
+	}
+	q.Leave("a")
+	if got := q.ask("c", 3, 1, 1); got.Outcome != Admitted {
+		t.Errorf("a's turn is free: %+v", got)
+	}
+	if got := q.ask("d", 4, 1, 1); got.Outcome == Admitted {
+		t.Error("three starts in a minute, two are allowed")
+	}
+}
+
 func TestGroupsGoWhole(t *testing.T) {
 	q := newSite(Limits{Concurrent: 3})
 	q.looks(time.Second, []string{"elsewhere"})
@@ -199,6 +234,10 @@ func TestAQueueThatFormsAnewWaitsForItsOrder(t *testing.T) {
 		r.Waited = waited
 		return q.Ask(r, q.vault)
 	}
+	if got := q.ask("new", 1, 1, 1); got.Outcome != Admitted {
+		t.Errorf("who has never waited has no place that could be forgotten: %+v", got)
+	}
+	q.Leave("new")
 	if got := ask(true); got.Outcome == Admitted || got.Soonest <= 0 {
 		t.Errorf("%+v", got)
 	}
