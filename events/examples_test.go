@@ -118,6 +118,8 @@ var badExamples = map[string]string{
 	"request.bad-waive-code.json":           "/data/waive/everything",
 	"cancel.bad-no-case.json":               "/data/case",
 	"retry.bad-case.json":                   "/data/case",
+	"acknowledge.bad-alarm.json":            "/data/alarm",
+	"acknowledge.bad-no-reason.json":        "/data/reason",
 	"accepted.bad-architecture.json":        "/data/case/machines/0/architecture",
 	"accepted.bad-os.json":                  "/data/case/machines/0/os",
 	"accepted.bad-no-item.json":             "/data/case/machines/0/item",

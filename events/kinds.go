@@ -68,6 +68,8 @@ var (
 	TypeCancel  = Type[Cancel]{Kind{"cancel", Command, ""}}
 	TypeRetry   = Type[Retry]{Kind{"retry", Command, ""}}
 
+	TypeAcknowledge = Type[Acknowledge]{Kind{"acknowledge", Command, ""}}
+
 	TypeAccepted   = Type[Accepted]{Kind{"accepted", Outcome, StepRequest}}
 	TypeRefused    = Type[Refused]{Kind{"refused", End, StepRequest}}
 	TypeValidated  = Type[Validated]{Kind{"validated", Outcome, StepValidation}}
@@ -111,7 +113,7 @@ func row[T any](t Type[T]) entry {
 }
 
 var registry = []entry{
-	row(TypeRequest), row(TypeCancel), row(TypeRetry),
+	row(TypeRequest), row(TypeCancel), row(TypeRetry), row(TypeAcknowledge),
 	row(TypeAccepted), row(TypeRefused), row(TypeValidated), row(TypeRejected), row(TypePlaced), row(TypeRegistered),
 	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
 	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated), row(TypeReturned),

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,6 +67,11 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		pin(events.TypeRequest, request),
 		pin(events.TypeCancel, func(t *rapid.T) events.Cancel {
 			return events.Cancel{Case: caseID.Draw(t, "case"), Reason: maybe.Draw(t, "reason")}
+		}),
+		pin(events.TypeAcknowledge, func(t *rapid.T) events.Acknowledge {
+			return events.Acknowledge{
+				Alarm: fmt.Sprintf("%s/guard/%d", caseID.Draw(t, "case"), rapid.IntRange(1, 999999999).Draw(t, "number")), Reason: word.Draw(t, "reason"), RequestedBy: maybe.Draw(t, "requestedBy"),
+			}
 		}),
 		pin(events.TypeRetry, func(t *rapid.T) events.Retry {
 			return events.Retry{Case: caseID.Draw(t, "case"), Reason: maybe.Draw(t, "reason")}

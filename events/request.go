@@ -63,3 +63,10 @@ type Retry struct {
 	Case   string `json:"case"`
 	Reason string `json:"reason,omitempty"`
 }
+
+// Acknowledge says that a person has seen to an alarm that does not end by itself.
+type Acknowledge struct {
+	Alarm       string `json:"alarm"` // id of the event violated
+	Reason      string `json:"reason"`
+	RequestedBy string `json:"requestedBy,omitempty"`
+}

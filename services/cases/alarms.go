@@ -1,7 +1,9 @@
 package cases
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,6 +28,24 @@ type Alarm struct {
 	Remains string    `json:"remains,omitempty"` // what damage it may have left
 	Reason  string    `json:"reason,omitempty"`  // of whoever acknowledged it
 	By      string    `json:"by,omitempty"`
+
+	Acknowledge string `json:"-"` // id of the command that acknowledged it
+}
+
+// AcknowledgedAfter is how far behind the number of an alarm that of its acknowledgement stands among the guard's reports
+// of a case. The guard leaves it free, so that however many say the same, the bus keeps one.
+const AcknowledgedAfter = 2
+
+var alarmID = regexp.MustCompile(`^([a-z0-9-]{1,128})/` + events.StepGuard + `/([1-9][0-9]{0,8})$`)
+
+// AlarmPlace takes the id of an alarm apart: the case that it belongs to, and its number there; ok is false when it is none.
+func AlarmPlace(id string) (caseID string, number int, ok bool) {
+	parts := alarmID.FindStringSubmatch(id)
+	if parts == nil {
+		return "", 0, false
+	}
+	number, _ = strconv.Atoi(parts[2]) // nine digits at most
+	return parts[1], number, true
 }
 
 // Pressing says whether a person has yet to do something about the alarm.
@@ -43,13 +63,13 @@ func (c Case) Pressing() []Alarm {
 
 // alarms takes in what the guard told, in whatever order it came: an end may stand in the log before its beginning.
 func (c *Case) alarms(entries []Entry) {
-	cleared, acknowledged, watched := map[string]events.Cleared{}, map[string]events.Acknowledged{}, map[string]bool{}
+	cleared, acknowledged, commands, watched := map[string]events.Cleared{}, map[string]events.Acknowledged{}, map[string]string{}, map[string]bool{}
 	for _, e := range entries {
 		switch d := e.Data.(type) {
 		case events.Cleared:
 			cleared[d.Violation] = d
 		case events.Acknowledged:
-			acknowledged[d.Violation] = d
+			acknowledged[d.Violation], commands[d.Violation] = d, e.Header.Causation
 		case events.Watched:
 			watched[d.Unwatched] = true
 		}
@@ -68,7 +88,7 @@ func (c *Case) alarms(entries []Entry) {
 				}
 			}
 			if by, seen := acknowledged[a.ID]; seen && a.State != AlarmCleared {
-				a.State, a.Reason, a.By = AlarmAcknowledged, by.Reason, by.RequestedBy
+				a.State, a.Reason, a.By, a.Acknowledge = AlarmAcknowledged, by.Reason, by.RequestedBy, commands[a.ID]
 			}
 			c.Violations, c.Alarms = append(c.Violations, d), append(c.Alarms, a)
 		case events.Unwatched:

@@ -31,6 +31,8 @@ func ReadEntry(r bus.Received) Entry {
 		err = e.fill(readCommand(events.TypeCancel, r))
 	case events.CommandSubject(events.TypeRetry.Kind):
 		err = e.fill(readCommand(events.TypeRetry, r))
+	case events.CommandSubject(events.TypeAcknowledge.Kind):
+		err = e.fill(readCommand(events.TypeAcknowledge, r))
 	default:
 		if name, unknown := strings.CutPrefix(r.Subject, events.SubjectCommands+"."); unknown {
 			e.Header = events.Header{Type: name, ID: bus.CommandID(r)}

@@ -63,6 +63,8 @@ func sentence(e Entry) (level, text string) {
 		return Info, "Asked to cancel " + d.Case + because(d.Reason)
 	case events.Retry:
 		return Info, "Asked to retry " + d.Case + "."
+	case events.Acknowledge:
+		return Info, "Asked to acknowledge " + d.Alarm + because(d.Reason)
 	case events.Accepted:
 		return Info, "Accepted: " + list(labelled(d.Case), machineKind) + together(d.Case)
 	case events.Refused:

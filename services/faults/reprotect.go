@@ -59,6 +59,9 @@ var commands = []Row{
 	{Code: "case.completed", Class: observed.Permanent, For: Reprotect, Refs: []string{"S40", "S41"}},
 	{Code: "case.rehearsed", Class: observed.Permanent, For: Reprotect},
 	{Code: "case.retried", Class: observed.Permanent, For: Reprotect},
+	{Code: "alarm.unknown", Class: observed.Permanent, For: Reprotect},
+	{Code: "alarm.over", Class: observed.Permanent, For: Reprotect},
+	{Code: "alarm.acknowledged", Class: observed.Permanent, For: Reprotect},
 	{Code: "log.unread", Class: observed.Permanent, For: Reprotect},
 
 	{Code: "event.not-json", Class: observed.Permanent, For: Reprotect},

@@ -37,6 +37,7 @@ type site struct {
 	config  config.Config
 	vcenter lab.VCenter
 	wakes   natsjs.Stream
+	bus     *app.Bus
 
 	mu      sync.Mutex
 	log     []events.Event[any]
@@ -73,6 +74,7 @@ func startSite(t *testing.T, machines ...scenario.Machine) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Close)
+	w.bus = b
 	if err := b.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"reprotect.example/events"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/observed"
 )
 
@@ -60,7 +61,7 @@ const (
 const (
 	partTold  = 0
 	partEnded = 1
-	partAcked = 2 // published by whoever takes that word: <number of what was told> + 2
+	partAcked = cases.AcknowledgedAfter // published by whoever takes that word
 
 	parts = 3
 )

@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	_ "github.com/vmware/govmomi/cli/vm"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
+	"reprotect.example/services/cases"
 )
 
 // The tests here show findings about vCenters that were not made by the lab, by their ids, with the whole product.
@@ -28,6 +31,15 @@ func (w *site) cleared(n int, code, machine string) events.Cleared {
 	}
 	w.t.Errorf("%+v ends none of what was told", e.Data)
 	return e.Data
+}
+
+// acknowledge says that a person has seen to an alarm.
+func (w *site) acknowledge(id, alarm, reason string) {
+	w.t.Helper()
+	data := fmt.Appendf(nil, `{"alarm": %q, "reason": %q, "requestedBy": "ops@example.com"}`, alarm, reason)
+	if err := w.bus.Publish(w.t.Context(), bus.Message{Subject: events.CommandSubject(events.TypeAcknowledge.Kind), ID: id, Data: data}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // govc runs one of govc's own commands against the lab, as an operator would.
@@ -68,6 +80,20 @@ func TestVSphereGuard(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		w.only("db01", "guard.powered-on")
+
+		w.acknowledge("ack-1", v.ID, "resynchronized")
+		a := await(w, 1, events.TypeAcknowledged, caseOf("db01"), any1[events.Acknowledged])[0]
+		if a.Data != (events.Acknowledged{Violation: v.ID, Reason: "resynchronized", RequestedBy: "ops@example.com"}) || a.Position != v.Position+cases.AcknowledgedAfter {
+			t.Errorf("%+v", a)
+		}
+		note := await(w, 1, events.TypeNotification, caseOf("db01"), func(n events.Note) bool { return n.Fact == a.ID })[0]
+		if note.Data.Level != events.LevelInfo || !strings.Contains(note.Data.Title, "ops@example.com") {
+			t.Errorf("%+v", note.Data)
+		}
+		w.acknowledge("ack-2", v.ID, "again")
+		if p := await(w, 1, events.TypeRefused, "ack-2", any1[events.Refused])[0].Data.Problems[0]; p.Code != "alarm.acknowledged" {
+			t.Errorf("%+v", p)
+		}
 	})
 	t.Run("4.1b a move that moves no disk", func(t *testing.T) {
 		w.do("migrate", "MT-LINUX-01", "esx01.tokyo.example")

@@ -72,7 +72,7 @@ func Guard(o HandlerOptions, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			(&Problem{http.StatusMethodNotAllowed, "method.not-allowed", "this address can only be read, not " + r.Method, "Use GET. Commands go to the bus: 'reprotect request', 'cancel' and 'retry'."}).write(w)
+			(&Problem{http.StatusMethodNotAllowed, "method.not-allowed", "this address can only be read, not " + r.Method, "Use GET. Commands go to the bus: 'reprotect request', 'cancel', 'retry' and 'acknowledge'."}).write(w)
 			return
 		}
 		if o.Token != "" {

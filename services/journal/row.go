@@ -40,6 +40,8 @@ func read(r bus.Received) row {
 		w.caseID = d.Case
 	case events.Retry:
 		w.caseID = d.Case
+	case events.Acknowledge:
+		w.caseID, _, _ = cases.AlarmPlace(d.Alarm)
 	}
 	if isFact(r.Subject) { // the subject is what the bus vouches for
 		w.site, w.caseID, w.step = place(r.Subject)

@@ -176,5 +176,9 @@ func (v validator) refuseChange(e events.Header, c cases.Case, code, message, re
 	if site == "" {
 		site = v.anySite()
 	}
-	return workflow.Result[workflow.None]{Publish: []workflow.Draft{refusal(site, e.ID, nil, events.Problem{Code: code, Place: "/data/case", Message: message, Remedy: remedy})}}
+	place := "/data/case"
+	if e.Type == events.TypeAcknowledge.CloudType() {
+		place = "/data/alarm"
+	}
+	return workflow.Result[workflow.None]{Publish: []workflow.Draft{refusal(site, e.ID, nil, events.Problem{Code: code, Place: place, Message: message, Remedy: remedy})}}
 }

@@ -52,6 +52,7 @@ func New(sites map[string]Site, served []string, log Log, now func() time.Time) 
 		workflow.OnCommand(events.TypeRequest, v.requested, v.refuse),
 		workflow.OnCommand(events.TypeCancel, v.cancel, v.refuse),
 		workflow.OnCommand(events.TypeRetry, v.retry, v.refuse),
+		workflow.OnCommand(events.TypeAcknowledge, v.acknowledge, v.refuse),
 		workflow.OnUnknownCommand(v.refuse),
 	}}
 }

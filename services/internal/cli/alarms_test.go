@@ -2,11 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 	"reprotect.example/services/cases"
 )
 
@@ -45,5 +48,69 @@ func TestVSphereAlarmComesFirst(t *testing.T) {
 	showCase(&out, cases.Case{Unwatched: []events.Unwatched{{VM: "MT", What: "Two VMs may be it", Do: "Name it.", Candidates: []string{"/DC/vm/MT"}}}}, false, nil)
 	if !strings.Contains(out.String(), "Not watched, MT: Two VMs may be it\n  /DC/vm/MT\n  What to do: Name it.") {
 		t.Errorf("show:\n%s", out.String())
+	}
+}
+
+// heard is an event log that is over at its end.
+type heard struct {
+	Bus
+	facts []bus.Received
+}
+
+func (h heard) Read(_ context.Context, r Reading, each func(bus.Received) error) error {
+	if r.Follow {
+		return errOver
+	}
+	for _, f := range h.facts {
+		if err := each(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+func (heard) Close() {}
+
+func fact[T any](t *testing.T, number int, caseID string, kind events.Type[T], data T) bus.Received {
+	t.Helper()
+	raw, err := events.Encode(events.Event[T]{Header: events.Header{
+		ID: fmt.Sprintf("%s/%s/%d", caseID, kind.Step, number), Source: "/reprotect/tokyo/test", Type: kind.CloudType(), Subject: caseID,
+		Site: "tokyo", Case: caseID, Step: kind.Step, Request: "r", Position: number, Time: noon.Add(time.Duration(number) * time.Minute),
+	}, Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bus.Received{Message: bus.Message{Subject: events.FactSubject("tokyo", caseID, kind.Step, kind.Name), Data: raw}, Sequence: uint64(number)}
+}
+
+// A machine that is protected, whose case has ended, is shown by watch all the same while an alarm of it wants somebody, and
+// before everything else.
+func TestVSphereWatchShowsAlarmsOfWhatHasEnded(t *testing.T) {
+	c := func(name string) events.Case {
+		return events.Case{Machines: []events.Machine{{Name: name, Item: "/items/" + name, Architecture: "modernized"}}}
+	}
+	done := func(name string) events.Completed {
+		return events.Completed{Case: c(name), Machines: []events.ProtectedState{{Machine: name, Item: "/items/" + name, Since: noon}}}
+	}
+	on := events.Violated{Code: "guard.powered-on", Machine: "db01", What: "db01 was switched on", Endangers: "disks", Do: "Switch it off."}
+	log := []bus.Received{
+		fact(t, 1, "r--calm", events.TypeAccepted, events.Accepted{Case: c("calm")}), fact(t, 2, "r--calm", events.TypeCompleted, done("calm")),
+		fact(t, 3, "r--runs", events.TypeAccepted, events.Accepted{Case: c("runs")}),
+		fact(t, 4, "r--db01", events.TypeAccepted, events.Accepted{Case: c("db01")}), fact(t, 5, "r--db01", events.TypeCompleted, done("db01")),
+		fact(t, 6, "r--db01", events.TypeViolated, on),
+	}
+	watch := func(log []bus.Received) (lines []string) {
+		var out, errs bytes.Buffer
+		deps := Deps{Open: func(context.Context, string) (Bus, error) { return heard{facts: log}, nil }, Now: time.Now, NewID: newID, User: func() string { return "ops" }}
+		if status := Main(t.Context(), []string{"watch"}, deps, nil, &out, &errs); status != 0 {
+			t.Fatalf("status %d: %s", status, errs.String())
+		}
+		return strings.Split(strings.TrimSpace(out.String()), "\n")
+	}
+	if got := watch(log); len(got) != 2 || !strings.Contains(got[0], "r--db01  completed, alarm, 100 %. db01 was switched on") || !strings.Contains(got[1], "r--runs") {
+		t.Errorf("%q", got)
+	}
+	seen := fact(t, 8, "r--db01", events.TypeAcknowledged, events.Acknowledged{Violation: "r--db01/guard/6", Reason: "resynchronized"})
+	if got := watch(append(log, seen)); len(got) != 1 || !strings.Contains(got[0], "r--runs") {
+		t.Errorf("after it was seen to: %q", got)
 	}
 }

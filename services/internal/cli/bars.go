@@ -110,8 +110,7 @@ func (b board) picture() string {
 	real := slices.DeleteFunc(slices.Clone(begun), isRequest)
 	open := slices.DeleteFunc(slices.Clone(begun), func(c cases.Case) bool { return !c.OfRequest() || c.End })
 	rows := []string{b.summary(real, len(open))}
-	shown := slices.Concat(real, open)
-	slices.SortStableFunc(shown, func(x, y cases.Case) int { return pressingFirst(x) - pressingFirst(y) })
+	shown := pressingFirst(slices.Concat(real, open))
 	room := max(b.height-3, 1)
 	all := len(shown)
 	if all > room {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -140,7 +141,7 @@ func unseen[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseID 
 	return a.unfollowed("The command about "+caseID, why)
 }
 
-// change publishes a command about each of some cases and waits for what a service says to them. It returns the cases
+// change publishes a command about each of some cases, or of what is named by its case and a slash, and waits for what a service says to them. It returns the cases
 // in which the answers stand: fewer than were asked for when no service answers in time. A refusal is an error that
 // shows why; everything else was accepted.
 func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs []string, data func(caseID string) T) ([]cases.Case, error) {
@@ -156,7 +157,8 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs
 	for i, caseID := range caseIDs {
 		one := fmt.Sprintf("%s-%d", id, i+1)
 		if len(caseIDs) == 1 {
-			one, caseToken = id, caseID
+			one = id
+			caseToken, _, _ = strings.Cut(caseID, "/")
 		}
 		if err := command(ctx, a, b, t, one, data(caseID)); err != nil {
 			return nil, err
@@ -167,15 +169,22 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs
 	defer stop()
 	patience := time.AfterFunc(a.deps.Patience, stop)
 	defer patience.Stop()
+	answered := map[string]bool{}
 	f := &follow{
 		bus: b, from: from, screen: silent{},
 		filters: []string{
 			events.OutcomeFilter("*", "*", events.StepRequest), events.OutcomeFilter("*", caseToken, events.StepCancel), events.OutcomeFilter("*", caseToken, events.StepRetry),
+			events.FactSubject("*", caseToken, events.StepGuard, events.TypeAcknowledged.Name),
 		},
-		belongs: func(e cases.Entry) bool { return sent[e.Header.Causation] },
-		over: func(listed []cases.Case) bool {
+		belongs: func(e cases.Entry) bool {
+			if sent[e.Header.Causation] {
+				answered[e.Header.Causation] = true
+			}
+			return sent[e.Header.Causation]
+		},
+		over: func([]cases.Case) bool {
 			patience.Reset(a.deps.Patience)
-			return len(listed) == len(sent)
+			return len(answered) >= len(sent)
 		},
 	}
 	err = f.run(reading)
@@ -184,7 +193,7 @@ func change[T any](ctx context.Context, a *app, b Bus, t events.Type[T], caseIDs
 	case err != nil && (ctx.Err() != nil || reading.Err() == nil):
 		return nil, err
 	case err != nil:
-		a.sayUnanswered(len(sent)-len(answers), len(sent))
+		a.sayUnanswered(len(sent)-len(answered), len(sent))
 	}
 	refused := slices.DeleteFunc(slices.Clone(answers), func(c cases.Case) bool { return !isRefused(c) })
 	if len(refused) == 0 {

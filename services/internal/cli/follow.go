@@ -29,7 +29,7 @@ type follow struct {
 
 	log     cases.Log
 	watched []string
-	past    map[string]bool // cases that nobody asked for and that had ended before
+	past    map[string]bool // cases that nobody asked for and that had ended before, and want nobody
 }
 
 var errOver = errors.New("over")
@@ -52,12 +52,12 @@ func (f *follow) run(ctx context.Context) error {
 		}
 	}
 	for _, c := range f.log.Cases() {
-		f.past[c.ID] = c.End && len(f.ids) == 0 && f.belongs == nil
+		f.past[c.ID] = c.End && len(c.Pressing()) == 0 && len(f.ids) == 0 && f.belongs == nil
 		if !f.past[c.ID] {
 			f.watched = append(f.watched, c.ID)
 		}
 	}
-	f.screen.begin(f.cases())
+	f.screen.begin(pressingFirst(f.cases()))
 	defer f.screen.end()
 	if f.over(f.cases()) {
 		return nil

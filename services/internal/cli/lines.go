@@ -44,6 +44,9 @@ func passes(e cases.Entry) bool {
 func (s lines) begin(listed []cases.Case) {
 	for _, c := range listed {
 		last := c.History[len(c.History)-1]
+		if pressing := c.Pressing(); len(pressing) > 0 {
+			last.Level, last.Text = cases.Bad, alarmed(pressing, s.speech)
+		}
 		s.stands[c.ID] = stand(c)
 		s.line(c, last, strings.TrimSuffix(fmt.Sprintf("%s, %s", listWord(c), done(c)), ", -")+". "+last.Text)
 		s.aside(codesNow(c))

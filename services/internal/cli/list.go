@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"slices"
-
 	"github.com/spf13/cobra"
 
 	"reprotect.example/services/cases"
@@ -13,7 +11,8 @@ func (a *app) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the cases and where they stand",
-		Long: `List every case of the event log and where it stands, the oldest first.
+		Long: `List every case of the event log and where it stands, the oldest first; before them those that need a
+person: with an alarm, until it is over or acknowledged, and those that wait for somebody.
 
 With --ready, list instead the machines that are protected from Azure to on-premises, as far as the event log
 tells: these may be failed back. A machine leaves that list when the guard has seen its failback.`,
@@ -40,6 +39,7 @@ tells: these may be failed back. A machine leaves that list when the guard has s
 }
 
 func (a *app) printCases(listed []cases.Case) error {
+	listed = pressingFirst(listed)
 	if a.json() {
 		return a.printJSON(briefs(listed))
 	}
@@ -49,8 +49,6 @@ func (a *app) printCases(listed []cases.Case) error {
 	}
 	t := newTable("CASE", "SITE", "MACHINES", "STATE", "DONE", "SINCE", "UPDATED", "NOTE")
 	p, speech, places := paint(a.color(a.stdout)), a.speech(), cases.Places(listed)
-	listed = slices.Clone(listed)
-	slices.SortStableFunc(listed, func(x, y cases.Case) int { return pressingFirst(x) - pressingFirst(y) })
 	for _, c := range listed {
 		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), listWord(c)), done(c), clock(c.Since), clock(c.Updated), note(c, speech, places[c.ID]))
 	}

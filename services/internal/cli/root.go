@@ -130,7 +130,7 @@ protected. Nothing is changed before every check has passed.`,
 		&cobra.Group{ID: "try", Title: "Try it out:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
+		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
 		"look": {a.statusCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},

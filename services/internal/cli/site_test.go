@@ -14,6 +14,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/observed"
@@ -72,6 +73,14 @@ func validator() workflow.Service {
 		workflow.OnCommand(events.TypeRetry, func(_ context.Context, e workflow.Event[events.Retry], _ workflow.None) (workflow.Result[workflow.None], error) {
 			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
 			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
+		}, refuse),
+		workflow.OnCommand(events.TypeAcknowledge, func(_ context.Context, e workflow.Event[events.Acknowledge], _ workflow.None) (workflow.Result[workflow.None], error) {
+			id, number, _ := cases.AlarmPlace(e.Data.Alarm)
+			if id != "r-1-db01" || e.Data.Reason == "again" {
+				return workflow.Result[workflow.None]{}, workflow.Reject("alarm.acknowledged", "Alarm "+e.Data.Alarm+" was acknowledged by ops.", "Nothing is left to be acknowledged.")
+			}
+			fact := events.Acknowledged{Violation: e.Data.Alarm, Reason: e.Data.Reason, RequestedBy: e.Data.RequestedBy}
+			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeAcknowledged, "", fact).For("tokyo", id, "r-1").Numbered(number + cases.AcknowledgedAfter)}}, nil
 		}, refuse),
 		workflow.On(events.TypeAccepted, events.StepValidation, func(_ context.Context, e workflow.Event[events.Accepted], _ workflow.None) (workflow.Result[workflow.None], error) {
 			if e.Data.Case.Reason == prepared {

@@ -46,6 +46,9 @@ func TestCommandsGoOutWhileTheLogCannotBeRead(t *testing.T) {
 		{[]string{"request", "web01", "--wait"}, false, "reprotect.command.request"},
 		{[]string{"cancel", "r7--web01"}, false, "reprotect.command.cancel"},
 		{[]string{"retry", "r7--web01"}, false, "reprotect.command.retry"},
+		{[]string{"acknowledge", "r7--web01/guard/3", "--reason", "seen to"}, false, "reprotect.command.acknowledge"},
+		{[]string{"acknowledge", "r7--web01/guard/3"}, false, ""},
+		{[]string{"acknowledge", "web01", "--reason", "seen to"}, false, ""}, // nobody can say which alarm
 		{[]string{"cancel", "r7 web01"}, false, ""},
 		{[]string{"request", "web01"}, true, ""},
 		{[]string{"cancel", "r7--web01"}, true, ""},

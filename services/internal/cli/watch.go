@@ -17,8 +17,8 @@ func (a *app) watchCommand() *cobra.Command {
 		Short: "Watch cases as they move",
 		Long: `Watch cases as they move: live bars on a terminal, plain lines elsewhere, with -o json an object a line.
 
-With the id of a request, watch all of its cases. Without ids, watch everything that is under way, until Ctrl-C. With
-ids, or with --until-done, end when all watched cases have ended: 0 when all ended well, 1 when one did not.`,
+With the id of a request, watch all of its cases. Without ids, watch everything that is under way, and before it what has an
+alarm that wants somebody, until Ctrl-C. With ids, or with --until-done, end when all watched cases have ended: 0 when all ended well, 1 when one did not.`,
 		Example: example("reprotect watch", "reprotect watch r-20261122-ab12cd-web01", "reprotect watch --until-done -o json"),
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			b, err := a.open(cmd.Context())

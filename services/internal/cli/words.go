@@ -100,8 +100,11 @@ func urgency(c cases.Case) int {
 	return 6
 }
 
-// pressingFirst is urgency for a list that keeps its order otherwise.
-func pressingFirst(c cases.Case) int { return min(urgency(c), 2) }
+// pressingFirst puts the cases that need a person before the rest, which stay in their order.
+func pressingFirst(all []cases.Case) []cases.Case {
+	rank := func(c cases.Case) int { return min(urgency(c), 2) }
+	return slices.SortedStableFunc(slices.Values(all), func(x, y cases.Case) int { return rank(x) - rank(y) })
+}
 
 // note says what a person should know of a case first, with its code in front. Place is where it stands in its queue; 0: in none.
 func note(c cases.Case, s speech, place int) string {

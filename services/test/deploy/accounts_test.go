@@ -25,10 +25,10 @@ type right struct {
 
 var rights = []right{
 	{role: "ops", says: "People and scripts: publish commands, and follow them in the event log.",
-		sends: slices.Concat([]string{"reprotect.command.request", "reprotect.command.cancel", "reprotect.command.retry"}, readsStream("REPROTECT"))},
+		sends: slices.Concat([]string{"reprotect.command.request", "reprotect.command.cancel", "reprotect.command.retry", "reprotect.command.acknowledge"}, readsStream("REPROTECT"))},
 	service("validator", "Turns requests into cases.",
 		facts("request.accepted", "request.refused", "validation.validated", "validation.rejected", "validation.failed",
-			"validation.cancelled", "cancel.cancelling", "retry.retrying", "progress.waiting", "progress.progressed"),
+			"validation.cancelled", "cancel.cancelling", "retry.retrying", "guard.acknowledged", "progress.waiting", "progress.progressed"),
 		marks("cancel.cancelling")),
 	service("datastore", "Chooses datastores.",
 		facts("placement.placed", "placement.rejected", "placement.failed", "placement.cancelled", "progress.waiting"),
@@ -43,7 +43,7 @@ var rights = []right{
 	service("notifier", "Words facts for people.",
 		[]string{"reprotect.notification.*.info", "reprotect.notification.*.warning", "reprotect.notification.*.critical"}),
 	service("guard", "Watches for what must not happen after the start.",
-		facts("guard.violated", "guard.returned", "guard.cleared", "guard.acknowledged", "guard.unwatched", "guard.watched"), marks("guard.violated")),
+		facts("guard.violated", "guard.returned", "guard.cleared", "guard.unwatched", "guard.watched"), marks("guard.violated")),
 	service("journal", "Keeps every event, and where the cases stand.", []string{"reprotect-wake.journal.hold"}),
 	{role: "audit", says: "Reads everything that was published, and the dead letters.",
 		sends: slices.Concat(readsStream("REPROTECT"), readsDurable("REPROTECT", "audit"), readsStream("REPROTECT_DEAD"), readsDurable("REPROTECT_DEAD", "audit")),

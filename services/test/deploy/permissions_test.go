@@ -22,7 +22,9 @@ var publishers = map[string][]string{
 	"reprotect.command.request": {ops},
 	"reprotect.command.cancel":  {ops},
 	"reprotect.command.retry":   {ops},
-	"reprotect.command.explode": {},
+
+	"reprotect.command.acknowledge": {ops},
+	"reprotect.command.explode":     {},
 
 	"reprotect.event.tokyo.c.request.accepted":        {"validator"},
 	"reprotect.event.tokyo.c.request.refused":         {"validator"},
@@ -46,7 +48,7 @@ var publishers = map[string][]string{
 	"reprotect.event.tokyo.c.guard.violated":          {"guard"},
 	"reprotect.event.tokyo.c.guard.returned":          {"guard"},
 	"reprotect.event.tokyo.c.guard.cleared":           {"guard"},
-	"reprotect.event.tokyo.c.guard.acknowledged":      {"guard"},
+	"reprotect.event.tokyo.c.guard.acknowledged":      {"validator"},
 	"reprotect.event.tokyo.c.guard.unwatched":         {"guard"},
 	"reprotect.event.tokyo.c.guard.watched":           {"guard"},
 	"reprotect.event.tokyo.c.validation.completed":    {},
