@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +53,8 @@ type Conn struct {
 
 	mu     sync.Mutex
 	denied map[string]time.Time // subjects on which the server refused to publish
+
+	sending bus.Troubles // by stream
 }
 
 // Connect connects; it fails when the server cannot be reached now.
@@ -114,10 +117,33 @@ func (c *Conn) Close() { c.nc.Close() }
 
 // Ready says why the bus cannot be used at the moment; nil when it can.
 func (c *Conn) Ready() error {
+	if err := c.Receives(); err != nil {
+		return err
+	}
+	return c.Sends()
+}
+
+// Receives says why nothing can be received at the moment; nil when it can.
+func (c *Conn) Receives() error {
 	if !c.nc.IsConnected() {
 		return fmt.Errorf("bus: not connected (%s)", c.nc.Status())
 	}
 	return nil
+}
+
+// Sends says why the last message to a stream was not stored; nil when each was.
+func (c *Conn) Sends() error { return c.sending.Err() }
+
+// sent takes note of how a publication to a stream went. What is about the message alone is no trouble of the bus.
+func (c *Conn) sent(stream string, err error) error {
+	switch {
+	case err == nil, errors.Is(err, bus.ErrDecided), errors.Is(err, bus.ErrOtherContent):
+		c.sending.Note(stream, nil)
+	case errors.Is(err, context.Canceled), errors.Is(err, bus.ErrTooLarge):
+	default:
+		c.sending.Note(stream, fmt.Errorf("%s: %w", stream, err))
+	}
+	return err
 }
 
 // asyncError notes refused publications: the server tells of them apart from the call, which only times out.
@@ -148,7 +174,12 @@ func (c *Conn) explain(err error, prefix string, begun time.Time) error {
 	if errors.Is(err, nats.ErrMaxPayload) || errors.As(err, &refusal) && (refusal.ErrorCode == overLimit || refusal.ErrorCode == longHeaders) {
 		return fmt.Errorf("%w: %w", bus.ErrTooLarge, err)
 	}
-	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+	switch {
+	case errors.As(err, &refusal) && slices.Contains(full, refusal.ErrorCode):
+		return fmt.Errorf("%w: the server has no room left: see 'reprotect bus status', give the disk or max_file_store more room; it goes on by itself then: %w", bus.ErrFull, err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.As(err, &refusal) && slices.Contains(off, refusal.ErrorCode):
+		return fmt.Errorf("JetStream does not answer for it: the server switches JetStream off when its disk is full, and on again at its next start: %w", err)
+	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout):
 		return err
 	}
 	c.mu.Lock()
@@ -172,8 +203,19 @@ const (
 	longHeaders   jetstream.ErrorCode = 10097 // over 64 KB
 )
 
+var (
+	// full are the answers of a server without room: in all, in its store, in a stream.
+	full = []jetstream.ErrorCode{10023, 10047, 10077}
+	// off are those of one whose JetStream is off, or not on for the account.
+	off = []jetstream.ErrorCode{10039, 10076}
+)
+
 // Publish implements bus.Broker.
 func (c *Conn) Publish(ctx context.Context, m bus.Message) error {
+	return c.sent(streamOf(m.Subject), c.publish(ctx, m))
+}
+
+func (c *Conn) publish(ctx context.Context, m bus.Message) error {
 	msg := &nats.Msg{Subject: m.Subject, Header: header(m.Headers), Data: m.Data}
 	var options []jetstream.PublishOpt
 	if m.ID != "" {

@@ -72,7 +72,8 @@ func (c *Conn) takePlace(ctx context.Context, service string) (sequence uint64, 
 }
 
 // claim writes the holder's message in the place of the one before it, for a time.
-func (c *Conn) claim(ctx context.Context, service string, before uint64, body string, ttl time.Duration) (uint64, error) {
+func (c *Conn) claim(ctx context.Context, service string, before uint64, body string, ttl time.Duration) (sequence uint64, err error) {
+	defer func() { err = c.sent(StreamWake(service), err) }()
 	subject := holdSubject(service)
 	msg := &nats.Msg{Subject: subject, Data: []byte(body)}
 	begun := time.Now()

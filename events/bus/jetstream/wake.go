@@ -19,10 +19,11 @@ func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bu
 	msg := &nats.Msg{Subject: timerSubject(service, key), Header: header(m.Headers), Data: m.Data}
 	schedule(msg, service, key, at)
 	begun := time.Now()
-	if _, err := c.js.PublishMsg(ctx, msg); err != nil {
-		return fmt.Errorf("wake-up of %s: %w", service, c.explain(err, msg.Subject, begun))
+	_, err := c.js.PublishMsg(ctx, msg)
+	if err != nil {
+		err = fmt.Errorf("wake-up of %s: %w", service, c.explain(err, msg.Subject, begun))
 	}
-	return nil
+	return c.sent(StreamWake(service), err)
 }
 
 // schedule sets the server's headers by hand: nats.go writes whole seconds, which may fire a second early.

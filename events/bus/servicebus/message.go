@@ -140,7 +140,7 @@ func incoming(m *azservicebus.ReceivedMessage, topic string) bus.Received {
 		n, _ := strconv.Atoi(text(property)) // 0 where it is none of ours
 		return n
 	}
-	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, topic, text), ID: m.MessageID, Data: body(m)}, Attempt: int(m.DeliveryCount) + number(propAttempts)}
+	r := bus.Received{Message: bus.Message{Subject: subjectOf(m, topic, text), ID: m.MessageID, Data: body(m)}, Attempt: deliveries(m) + number(propAttempts)}
 	_, said := m.ApplicationProperties[propID]
 	if said { // also where the original had none
 		r.ID = text(propID)
@@ -183,6 +183,14 @@ func incoming(m *azservicebus.ReceivedMessage, topic string) bus.Received {
 		r.Headers["content-type"] = *m.ContentType
 	}
 	return r
+}
+
+// deliveries counts this one, too. The SDK reads the count only of a message that has properties.
+func deliveries(m *azservicebus.ReceivedMessage) int {
+	if m.DeliveryCount == 0 && m.RawAMQPMessage != nil && m.RawAMQPMessage.Header != nil {
+		return int(m.RawAMQPMessage.Header.DeliveryCount) + 1
+	}
+	return int(m.DeliveryCount)
 }
 
 // written is a property's value as text: a time as CloudEvents write it.

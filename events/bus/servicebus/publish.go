@@ -52,7 +52,7 @@ func (c *Conn) send(ctx context.Context, entity, what string, do func(context.Co
 			_ = s.Close(closing) // it is given up
 		}
 	}
-	return c.went(what, err)
+	return c.sent(entity, what, err)
 }
 
 func (c *Conn) sender(entity string) (*azservicebus.Sender, error) {

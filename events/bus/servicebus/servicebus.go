@@ -39,7 +39,8 @@ type Options struct {
 	Namespace        string // fully qualified: contoso.servicebus.windows.net
 	Credential       azcore.TokenCredential
 	Name             string // of this program, for Azure's logs
-	// Dial opens the connection; nil: the network. A simulation hands in pipes.
+	Way              Way
+	// Dial opens the connection in place of Way; nil: the network. A simulation hands in pipes.
 	Dial func(ctx context.Context) (net.Conn, error)
 	Log  *slog.Logger
 	// Timeout bounds each call whose context has no deadline; default 20 s.
@@ -57,8 +58,10 @@ type Conn struct {
 	mu      sync.Mutex
 	senders map[string]*azservicebus.Sender // by entity
 	wakes   map[string]scheduled            // by service and key: wake-ups without an id, which may be replaced
-	trouble error                           // of the last call; nil when it went well
 	marks   marks
+
+	sending   bus.Troubles // by entity
+	receiving bus.Troubles // of what receives, looks or holds
 }
 
 // Connect makes a connection. It is opened at the first use: only wrong options are an error.
@@ -78,10 +81,10 @@ func Connect(o Options) (*Conn, error) {
 		ApplicationID: short(o.Name, 24),
 		RetryOptions:  azservicebus.RetryOptions{MaxRetries: 3, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 5 * time.Second},
 	}
-	if o.Dial != nil {
-		options.NewWebSocketConn = func(ctx context.Context, _ azservicebus.NewWebSocketConnArgs) (net.Conn, error) { return o.Dial(ctx) }
-	}
 	var err error
+	if options.NewWebSocketConn, err = c.dialer(o); err != nil {
+		return nil, err
+	}
 	switch {
 	case o.ConnectionString != "":
 		c.client, err = azservicebus.NewClientFromConnectionString(o.ConnectionString, options)
@@ -106,15 +109,26 @@ func (c *Conn) Close() {
 	_ = c.client.Close(ctx) // nothing more can be done about it
 }
 
-// Ready says why the bus could not be used at the last call; nil when it could.
-func (c *Conn) Ready() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.trouble
+// Ready says why the bus could not be used at the last call of either direction; nil when it could.
+func (c *Conn) Ready() error { return errors.Join(c.Sends(), c.Receives()) }
+
+// Sends says why the last message to an entity was not taken; nil when each was.
+func (c *Conn) Sends() error { return c.sending.Err() }
+
+// Receives says why nothing could be received, looked at or held at the last call; nil when it could.
+func (c *Conn) Receives() error { return c.receiving.Err() }
+
+// went takes note of how a call went that receives, looks or holds, and words its error.
+func (c *Conn) went(what string, err error) error {
+	return c.noted(&c.receiving, "", what, err)
 }
 
-// went takes note of how a call went, and words its error.
-func (c *Conn) went(what string, err error) error {
+// sent takes note of how a call went that sends to an entity, and words its error.
+func (c *Conn) sent(entity, what string, err error) error {
+	return c.noted(&c.sending, entity, what, err)
+}
+
+func (c *Conn) noted(troubles *bus.Troubles, with, what string, err error) error {
 	if err != nil && c.open.Err() != nil {
 		return fmt.Errorf("%s: %w", what, bus.ErrClosed)
 	}
@@ -132,9 +146,7 @@ func (c *Conn) went(what string, err error) error {
 		err = fmt.Errorf("%s: %w", what, err)
 	}
 	if !errors.Is(err, context.Canceled) && !errors.Is(err, bus.ErrTooLarge) && !is(err, azservicebus.CodeLockLost, lockLost) { // no trouble of the bus
-		c.mu.Lock()
-		c.trouble = err
-		c.mu.Unlock()
+		troubles.Note(with, err)
 	}
 	return err
 }

@@ -89,17 +89,30 @@ type source struct {
 	pumps      sync.WaitGroup
 }
 
+// mostEmpty is how often a receive may answer nothing before that is trouble: one that goes well waits for a message.
+const mostEmpty = 3
+
+var errEmpty = errors.New("the link breaks each time before a message has come")
+
 // pump takes messages until the source closes. Whatever breaks is tried again, with growing pauses.
 func (s *source) pump(r receiver) {
 	options := &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: gather}
 	if s.spec.InOrder {
 		options.TimeAfterFirstMessage = gatherAll
 	}
+	empty := 0 // answers without a message, one after the other
 	for pause := firstPause; s.open.Err() == nil; {
 		messages, err := r.ReceiveMessages(s.open, atOnce, options)
 		if s.open.Err() != nil {
 			s.handBack(r, messages)
 			return
+		}
+		if err == nil && len(messages) == 0 { // the link broke, and the SDK has made another: over and over is no success
+			if empty++; empty > mostEmpty {
+				err = errEmpty
+			}
+		} else {
+			empty = 0
 		}
 		if err = s.conn.went("receive as "+s.spec.Service, err); err != nil {
 			s.conn.log.Warn("bus cannot be received from", slog.String("service", s.spec.Service), slog.Duration("after", pause), slog.Any("error", err))

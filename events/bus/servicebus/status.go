@@ -33,10 +33,8 @@ func NewAdmin(connectionString, namespace string, cred azcore.TokenCredential, o
 	}
 	switch {
 	case connectionString != "":
-		for part := range strings.SplitSeq(connectionString, ";") {
-			if key, value, _ := strings.Cut(part, "="); strings.EqualFold(key, "UseDevelopmentEmulator") && !strings.EqualFold(value, "false") {
-				return nil, fmt.Errorf("bus: %w", ErrStandIn)
-			}
+		if standsIn(connectionString) {
+			return nil, fmt.Errorf("bus: %w", ErrStandIn)
 		}
 		c, err := admin.NewClientFromConnectionString(connectionString, options)
 		if err != nil { // the SDK's own error may quote the string, which holds a key

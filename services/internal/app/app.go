@@ -299,7 +299,18 @@ func troubleOf(service string, log *zap.Logger) func(site string, err error) {
 // watchBus keeps the word on the bus's health true.
 func watchBus(ctx context.Context, o Options, b *Bus) {
 	for ok := true; ok; ok = sleep(ctx, time.Second) {
-		o.Health.Set("bus", b.Ready())
+		ready := b.Ready()
+		if b.server != nil {
+			healed, err := b.server.Heal()
+			if healed {
+				o.Log.Warn("the bus inside this process had switched its store off, as it does when the disk is full, and was started anew")
+			}
+			ready = errors.Join(err, ready)
+		}
+		o.Health.Set("bus", ready)
+		sends, receives := b.directions()
+		o.Health.Set("bus/send", sends)
+		o.Health.Set("bus/receive", receives)
 	}
 }
 

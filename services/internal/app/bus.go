@@ -46,6 +46,14 @@ func (b *Bus) Ready() error {
 	return b.NATS.Ready()
 }
 
+// directions say why the bus takes nothing from here, or gives nothing, at the moment; nil where it does.
+func (b *Bus) directions() (sends, receives error) {
+	if b.Azure != nil {
+		return b.Azure.Sends(), b.Azure.Receives()
+	}
+	return b.NATS.Sends(), b.NATS.Receives()
+}
+
 // Close cuts the connection and stops a server that runs inside.
 func (b *Bus) Close() {
 	if b.Journal != nil {
@@ -178,7 +186,14 @@ func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := servicebus.Options{ConnectionString: secret, Namespace: c.Bus.ServiceBus.Namespace, Name: name, Log: telemetry.Slog(log)}
+	proxy, err := c.ServiceBusProxy()
+	if err != nil {
+		return nil, err
+	}
+	o := servicebus.Options{
+		ConnectionString: secret, Namespace: c.Bus.ServiceBus.Namespace, Name: name, Log: telemetry.Slog(log),
+		Way: servicebus.Way{WebSockets: c.Bus.ServiceBus.WebSockets, Proxy: proxy},
+	}
 	if secret == "" {
 		if o.Credential, err = asr.Credential(""); err != nil {
 			return nil, err

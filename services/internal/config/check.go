@@ -75,6 +75,12 @@ func (k *checker) bus(b Bus) {
 		if s.Namespace != "" && !hostName.MatchString(s.Namespace) {
 			k.add("bus.serviceBus.namespace", "must be the host name alone, such as contoso.servicebus.windows.net")
 		}
+		if s.Proxy != "" && !envName.MatchString(s.Proxy) {
+			k.url("bus.serviceBus.proxy", s.Proxy, "http", "https")
+		}
+		if s.Proxy != "" && !s.WebSockets {
+			k.add("bus.serviceBus.proxy", "takes AMQP through WebSockets only: set webSockets to true, too")
+		}
 	}
 }
 

@@ -81,6 +81,10 @@ type ServiceBus struct {
 	Namespace            string `koanf:"namespace"` // such as contoso.servicebus.windows.net
 	ConnectionStringFile string `koanf:"connectionStringFile"`
 	ConnectionStringEnv  string `koanf:"connectionString"` // env:NAME
+	// WebSockets takes AMQP through HTTPS, port 443, instead of TCP 5671.
+	WebSockets bool `koanf:"webSockets"`
+	// Proxy is the HTTP proxy that WebSockets go through: its address, or env:NAME where that holds a password.
+	Proxy string `koanf:"proxy"`
 }
 
 // Azure says which cloud. Endpoint, CAFile and TokenFile are for a lab; without TokenFile the SDK's default

@@ -31,6 +31,18 @@ func (c Config) ServiceBusConnectionString() (string, error) {
 	return secret("bus.serviceBus.connectionString", s.ConnectionStringFile, s.ConnectionStringEnv)
 }
 
+// ServiceBusProxy reads the address of the proxy that Service Bus is reached through; "" when the config names none.
+func (c Config) ServiceBusProxy() (string, error) {
+	s := c.Bus.ServiceBus
+	switch {
+	case s == nil:
+		return "", nil
+	case !strings.HasPrefix(s.Proxy, "env:"):
+		return s.Proxy, nil
+	}
+	return secret("bus.serviceBus.proxy", "", s.Proxy)
+}
+
 // JournalToken reads the token that the journal's API asks for; "" when the config names none.
 func (c Config) JournalToken() (string, error) {
 	if c.Journal.TokenFile == "" {
@@ -63,6 +75,7 @@ func (c Config) CheckSecrets() error {
 	check := func(_ string, err error) { failed = append(failed, err) }
 	check(c.NATSPassword())
 	check(c.ServiceBusConnectionString())
+	check(c.ServiceBusProxy())
 	check(c.JournalToken())
 	check(c.HTTPToken())
 	for _, site := range c.SiteNames() {

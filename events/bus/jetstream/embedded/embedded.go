@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -19,17 +20,49 @@ type Options struct {
 	// Fast leaves syncing to disk to the server's two-minute default. A power cut may then lose what was
 	// acknowledged: for the lab and benchmarks only.
 	Fast bool
+	// MaxStore bounds what JetStream keeps on the disk, in bytes; 0: three quarters of what is free there.
+	MaxStore int64
 }
 
 // Server is a running NATS server. It keeps every acknowledged message through a power cut (each write is
-// synced), unless Options.Fast was set.
+// synced), unless Options.Fast was set. Its methods may be called at once from many goroutines.
 type Server struct {
-	ns    *server.Server
-	token string
+	o Options
+
+	mu     sync.Mutex
+	ns     *server.Server
+	closed bool
 }
 
 // Start runs a server; it is ready when Start returns.
 func Start(o Options) (*Server, error) {
+	ns, err := start(o)
+	if err != nil {
+		return nil, err
+	}
+	o.Listen = ns.Addr().String() // also when it is started anew
+	return &Server{o: o, ns: ns}, nil
+}
+
+// Heal starts the server anew, at the same address, when it has switched JetStream off: it does so when the disk is full,
+// and never on again. Healed says that it did. An error says that it cannot be started now; call it again later.
+func (s *Server) Heal() (healed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.ns.Running() && s.ns.JetStreamEnabled() {
+		return false, nil
+	}
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	ns, err := start(s.o)
+	if err != nil {
+		return false, err
+	}
+	s.ns = ns
+	return true, nil
+}
+
+func start(o Options) (*server.Server, error) {
 	host, port := "127.0.0.1", server.RANDOM_PORT
 	if o.Listen != "" {
 		h, p, err := net.SplitHostPort(o.Listen)
@@ -46,7 +79,7 @@ func Start(o Options) (*Server, error) {
 	}
 	ns, err := server.NewServer(&server.Options{
 		ServerName: "reprotect", Host: host, Port: port,
-		JetStream: true, StoreDir: o.Dir, SyncAlways: !o.Fast,
+		JetStream: true, StoreDir: o.Dir, SyncAlways: !o.Fast, JetStreamMaxStore: o.MaxStore,
 		Authorization: o.Token,
 		NoLog:         true, NoSigs: true,
 	})
@@ -62,19 +95,22 @@ func Start(o Options) (*Server, error) {
 		ns.Shutdown()
 		return nil, fmt.Errorf("embedded NATS: JetStream could not use %s: is the folder writable, and has the disk room?", o.Dir)
 	}
-	return &Server{ns: ns, token: o.Token}, nil
+	return ns, nil
 }
 
 // URL is where clients connect. It holds the token when there is one: never log it.
 func (s *Server) URL() string {
-	if s.token == "" {
-		return s.ns.ClientURL()
+	if s.o.Token == "" {
+		return "nats://" + s.o.Listen
 	}
-	return "nats://" + s.token + "@" + s.ns.Addr().String()
+	return "nats://" + s.o.Token + "@" + s.o.Listen
 }
 
 // Close stops the server in order.
 func (s *Server) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -164,6 +165,25 @@ func (p *Peer) Pipe() net.Conn {
 	client, server := net.Pipe()
 	p.ServeConn(server)
 	return client
+}
+
+// Put sends an encoded message to a topic or queue as a client would, whatever it holds: other clients write types that Go's
+// does not.
+func (p *Peer) Put(entity string, message []byte) error {
+	c, err := parseMessage(message)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.entrances[strings.ToLower(entity)]
+	if e == nil {
+		return fmt.Errorf("there is no %s", entity)
+	}
+	if _, refused := e.accept([]*content{c}); refused != nil {
+		return refused
+	}
+	return nil
 }
 
 // Close cuts all connections and waits until nothing of the peer runs any more.
