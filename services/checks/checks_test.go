@@ -271,7 +271,7 @@ func TestQuery(t *testing.T) {
 	second := s.add("app01", true)
 	second.VMID = ""
 	want := observed.Query{VMs: []observed.VMRef{
-		{Name: "db01", ID: "bios-db01"}, {Name: "MT-WIN-01", Host: "MT-WIN-01"}, {Name: "PS-AZ-01", Host: "PS-AZ-01", IP: "10.9.0.4"}, {Name: "web01", ID: "bios-web01"},
+		{Name: "db01"}, {Name: "MT-WIN-01", Host: "MT-WIN-01"}, {Name: "PS-AZ-01", Host: "PS-AZ-01", IP: "10.9.0.4"}, {Name: "web01", ID: "bios-web01"},
 		{Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01", Host: "ASR-APPL-01"}, {Name: "app01"},
 	}, Writers: []observed.VMRef{{Name: "MT-WIN-01", Host: "MT-WIN-01"}, {Name: "ASR-APPL-01", ID: "bios-ASR-APPL-01", Host: "ASR-APPL-01"}}}
 	if diff := cmp.Diff(want, Query(s.Case, s.Vault)); diff != "" {

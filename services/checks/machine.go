@@ -176,6 +176,8 @@ func judgeNotMigrated(_ Subject, i observed.Item) Verdict {
 
 func judgeSystem(_ Subject, i observed.Item) Verdict {
 	switch {
+	case i.OriginUnread:
+		return unknown("%s replicates back, and Site Recovery does not say any more whether it was protected as a physical server.", i.Name)
 	case !i.Physical:
 		return pass("%s was protected as a VM.", i.Name)
 	case i.OS == observed.Linux:

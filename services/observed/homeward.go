@@ -43,7 +43,7 @@ func (i Item) Homeward(seen Sighting, inv Inventory, attested string) Homeward {
 	switch {
 	case i.VMDeleted != nil:
 		return Homeward{Unclear: seen.Why(i.Name, inv.User) + " Site Recovery still sees it, so it is most likely hidden from the account."}
-	case i.Architecture == Modernized:
+	case i.Architecture == Modernized && !i.OriginUnread:
 		return Homeward{Why: seen.Why(i.Name, inv.User)}
 	}
 	why := seen.Why(i.Name, inv.User)
@@ -56,5 +56,12 @@ func (i Item) Homeward(seen Sighting, inv Inventory, attested string) Homeward {
 // AttestGone is the check by which a person vouches that a machine has no VM on-premises any more.
 const AttestGone = "location.original-or-alternate"
 
-// VMRef is how a machine's VM on-premises is found.
-func (i Item) VMRef() VMRef { return VMRef{Name: i.Name, ID: i.VMID} }
+// VMRef is how a machine's VM on-premises is found. vCenter does not know the id of a classic one, which is the
+// configuration server's own: where several VMs have the name, the datastores on which it lay tell.
+func (i Item) VMRef() VMRef {
+	ref := VMRef{Name: i.Name, Datastores: strings.Join(i.Datastores, "\n")}
+	if i.Architecture != Classic {
+		ref.ID = i.VMID
+	}
+	return ref
+}

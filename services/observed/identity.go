@@ -17,6 +17,8 @@ type VMRef struct {
 	Host string // of a server: what its guest calls itself
 	IP   string // of a server: an address of its guest
 	Path string // inventory path, which the config names: then nothing else counts
+
+	Datastores string // names of those on which its disks lay, one a line
 }
 
 // Sighting is the result of a search for one VM: the VM that is meant, or why there is none.
@@ -80,7 +82,8 @@ func keysOf(vm *VM) []string {
 //  2. by instance UUID or managed object id, else by BIOS UUID, in the byte order of the BIOS or in that of the guest.
 //     Where several VMs have it, as a replica and its source, the other ways decide among them;
 //  3. by the guest's host name or IP address, the name helping;
-//  4. by name alone, where one VM has it and nothing that was read speaks against it.
+//  4. by name alone, where one VM has it and nothing that was read speaks against it; where several have it, the one
+//     with a disk on a datastore on which the disks lay.
 //
 // Of several that fit equally well none is taken. What was not read never decides.
 func (f *Finder) Find(ref VMRef) Sighting {
@@ -110,9 +113,30 @@ func (f *Finder) Find(ref VMRef) Sighting {
 	case len(f.unnamed) > 0:
 		s.Candidates = plausible
 	default:
-		return s.take(plausible)
+		return s.take(onDatastores(ref, plausible))
 	}
 	return s
+}
+
+// onDatastores leaves out of several VMs those of which the disks lie elsewhere, unless all do: they were moved.
+func onDatastores(ref VMRef, vms []*VM) []*VM {
+	if len(vms) < 2 || ref.Datastores == "" {
+		return vms
+	}
+	names := strings.Split(ref.Datastores, "\n")
+	there := slices.DeleteFunc(slices.Clone(vms), func(vm *VM) bool { return vm.liesElsewhere(names) })
+	if len(there) == 0 {
+		return vms
+	}
+	return there
+}
+
+// liesElsewhere says whether a VM has disks, and none of them on these datastores.
+func (vm *VM) liesElsewhere(datastores []string) bool {
+	return len(vm.Disks) > 0 && vm.Unread["config.hardware.device"] == "" && !slices.ContainsFunc(vm.Disks, func(d VMDisk) bool {
+		name, _, _ := strings.Cut(strings.TrimPrefix(d.File, "["), "]")
+		return slices.ContainsFunc(datastores, func(known string) bool { return SameName(known, name) })
+	})
 }
 
 // Candidates lists every VM that Find looks at for a reference: among these alone it finds the same.

@@ -26,6 +26,10 @@ func TestVSphereIdentity(t *testing.T) {
 	named := func(ref, name, path string) VM {
 		return VM{Ref: ref, Name: name, Path: path, BIOSUUID: ref, InstanceUUID: ref}
 	}
+	on := func(ref, datastore string) VM {
+		return with(named(ref, "db01", "/"+ref), func(vm *VM) { vm.Disks = []VMDisk{{File: "[" + datastore + "] db01/db01.vmdk"}} })
+	}
+	lay := VMRef{Name: "db01", Datastores: "OTHER\nVMFS-01"}
 	for _, row := range []struct {
 		name string
 		vms  []VM
@@ -56,6 +60,11 @@ func TestVSphereIdentity(t *testing.T) {
 		{"by name alone", []VM{db, named("vm-1", "MT-LINUX-01", "/x")}, server, "vm-1", ""},
 		{"by name alone, while others hide theirs", []VM{{Ref: "vm-7"}, named("vm-1", "MT-LINUX-01", "/x")}, server, "", "the names of 1 other VM(s) cannot be read"},
 		{"1.5 E06 a name in decomposed letters", []VM{named("vm-1", "\u30b1\u3099ート", "/x")}, VMRef{Name: "\u30b2ート"}, "vm-1", ""},
+		{"two of a name, of which one lies where the disks lay", []VM{on("vm-1", "VMFS-02"), on("vm-2", "vmfs-01")}, lay, "vm-2", ""},
+		{"two of a name on that datastore", []VM{on("vm-1", "VMFS-01"), on("vm-2", "VMFS-01")}, lay, "", "2 VMs"},
+		{"two of a name, of which one does not show its disks", []VM{named("vm-1", "db01", "/a"), on("vm-2", "VMFS-01")}, lay, "", "2 VMs"},
+		{"two of a name, both moved", []VM{on("vm-1", "VMFS-03"), on("vm-2", "VMFS-04")}, lay, "", "2 VMs"},
+		{"one of a name, moved", []VM{on("vm-1", "VMFS-03")}, lay, "vm-1", ""},
 		{"by path", []VM{named("vm-1", "a", "/TOKYO/vm/MT"), mt}, VMRef{Name: "MT-LINUX-01", Host: "MT-LINUX-01", Path: "/tokyo/vm/mt/"}, "vm-1", ""},
 		{"by a path where nothing is", []VM{mt}, VMRef{Name: "MT-LINUX-01", Host: "MT-LINUX-01", Path: "/TOKYO/vm/MT"}, "", "no VM at /TOKYO/vm/MT"},
 	} {
@@ -84,7 +93,7 @@ func TestVSphereIdentityNeedsItsCandidatesOnly(t *testing.T) {
 		for i := range vms {
 			vms[i].Ref = string(rune('a' + i))
 		}
-		ref := VMRef{Name: drawName(t), Host: drawName(t), IP: drawAddress(t), ID: drawUUID(t)}
+		ref := VMRef{Name: drawName(t), Host: drawName(t), IP: drawAddress(t), ID: drawUUID(t), Datastores: drawDatastore(t)}
 		whole := NewFinder(vms)
 		var some []VM
 		for _, vm := range whole.Candidates(ref) {
@@ -110,8 +119,16 @@ func drawUUID(t *rapid.T) string {
 	return rapid.SampledFrom([]string{"", biosOfDB, swappedOfDB, instanceOfDB, anotherUUID, "a"}).Draw(t, "id")
 }
 
+func drawDatastore(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "A", "B"}).Draw(t, "datastore")
+}
+
 func drawVM(t *rapid.T) VM {
-	return VM{Name: drawName(t), BIOSUUID: drawUUID(t), InstanceUUID: drawUUID(t), GuestHost: drawName(t), GuestIPs: []string{drawAddress(t)}}
+	var disks []VMDisk
+	if name := drawDatastore(t); name != "" {
+		disks = []VMDisk{{File: "[" + name + "] x/x.vmdk"}}
+	}
+	return VM{Disks: disks, Name: drawName(t), BIOSUUID: drawUUID(t), InstanceUUID: drawUUID(t), GuestHost: drawName(t), GuestIPs: []string{drawAddress(t)}}
 }
 
 func refOf(vm *VM) string {

@@ -20,12 +20,17 @@ func TestVSphereSecondOpinion(t *testing.T) {
 		pick := func(label string) string { return rapid.SampledFrom(append([]string{""}, names...)).Draw(t, label) }
 		var vms []VM
 		for i := range rapid.IntRange(0, 7).Draw(t, "count") {
+			var disks []VMDisk
+			if name := drawDatastore(t); name != "" {
+				disks = []VMDisk{{File: "[" + name + "] x.vmdk"}}
+			}
 			vms = append(vms, VM{
-				Ref: fmt.Sprint("vm-", i), Name: pick("name"), BIOSUUID: drawUUID(t), InstanceUUID: drawUUID(t), GuestHost: pick("host"), GuestIPs: []string{drawAddress(t)},
+				Disks: disks,
+				Ref:   fmt.Sprint("vm-", i), Name: pick("name"), BIOSUUID: drawUUID(t), InstanceUUID: drawUUID(t), GuestHost: pick("host"), GuestIPs: []string{drawAddress(t)},
 				Path: "/" + rapid.SampledFrom([]string{"TOKYO", "OSAKA"}).Draw(t, "datacenter") + "/vm/" + pick("folder"),
 			})
 		}
-		ref := VMRef{Name: pick("wanted name"), ID: drawUUID(t), Host: pick("wanted host"), IP: drawAddress(t)}
+		ref := VMRef{Name: pick("wanted name"), ID: drawUUID(t), Host: pick("wanted host"), IP: drawAddress(t), Datastores: drawDatastore(t)}
 		if len(vms) > 0 && rapid.IntRange(0, 9).Draw(t, "by path") == 0 {
 			ref.Path = strings.ToUpper(vms[0].Path)
 		}
@@ -123,6 +128,12 @@ func plainly(vms []VM, ref VMRef) []string {
 		return name(vm) && !other(vm) && !(isUUID && vm.BIOSUUID != "" && vm.InstanceUUID != "")
 	})
 	nameless := among(func(vm VM) bool { return vm.Name == "" })
+	if there := among(func(vm VM) bool {
+		lies := len(vm.Disks) == 0 || strings.HasPrefix(vm.Disks[0].File, "["+ref.Datastores+"]")
+		return lies && slices.ContainsFunc(likely, func(o VM) bool { return o.Ref == vm.Ref })
+	}); ref.Datastores != "" && len(nameless) == 0 && len(there) > 0 {
+		likely = there
+	}
 	if len(likely) == 1 && len(nameless) == 0 {
 		return answer(likely)
 	}

@@ -80,8 +80,11 @@ type Item struct {
 	OS        string // windows, linux or "" when not said
 	OSVersion string
 	Physical  bool
-	GroupID   string // multi-VM replication group; "" when none
-	GroupName string
+	// OriginUnread: the item replicates back, and the one from before was not seen: whether the machine was a physical
+	// server is not known.
+	OriginUnread bool
+	GroupID      string // multi-VM replication group; "" when none
+	GroupName    string
 
 	AzureVM         string // ARM id of the Azure VM
 	AzureVMName     string
@@ -96,7 +99,9 @@ type Item struct {
 	ApplianceID     string // modernized: the reprotect agent, once reprotected
 	LogStorage      string // modernized: ARM id of the log storage account
 
-	VMID       string // the on-premises machine as Site Recovery names it: BIOS or instance UUID, or discovery id
+	// VMID is the on-premises machine as Site Recovery names it: modernized by the UUID that vCenter knows, classic by one
+	// of the configuration server's own. "" when not said.
+	VMID       string
 	VCenterID  string
 	VMDeleted  *bool // modernized discovery says that the on-premises VM is gone; nil when not said
 	PowerState string

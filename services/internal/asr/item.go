@@ -65,11 +65,11 @@ func classicForward(out *observed.Item, d *sr.InMageAzureV2ReplicationDetails) {
 func classicBack(out *observed.Item, d *sr.InMageReplicationDetails) {
 	out.Architecture = observed.Classic
 	out.OS, out.OSVersion = family(val(d.OSDetails).OSType), val(d.OSVersion)
-	out.Physical, out.ActiveSite = physical(d.DiscoveryType), val(d.ActiveSiteType)
+	out.ActiveSite = val(d.ActiveSiteType) // its discoveryType is Physical whatever the machine was
 	out.GroupID, out.GroupName = classicGroup(d.MultiVMGroupID, d.MultiVMGroupName, d.MultiVMSyncStatus)
 	out.AgentVersion, out.AgentHeartbeat = val(val(d.AgentDetails).AgentVersion), when(d.LastHeartbeat)
 	out.MasterTargetID, out.ProcessServerID = val(d.MasterTargetID), val(d.ProcessServerID)
-	out.VMID, out.VCenterID = first(val(d.VMID), val(d.InfrastructureVMID)), val(d.VCenterInfrastructureID)
+	out.VCenterID = val(d.VCenterInfrastructureID) // its vmId is that of the machine in Azure
 	out.Datastores = texts(d.Datastores)
 	out.HealthErrors = append(out.HealthErrors, problems(d.ValidationErrors...)...)
 	out.Replication.Health = val(d.TotalProgressHealth)
@@ -158,10 +158,10 @@ func modernizedBack(out *observed.Item, d *sr.InMageRcmFailbackReplicationDetail
 	}
 }
 
-// classicGroup: a machine in no replication group carries the id of a group of its own, with its consistency
-// switched off.
+// classicGroup: a machine in no replication group carries the id of a group of its own, which has no other name; its
+// consistency is switched on all the same (seen in recordings).
 func classicGroup(id, name, sync *string) (string, string) {
-	if strings.EqualFold(val(sync), "Disabled") {
+	if strings.EqualFold(val(sync), "Disabled") || strings.EqualFold(val(id), val(name)) {
 		return "", ""
 	}
 	return val(id), val(name)

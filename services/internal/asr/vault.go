@@ -63,12 +63,13 @@ func (c *Client) look(ctx context.Context, anew []bool) (observed.Vault, error) 
 	}
 	v.Items = make([]observed.Item, 0, len(read)+len(bad))
 	for _, i := range read {
-		v.Items = append(v.Items, item(i))
+		v.Items = append(v.Items, c.was.of(item(i)))
 	}
 	for _, b := range bad {
 		v.Items = append(v.Items, observed.Item{ID: b.ID, Name: b.Name, FabricID: upTo(b.ID, segFabrics), ContainerID: upTo(b.ID, segContainers), Lean: true,
 			Unread: "Site Recovery's answer about it cannot be understood: " + b.Why})
 	}
+	c.was.forget(v.Items)
 	if err := c.underWay(ctx, v.Items); err != nil {
 		return v, err
 	}
@@ -172,7 +173,7 @@ func (c *Client) Item(ctx context.Context, id string) (observed.Item, error) {
 	if err != nil {
 		return observed.Item{}, c.fault(what, err)
 	}
-	read := item(&got.ReplicationProtectedItem)
+	read := c.was.of(item(&got.ReplicationProtectedItem))
 	read.Lean = false // this is all that there is
 	return read, nil
 }
