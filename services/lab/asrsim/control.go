@@ -57,19 +57,35 @@ func (s *Server) FailBack(machine string) error {
 	if p := s.phase(m, s.now()); p != Protected {
 		return fmt.Errorf("machine %q is %s: only a protected one fails back", machine, p)
 	}
-	m.home, m.stays, m.failedBack = true, true, s.now()
+	s.beginFailback(m, 0, s.now())
 	return nil
 }
 
 // CommitFailback ends a failback for good. The machine must be home.
 func (s *Server) CommitFailback(machine string) error {
-	return s.atHome(machine, func(m *machineNow) { m.commit = true })
+	return s.atHome(machine, func(m *machineNow) { s.beginCommit(m.machine, 0, m.now) })
 }
 
 // CancelFailback takes a machine back to Azure whose failback is not committed: it is protected again. The service
 // offers it for modernized machines.
 func (s *Server) CancelFailback(machine string) error {
-	return s.atHome(machine, func(m *machineNow) { m.home, m.stays = false, true })
+	return s.atHome(machine, func(m *machineNow) { m.way.undo = s.begin(m.machine, undoJob, 0, m.now) })
+}
+
+// CommitFailover commits the failover of a machine to Azure.
+func (s *Server) CommitFailover(machine string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, err := s.machine(machine)
+	if err != nil {
+		return err
+	}
+	now := s.now()
+	if p := s.phase(m, now); p != FailedOver || s.failoverCommitted(m, now) || s.running(m, now) != nil {
+		return fmt.Errorf("machine %q has no failover that waits for its commit: it is %s", machine, p)
+	}
+	s.beginCommit(m, 0, now)
+	return nil
 }
 
 // atHome changes a machine that has come home and whose failback is not committed yet.
@@ -81,7 +97,7 @@ func (s *Server) atHome(name string, change func(*machineNow)) error {
 		return err
 	}
 	now := s.now()
-	if p := s.phase(m, now); p != Home || s.committed(m, now) {
+	if p := s.phase(m, now); p != Home || m.way.committed(now) {
 		return fmt.Errorf("machine %q has no failback that waits for its commit: it is %s", name, p)
 	}
 	change(&machineNow{m, now})
@@ -179,6 +195,7 @@ func (s *Server) Actions() []Action {
 		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", nameAnd(s.RefuseNext)},
 		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", nameAnd(s.WarnNext)},
 		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", nameAnd(s.SetAzureVM)},
+		{"commit-failover", "MACHINE", "commit its failover to Azure: the other recovery points are gone", name(s.CommitFailover)},
 		{"fail-back", "MACHINE", "take the protected machine home: its disks leave the master target or appliance", name(s.FailBack)},
 		{"commit-failback", "MACHINE", "commit its failback", name(s.CommitFailback)},
 		{"cancel-failback", "MACHINE", "cancel its failback: it is protected again, and ready", name(s.CancelFailback)},

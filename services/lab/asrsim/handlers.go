@@ -91,7 +91,7 @@ func (s *Server) postCancel(rq *request) reply {
 	if !found {
 		return rq.notFound(rq.params[0])
 	}
-	if j.kind != reprotectJob || j.cancelled || j.state(rq.now) != "InProgress" {
+	if !j.cancellable() || j.cancelled || j.state(rq.now) != "InProgress" {
 		return rq.serviceError(http.StatusConflict, fault{
 			code: "OperationNotAllowed", message: "The job '" + j.id + "' cannot be cancelled in its current state.",
 			causes: "The job has ended, is being cancelled, or does not allow it.", action: "Refresh the job and see its allowed actions.",

@@ -38,12 +38,13 @@ func (s *Server) itemView(m *machine, now time.Time) object {
 	}
 }
 
-// currentScenario shows the reprotect job while it runs: the only lock that the service shows.
+// currentScenario shows the job that runs: the only lock that the service shows.
 func (s *Server) currentScenario(m *machine, now time.Time) object {
-	if s.phase(m, now) != Reprotecting {
+	j := s.running(m, now)
+	if j == nil {
 		return object{"scenarioName": "None", "jobId": s.id("replicationJobs", "None"), "startTime": "1753-01-01T01:01:01Z"}
 	}
-	return object{"scenarioName": m.last.kind.scenario, "jobId": s.jobID(m.last), "startTime": stamp(m.last.start)}
+	return object{"scenarioName": j.kind.scenario, "jobId": s.jobID(j), "startTime": stamp(j.start)}
 }
 
 // describeFailover fills in what a failed-over item says. SwitchProtection, the service's word for reprotect,
@@ -57,7 +58,11 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 		operations = []string{"CompleteMigration", "DisableProtection", "SwitchProtection"}
 		details = s.azureV2Details
 	}
-	if s.phase(m, now) == Reprotecting {
+	if !m.classic() && s.failoverCommitted(m, now) {
+		p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCommitted", "Failover committed"
+		operations = []string{"CompleteMigration", "DisableProtection", "SwitchProtection"}
+	}
+	if s.running(m, now) != nil {
 		operations = []string{}
 	}
 	p["allowedOperations"] = operations
@@ -75,14 +80,29 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) {
 	p["protectionState"], p["protectionStateDescription"] = "InitialReplicationInProgress", "Initial replication is in progress"
 	p["allowedOperations"] = []string{"DisableProtection"}
-	switch s.phase(m, now) { //nolint:exhaustive // the others are as said above
-	case Protected:
+	if phase := s.phase(m, now); phase == Protected || phase == FailingBack {
 		p["protectionState"], p["protectionStateDescription"] = "Protected", "Protected"
-		p["allowedOperations"] = []string{"PlannedFailover", "DisableProtection"}
+		failover := "PlannedFailover"
+		if m.classic() {
+			failover = "UnplannedFailover"
+		}
+		p["allowedOperations"] = []string{failover, "DisableProtection"}
 	}
 	p["activeLocation"] = "Primary"
-	if s.phase(m, now) == Home {
+	switch s.phase(m, now) { //nolint:exhaustive // the others are as said above
+	case FailingBack:
+		p["protectionState"], p["protectionStateDescription"] = "PlannedFailoverTransitionStatesBegin", "Planned failover in progress"
+		if m.classic() {
+			p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverTransitionStatesBegin", "Failover in progress"
+		}
+		if m.way.undo != nil {
+			p["protectionState"], p["protectionStateDescription"] = "CancelFailoverStatesBegin", "Cancelling failover"
+		}
+	case Home:
 		s.describeHome(p, m, now)
+	}
+	if s.running(m, now) != nil {
+		p["allowedOperations"] = []string{}
 	}
 	p["recoveryFabricFriendlyName"], p["recoveryFabricId"] = f.friendly, s.fabricID(f)
 	p["recoveryProtectionContainerFriendlyName"] = f.containerFriendly
@@ -107,7 +127,7 @@ func (s *Server) describeHome(p object, m *machine, now time.Time) {
 		p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCommitPendingStatesBegin", "Failover completed"
 		operations = []string{"CompleteMigration", "Commit", "DisableProtection", "SwitchProtection"}
 	}
-	if s.committed(m, now) {
+	if m.way.committed(now) {
 		p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCommitted", "Failover committed"
 		operations = []string{"CompleteMigration", "DisableProtection", "SwitchProtection"}
 	}
@@ -290,7 +310,7 @@ func (s *Server) azureV2Details(m *machine, f *fabric, now time.Time) object {
 		"recoveryAzureResourceGroupId": s.resourceGroupID(), "recoveryAzureLogStorageAccountId": s.LogStorage(),
 		"useManagedDisks": "true", "licenseType": "NoLicenseType",
 		"lastRpoCalculatedTime": old, "lastUpdateReceivedTime": old,
-		"replicaId": s.itemNames(m)[0] + "_replica_" + f.container,
+		"replicaId": s.ownID(m) + "_replica_" + f.container,
 	}) {
 		d[k] = v
 	}
@@ -301,7 +321,7 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	in := m.last.input
 	percent, _, transferred, health := s.progress(m, now)
 	stage, state, text := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress"
-	if p := s.phase(m, now); p == Protected || p == Home {
+	if p := s.phase(m, now); p != Replicating {
 		stage, state, text = "DifferentialSync", "Protected", "Protected"
 	}
 	disks := []any{}
@@ -331,7 +351,9 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 		"osDetails": object{"osType": title(m.spec.OS)}, "protectedDisks": disks,
 		"rebootAfterUpdateStatus": "NotRequired", "totalProgressHealth": health,
 		"lastUpdateReceivedTime": stamp(now),
-		"replicaId":              s.itemNames(m)[1] + "_replica_" + s.fabricOf(m).container,
+		"vmId":                   s.ownAzureID(m), "infrastructureVmId": s.ownAzureID(m), "vCenterInfrastructureId": nil,
+		"discoveryType": "Physical", "datastores": []string{}, // whatever the machine was on-premises (seen in recordings)
+		"replicaId": s.ownAzureID(m) + "_replica_" + s.fabricOf(m).container,
 	}) {
 		d[k] = v
 	}
@@ -345,16 +367,16 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 // classicDetails are the fields that both classic providers have.
 func (s *Server) classicDetails(m *machine, now time.Time) object {
 	d := object{
-		"infrastructureVmId": s.itemNames(m)[0], "vmId": s.itemNames(m)[0], "vCenterInfrastructureId": vcenterInfrastructure,
+		"infrastructureVmId": s.ownID(m), "vmId": s.ownID(m), "vCenterInfrastructureId": vcenterInfrastructure,
 		"discoveryType": "vCenter", "datastores": []string{m.spec.Datastore},
 		"ipAddress": address(10, m.index), "lastHeartbeat": stamp(s.agentHeartbeat(m, now)),
 		"rpoInSeconds": 248, "compressedDataRateInMB": 0.0, "uncompressedDataRateInMB": 0.0,
-		"multiVmGroupId": "", "multiVmGroupName": "", "multiVmSyncStatus": "Disabled",
+		"multiVmGroupId": s.sc.UUID("group-of-one", m.spec.Name), "multiVmGroupName": s.sc.UUID("group-of-one", m.spec.Name), "multiVmSyncStatus": "Enabled",
 		"diskResized": "NotResized", "sourceVmCpuCount": 4, "sourceVmRamSizeInMB": 8192,
 		"osVersion": m.spec.OSVersion, "vmNics": []any{}, "validationErrors": []any{},
 	}
 	if m.spec.Group != "" {
-		d["multiVmGroupId"], d["multiVmGroupName"], d["multiVmSyncStatus"] = s.sc.UUID("group", m.spec.Group), m.spec.Group, "Enabled"
+		d["multiVmGroupId"], d["multiVmGroupName"] = s.sc.UUID("group", m.spec.Group), m.spec.Group
 	}
 	if m.spec.Physical {
 		d["discoveryType"], d["vCenterInfrastructureId"], d["datastores"] = "Physical", nil, []string{}

@@ -43,13 +43,15 @@ var (
 
 // job is fixed when it is accepted, but for a cancellation: when it starts and ends, and whether it fails.
 type job struct {
-	id       string
-	kind     *kind
-	machine  *machine // nil when the target is a server
-	fabric   *fabric
-	parent   *job // of a job that another one starts
-	child    *job // classic: the EnableDr job of a reprotect
-	itemName string
+	id        string
+	kind      *kind
+	machine   *machine // nil when the target is a server
+	fabric    *fabric
+	parent    *job // of a job that another one starts
+	child     *job // classic: the EnableDr job of a reprotect
+	itemName  string
+	reversed  bool // it began on an item of the way back
+	committed bool // of a reprotect: the failover was committed before
 
 	start, full, end time.Time // full: when it would have ended, had it succeeded
 	fault            *fault
@@ -70,6 +72,9 @@ func (j *job) state(now time.Time) string {
 	return "Succeeded"
 }
 
+// cancellable says whether it is a job that somebody asked for; those that follow from it end with it.
+func (j *job) cancellable() bool { return j.machine != nil && j.parent == nil }
+
 // part is the moment at which that part of the job is over, if it succeeds.
 func (j *job) part(share float64) time.Time {
 	return j.start.Add(time.Duration(share * float64(j.full.Sub(j.start))))
@@ -84,9 +89,10 @@ func (j *job) bounds(i int) (from, to time.Time) {
 	return from, j.part(j.kind.tasks[i].until)
 }
 
-// skips says whether a task has nothing to do: a classic failover of the lab is committed already.
+// skips says whether a task has nothing to do.
 func (j *job) skips(i int) bool {
-	return j.kind == reprotectJob && i == taskCommit && j.machine.classic()
+	return j.kind == reprotectJob && i == taskCommit && j.committed ||
+		j.kind == unplannedJob && (i == 1 || i == 2) // nothing is to be shut down or synchronized (recorded)
 }
 
 // taskState is the state of task i, and whether it has started and ended.
@@ -128,7 +134,9 @@ func (s *Server) startReprotect(m *machine, in reprotectInput, now time.Time) *j
 	j := &job{
 		id:   s.sc.UUID("job", fmt.Sprintf("%s/%d", m.spec.Name, m.submissions)),
 		kind: reprotectJob, machine: m, fabric: s.fabricOf(m), itemName: s.itemName(m, now), start: now, input: in,
+		committed: s.failoverCommitted(m, now),
 	}
+	m.way = way{}
 	// A job takes a moment even when the scenario says nothing, so that a failure has a task to lie in.
 	j.full = now.Add(max(s.sc.Real(s.sc.Times.Job), time.Microsecond))
 	j.end = j.full
@@ -145,6 +153,7 @@ func (s *Server) startReprotect(m *machine, in reprotectInput, now time.Time) *j
 	s.operations[j.id] = &operation{id: j.id, job: j, start: now}
 	if j.fault == nil {
 		s.planFollowers(j)
+		s.planReturn(j)
 	}
 	return j
 }
@@ -179,11 +188,12 @@ func (s *Server) planFollowers(j *job) {
 		return f
 	}
 	names, ir := s.itemNames(j.machine), s.replication()
+	after := names[len(names)-1]
 	protected := j.end.Add(ir)
 	from, to := j.bounds(taskReprotect)
 	j.child = follow(enableJob, names[0], from, to)
-	follow(primaryIRJob, names[1], j.end.Add(ir*2/3), j.end.Add(ir*2/3+ir/50))
-	follow(secondaryIRJob, names[1], protected.Add(-ir/50), protected)
+	follow(primaryIRJob, after, j.end.Add(ir*2/3), j.end.Add(ir*2/3+ir/50))
+	follow(secondaryIRJob, after, protected.Add(-ir/50), protected)
 }
 
 // startDueJobs lets the planned jobs start whose time has come, in their order.

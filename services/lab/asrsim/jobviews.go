@@ -75,7 +75,7 @@ func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []an
 		text = "Completed"
 	case state == "InProgress" && j.cancelled:
 		text = "Cancelling"
-	case state == "InProgress" && j.kind == reprotectJob:
+	case state == "InProgress" && j.cancellable():
 		actions = []string{"Cancel"}
 	}
 	target, name := j.fabric.provider, j.fabric.friendly
@@ -163,10 +163,12 @@ func (s *Server) jobDetails(j *job, now time.Time) object {
 		"primaryFabricProviderId": j.fabric.affectedProvider, "recoveryFabricProviderId": "Azure",
 	}
 	var successor any
-	if j.machine.classic() && j.state(now) == "Succeeded" {
+	if j.state(now) == "Succeeded" {
 		names := s.itemNames(j.machine)
-		affected["recoveryVmId"] = names[1]
-		successor = lowerSubscriptions(s.itemIDOf(j.machine, names[1]))
+		successor = lowerSubscriptions(s.itemIDOf(j.machine, names[len(names)-1]))
+		if j.machine.classic() {
+			affected["recoveryVmId"] = s.ownAzureID(j.machine)
+		}
 	}
 	return object{
 		"instanceType": "SwitchProtectionJobDetails", "newReplicationProtectedItemId": successor,

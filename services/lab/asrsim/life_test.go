@@ -82,7 +82,9 @@ func TestModernizedMachineComesHome(t *testing.T) {
 
 func TestClassicMachineBecomesANewItem(t *testing.T) {
 	t.Parallel()
-	l := standard(t)
+	sc := scenario.Default(4)
+	sc.NewItems = true
+	l := newLab(t, sc, Options{})
 	before := l.item("mail01")
 	failover := *before.Properties.LastSuccessfulFailoverTime
 	v2 := before.Properties.ProviderSpecificDetails.(*asr.InMageAzureV2ReplicationDetails)

@@ -16,7 +16,8 @@ const (
 	Reprotecting Phase = "reprotecting" // a reprotect job runs
 	Replicating  Phase = "replicating"  // the job succeeded, the initial replication runs (S3)
 	Protected    Phase = "protected"
-	Home         Phase = "home" // it failed back (S41); its disks have left the master target or appliance
+	FailingBack  Phase = "failing-back" // its failback, or the cancellation of that, runs
+	Home         Phase = "home"         // it failed back (S41); its disks have left the master target or appliance
 )
 
 // States of the Azure VM (S2).
@@ -41,11 +42,11 @@ type machine struct {
 	failNext, refuseNext, warnNext []string
 
 	last        *job // last reprotect
-	home        bool
-	commit      bool      // the failback was committed
-	stays       bool      // it does not go home by itself: a failback was cancelled
-	failedBack  time.Time // last planned failover
+	committing  *job // of the failover to Azure
+	way         way
+	failedBack  time.Time // last failback
 	submissions int
+	begun       int // other jobs
 }
 
 func (m *machine) classic() bool { return m.spec.Architecture == "classic" }
@@ -67,14 +68,10 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 	case "InProgress":
 		return Reprotecting
 	case "Succeeded":
-		protected := m.last.end.Add(s.replication())
-		switch after := s.sc.Real(m.spec.FailBack); {
-		case now.Before(protected):
+		if now.Before(m.last.end.Add(s.replication())) {
 			return Replicating
-		case m.home || after > 0 && !m.stays && !now.Before(protected.Add(after)):
-			return Home
 		}
-		return Protected
+		return m.way.phase(now)
 	}
 	return FailedOver
 }
@@ -82,16 +79,10 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 // committedAfter is how long after a failback that came by itself its commit comes.
 const committedAfter = 10 * time.Minute
 
-// committed says whether the failback of a machine at home was committed.
-func (s *Server) committed(m *machine, now time.Time) bool {
-	after := s.sc.Real(m.spec.FailBack)
-	return m.commit || after > 0 && !m.stays && !now.Before(m.last.end.Add(s.replication()+after+s.sc.Real(committedAfter)))
-}
-
 // returned says whether the item is that of the way back.
 func (s *Server) returned(m *machine, now time.Time) bool {
 	p := s.phase(m, now)
-	return p == Replicating || p == Protected || p == Home
+	return p != FailedOver && p != Reprotecting
 }
 
 // replication is the real duration of the initial replication.
@@ -128,14 +119,27 @@ func (s *Server) beat(now time.Time) time.Time {
 	return s.start.Add(now.Sub(s.start) / every * every)
 }
 
-// itemNames are the names of a machine's items: before and, for a classic machine, after the reprotect, which
-// makes a new item (seen in recordings).
+// itemNames are the names of a machine's items: one, which the reprotect turns round in its place (seen in recordings
+// of both architectures), unless the scenario wants a new one for a classic machine.
 func (s *Server) itemNames(m *machine) []string {
-	if m.classic() {
-		return []string{s.sc.UUID("instance", m.spec.Name), s.sc.UUID("item-back", m.spec.Name)}
+	switch {
+	case m.classic() && s.sc.NewItems:
+		return []string{s.ownID(m), s.sc.UUID("item-back", m.spec.Name)}
+	case m.classic():
+		return []string{s.ownID(m)}
 	}
 	return []string{s.sc.UUID("item", m.spec.Name)}
 }
+
+// ownID is a classic machine's id at the configuration server: of version 1, and unknown to vCenter (seen in
+// recordings). Once the machine is in Azure its VM there has another.
+func (s *Server) ownID(m *machine) string { return versionOne(s.sc.UUID("discovered", m.spec.Name)) }
+
+func (s *Server) ownAzureID(m *machine) string {
+	return versionOne(s.sc.UUID("discovered-in-azure", m.spec.Name))
+}
+
+func versionOne(uuid string) string { return uuid[:14] + "1" + uuid[15:] }
 
 func (s *Server) itemName(m *machine, now time.Time) string {
 	names := s.itemNames(m)

@@ -40,7 +40,7 @@ func (s *Server) postReprotect(rq *request) reply {
 	}
 	var body reprotectBody
 	if err := json.Unmarshal(rq.body, &body); err != nil {
-		return armError(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+		return invalidContent(err)
 	}
 	if f, conflict := s.notNow(m, rq); conflict {
 		return rq.serviceError(http.StatusConflict, f)
@@ -60,18 +60,17 @@ func (s *Server) postReprotect(rq *request) reply {
 	return s.accepted(rq, s.operations[j.id], s.itemIDOf(m, j.itemName))
 }
 
+func invalidContent(err error) reply {
+	return armError(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+}
+
 // notNow refuses what the item's state forbids. No code of the real service is published for either case.
 func (s *Server) notNow(m *machine, rq *request) (fault, bool) {
-	switch s.phase(m, rq.now) { //nolint:exhaustive // the others forbid it, below
-	case FailedOver:
+	if f, busy := s.busy(m, rq); busy {
+		return f, true
+	}
+	if s.phase(m, rq.now) == FailedOver {
 		return fault{}, false
-	case Reprotecting:
-		return fault{
-			code:    "AnotherOperationInProgress",
-			message: "The operation cannot be started: job '" + m.last.id + "' is running for virtual machine '" + m.spec.Name + "'.",
-			causes:  "Another operation is in progress for the protected item.",
-			action:  "Wait until the running job has ended, then retry the operation.",
-		}, true
 	}
 	return fault{
 		code:    "OperationNotAllowed",

@@ -51,6 +51,7 @@ type Server struct {
 	components map[string]*component // configuration, process and master target servers, appliances; lower case
 	jobs       []*job                // in the order of their start
 	due        jobHeap               // jobs that will start by themselves
+	steps      []step                // what else happens by itself, in the order of time
 	operations map[string]*operation // by lower-case guid
 	gate       gate
 	noCompute  bool            // the identity may not read Azure VMs
@@ -211,6 +212,7 @@ func (s *Server) machine(name string) (*machine, error) {
 func (s *Server) now() time.Time {
 	now := s.opt.Now().UTC()
 	s.startDueJobs(now)
+	s.takeSteps(now)
 	return now
 }
 

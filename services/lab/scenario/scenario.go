@@ -32,6 +32,10 @@ type Scenario struct {
 	// the groups of plans.
 	FullLists bool `yaml:"fullLists"`
 
+	// NewItems lets a classic reprotect make a new item in the place of the old one. In the recordings it turns the item
+	// round in its place; the service's interface allows both.
+	NewItems bool `yaml:"newItems"`
+
 	Hosts         []Host         `yaml:"hosts"`
 	Datastores    []Datastore    `yaml:"datastores"`
 	MasterTargets []MasterTarget `yaml:"masterTargets"`
