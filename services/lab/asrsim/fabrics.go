@@ -20,7 +20,8 @@ const (
 type fabric struct {
 	classic                      bool
 	name, friendly               string
-	providerType                 string // as items name it
+	providerType                 string // as providers name it
+	itemProvider                 string // as items name it
 	affectedProvider             string // as jobs name it
 	container, containerFriendly string
 	provider, providerFriendly   string
@@ -56,7 +57,7 @@ func (s *Server) addFabrics() {
 		container := "cloud_" + s.sc.UUID("container", "classic")
 		s.fabrics = append(s.fabrics, &fabric{
 			classic: true, name: strings.ReplaceAll(s.sc.UUID("fabric", "classic")+s.sc.UUID("fabric", "classic-2"), "-", ""),
-			friendly: ConfigurationServer, providerType: "VMware", affectedProvider: "VMware",
+			friendly: ConfigurationServer, providerType: "VMware", itemProvider: "InMageFabric", affectedProvider: "VMware",
 			container: container, containerFriendly: ConfigurationServer,
 			provider: s.sc.UUID("provider", "classic"), providerFriendly: ConfigurationServer,
 			forward: "policy-classic", failback: "policy-classic-failback", forwardType: "InMageAzureV2", failbackType: "InMage",
@@ -70,7 +71,7 @@ func (s *Server) addFabrics() {
 	if len(s.sc.Appliances) > 0 || s.hasMachines(false) {
 		f := &fabric{
 			name: s.sc.Vault + "-vmwarefabric", friendly: s.sc.Vault + "-vmwarefabric",
-			providerType: "InMageRcmFabric", affectedProvider: "InMageRcm",
+			providerType: "InMageRcmFabric", itemProvider: "InMageRcmFabric", affectedProvider: "InMageRcm",
 			container: s.sc.Vault + "replicationcontainer", containerFriendly: s.sc.Vault + "replicationcontainer",
 			provider: s.sc.UUID("provider", "modernized"), providerFriendly: "appliance",
 			forward: "policy-modernized", failback: "policy-modernized-failback", forwardType: "InMageRcm", failbackType: "InMageRcmFailback",
@@ -295,7 +296,7 @@ func (s *Server) masterTargetView(c *component, now time.Time) object {
 		"id": c.id, "name": c.name, "ipAddress": c.address, "osType": title(c.mt.OS), "osVersion": system,
 		"agentVersion": agentVersion, "lastHeartbeat": s.heartbeat(c, now), "versionStatus": "Supported",
 		"retentionVolumes": retention, "dataStores": datastores, "validationErrors": []any{}, "healthErrors": problems,
-		"diskCount": disks, "agentExpiryDate": "9999-12-31T23:59:59.9999999",
+		"diskCount": disks, "agentExpiryDate": never,
 	}
 }
 

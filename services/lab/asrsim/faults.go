@@ -1,7 +1,6 @@
 package asrsim
 
 import (
-	"strconv"
 	"strings"
 	"time"
 )
@@ -98,21 +97,15 @@ func warningText(code, machine string) string {
 	return strings.ReplaceAll(text, "%s", machine)
 }
 
-// jobError is an entry of a job's errors. No recording of a failed VMware reprotect is public: the shape is
-// that of the SDK's JobErrorDetails.
-func (f fault) jobError(taskID, activity string, at time.Time) object {
-	e := object{
+// jobError is an entry of a job's errors. No recording of a failed VMware reprotect is public: the shape is that of
+// other failed jobs, whose provider says nothing but an id.
+func (f fault) jobError(taskID, activity, id string, at time.Time) object {
+	return object{
 		"serviceErrorDetails": object{
 			"code": f.code, "message": f.message, "possibleCauses": f.causes,
 			"recommendedAction": f.action, "activityId": activity,
 		},
-		"errorLevel": "Error", "creationTime": stamp(at), "taskId": taskID,
+		"providerErrorDetails": object{"errorCode": 0, "errorMessage": nil, "errorId": id, "possibleCauses": "", "recommendedAction": ""},
+		"errorLevel":           "Error", "creationTime": stamp(at), "taskId": taskID,
 	}
-	if n, err := strconv.ParseInt(f.code, 10, 32); err == nil {
-		e["providerErrorDetails"] = object{
-			"errorCode": n, "errorMessage": f.message, "errorId": f.code,
-			"possibleCauses": f.causes, "recommendedAction": f.action,
-		}
-	}
-	return e
 }

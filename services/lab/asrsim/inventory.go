@@ -45,7 +45,17 @@ func (s *Server) agentView(c *component, sort, version string, now time.Time) ob
 	switch sort {
 	case "processServers":
 		view["ipAddresses"] = []string{c.address}
-		view["throughputStatus"], view["systemLoadStatus"], view["historicHealth"] = "Healthy", "Healthy", health
+		view["historicHealth"] = health
+		for _, key := range []string{"throughputStatus", "systemLoadStatus", "diskUsageStatus", "memoryUsageStatus", "processorUsageStatus"} {
+			view[key] = "Healthy"
+		}
+		for key, value := range map[string]int64{
+			"totalMemoryInBytes": 36 << 30, "availableMemoryInBytes": 32 << 30, "usedMemoryInBytes": 4 << 30, "memoryUsagePercentage": 11,
+			"totalSpaceInBytes": 620 << 30, "availableSpaceInBytes": 610 << 30, "usedSpaceInBytes": 10 << 30, "freeSpacePercentage": 98,
+			"throughputUploadPendingDataInBytes": 0, "throughputInBytes": 0, "processorUsagePercentage": 1, "systemLoad": 0,
+		} {
+			view[key] = value
+		}
 	case "rcmProxies":
 		view["clientAuthenticationType"] = "Certificate"
 	case "reprotectAgents":

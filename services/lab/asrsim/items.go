@@ -14,10 +14,10 @@ const agentVersion = "9.62.7172.1"
 func (s *Server) itemView(m *machine, now time.Time) object {
 	f := s.fabricOf(m)
 	p := object{
-		"friendlyName": m.spec.Name, "protectedItemType": "", "protectableItemId": nil,
+		"friendlyName": m.spec.Name, "protectedItemType": "", "protectableItemId": s.protectableID(m, now),
 		"recoveryServicesProviderId":             s.providerID(f),
 		"primaryFabricFriendlyName":              f.friendly,
-		"primaryFabricProvider":                  f.providerType,
+		"primaryFabricProvider":                  f.itemProvider,
 		"primaryProtectionContainerFriendlyName": f.containerFriendly,
 		"testFailoverState":                      "None", "testFailoverStateDescription": "None",
 		"switchProviderState": "None", "switchProviderStateDescription": nil,
@@ -36,6 +36,17 @@ func (s *Server) itemView(m *machine, now time.Time) object {
 		"type":       "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/replicationProtectedItems",
 		"properties": p,
 	}
+}
+
+// protectableID is what a classic item protects: the machine that runs now.
+func (s *Server) protectableID(m *machine, now time.Time) any {
+	switch {
+	case !m.classic():
+		return nil
+	case s.returned(m, now):
+		return s.containerID(s.fabricOf(m)) + "/replicationProtectableItems/" + s.ownAzureID(m)
+	}
+	return s.containerID(s.fabricOf(m)) + "/replicationProtectableItems/" + s.ownID(m)
 }
 
 // currentScenario shows the job that runs: the only lock that the service shows.
@@ -72,8 +83,13 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 	p["recoveryContainerId"] = s.azureContainerID()
 	p["policyId"], p["policyFriendlyName"] = s.id("replicationPolicies", f.forward), f.forward
 	p["lastSuccessfulFailoverTime"] = stamp(s.failedOverAt())
-	p["failoverRecoveryPointId"] = s.itemID(m, now) + "/recoveryPoints/" + s.sc.UUID("recoverypoint", m.spec.Name)
+	p["failoverRecoveryPointId"] = s.recoveryPoint(m, now)
 	p["providerSpecificDetails"] = details(m, f, now)
+}
+
+// recoveryPoint is the id of the point that the failover used, the last one.
+func (s *Server) recoveryPoint(m *machine, now time.Time) string {
+	return s.itemID(m, now) + "/recoveryPoints/" + s.sc.UUID("recoverypoint", m.spec.Name)
 }
 
 // describeReturn fills in what an item says that replicates from Azure to on-premises.
@@ -109,6 +125,12 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 	p["recoveryContainerId"] = s.containerID(f)
 	p["policyId"], p["policyFriendlyName"] = s.id("replicationPolicies", f.failback), f.failback
 	p["failoverRecoveryPointId"] = ""
+	if !m.failedBack.IsZero() {
+		p["lastSuccessfulFailoverTime"] = stamp(m.failedBack) // the start of its job, and so it stays (seen in recordings)
+	}
+	if m.way.undo != nil && s.phase(m, now) == Protected {
+		p["healthErrors"] = []any{s.poweredUp(m)}
+	}
 	if m.classic() {
 		p["providerSpecificDetails"] = s.inMageDetails(m, now)
 	} else {
@@ -132,6 +154,30 @@ func (s *Server) describeHome(p object, m *machine, now time.Time) {
 		operations = []string{"CompleteMigration", "DisableProtection", "SwitchProtection"}
 	}
 	p["allowedOperations"] = operations
+}
+
+// poweredUp is the error of level Info that a cancelled failback leaves behind (recorded).
+func (s *Server) poweredUp(m *machine) object {
+	return object{
+		"innerHealthErrors": []any{}, "errorSource": "ReplicationUnitProviderErrorOnPrimary", "errorType": "1004", "errorLevel": "Info",
+		"errorCategory": "Replication", "errorCode": "548004", "summaryMessage": "Recomputing replication health.",
+		"errorMessage":   "The virtual machine " + m.spec.Name + " has been powered up after a shutdown and replication has resumed or will resume for the virtual machine.",
+		"possibleCauses": "", "recommendedAction": "", "creationTimeUtc": stamp(m.way.undo.end), "recoveryProviderErrorMessage": nil,
+		"entityId": s.internalID(m, true), "errorId": "2:1004", "customerResolvability": "NotAllowed",
+	}
+}
+
+// internalID is what jobs know a machine by: modernized another one after the reprotect.
+func (s *Server) internalID(m *machine, reversed bool) string {
+	switch {
+	case m.classic() && reversed:
+		return s.ownAzureID(m)
+	case m.classic():
+		return s.ownID(m)
+	case reversed:
+		return s.sc.UUID("internal-back", m.spec.Name)
+	}
+	return s.sc.UUID("internal", m.spec.Name)
 }
 
 // progress is the initial replication as the item shows it: nothing at first, then percent and bytes, nothing
@@ -158,7 +204,7 @@ func (s *Server) moved(m *machine, of int64, now time.Time) (processed, transfer
 func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 	name := m.spec.Name
 	d := object{
-		"instanceType": "InMageRcm", "internalIdentifier": s.sc.UUID("internal", name),
+		"instanceType": "InMageRcm", "internalIdentifier": s.internalID(m, false),
 		"fabricDiscoveryMachineId": s.discoveryID(m), "multiVmGroupName": nullable(m.spec.Group),
 		"discoveryType": "VCenter", "processServerId": f.provider, "processServerName": f.providerFriendly,
 		"processorCoreCount": 4, "allocatedMemoryInMB": 8192.0, "runAsAccountId": s.siteID() + "/runasaccounts/" + s.sc.UUID("account", "vm"),
@@ -169,6 +215,8 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		"targetBootDiagnosticsStorageAccountId": s.LogStorage(),
 		"targetNetworkId":                       s.armID("Microsoft.Network/virtualNetworks/vnet-failover"), "testNetworkId": "",
 		"lastRpoInSeconds": 222, "lastRpoCalculatedTime": stamp(s.failedOverAt()),
+		"lastRecoveryPointReceived": stamp(s.failedOverAt().Add(-s.sc.Real(222 * time.Second))), "lastRecoveryPointId": s.recoveryPoint(m, now),
+		"failoverRecoveryPointId": s.recoveryPoint(m, now), "lastAgentUpgradeType": nil, "agentUpgradeJobId": nil, "agentUpgradeAttemptToVersion": nil,
 		"initialReplicationProgressPercentage": nil, "initialReplicationProcessedBytes": nil,
 		"initialReplicationTransferredBytes": nil, "initialReplicationProgressHealth": "None",
 		"resyncProgressPercentage": nil, "resyncProcessedBytes": nil, "resyncTransferredBytes": nil,
@@ -177,14 +225,21 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		"isAgentRegistrationSuccessfulAfterFailover": m.registered(now),
 		"mobilityAgentDetails": object{
 			"version": agentVersion, "latestVersion": nil, "latestAgentReleaseDate": nil, "driverVersion": agentVersion,
-			"latestUpgradableVersionWithoutReboot": nil, "lastHeartbeatUtc": stamp(s.agentHeartbeat(m, now)),
+			"latestUpgradableVersionWithoutReboot": nil, "lastHeartbeatUtc": stamp(s.staleHeartbeat()),
 			"reasonsBlockingUpgrade": []string{"AlreadyOnLatestVersion"}, "isUpgradeable": "false",
 		},
-		"lastAgentUpgradeErrorDetails": []any{}, "agentUpgradeBlockingErrorDetails": []any{},
+		"lastAgentUpgradeErrorDetails": []any{}, "agentUpgradeBlockingErrorDetails": []any{object{
+			"errorCode": "InMageRcmUpgradeBlockedAlreadyOnLatestVersion", "errorMessage": "The Mobility agent of source machine '" + name + "' cannot be updated.",
+			"possibleCauses":         " The Mobility agent of source machine '" + name + "' is already on latest version '" + agentVersion + "'.",
+			"recommendedAction":      "No action is needed as agent is already on the latest version.",
+			"errorMessageParameters": object{"vmName": name, "rcmUri": "https://rcm.japaneast.example", "applianceName": f.providerFriendly, "agentVersion": agentVersion, "latestVersion": nil},
+			"errorTags":              object{"category": "ClientError"},
+		}},
 		"vmNics": []any{object{
 			"nicId": mac(m.index), "isPrimaryNic": "true", "isSelectedForFailover": "true",
 			"sourceIPAddress": address(10, m.index), "sourceIPAddressType": "Static", "sourceNetworkId": "VM Network",
 			"targetIPAddress": "", "targetIPAddressType": "Dynamic", "targetSubnetName": "default",
+			"sourceSubnetName": nil, "testSubnetName": nil, "testIPAddress": nil, "testIPAddressType": "Dynamic",
 		}},
 		"discoveredVmDetails": s.discovered(m, now),
 	}
@@ -194,7 +249,8 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		disks = append(disks, object{
 			"diskId": id, "diskName": name, "isOSDisk": fmt.Sprint(i == 0), "capacityInBytes": gb << 30,
 			"logStorageAccountId": s.LogStorage(), "diskEncryptionSetId": nil, "diskType": "Premium_LRS",
-			"targetManagedDiskId":           s.armID("Microsoft.Compute/disks/" + s.azureDisk(m, i)),
+			"targetManagedDiskId": s.armID("Microsoft.Compute/disks/" + s.azureDisk(m, i)),
+			"seedManagedDiskId":   s.armID("Microsoft.Compute/disks/asrseed" + s.azureDisk(m, i)), "seedBlobUri": nil, "targetBlobUri": nil,
 			"dataPendingInLogDataStoreInMB": 0.0, "dataPendingAtSourceAgentInMB": 0.1, "isInitialReplicationComplete": "true",
 		})
 	}
@@ -232,21 +288,19 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 		view := object{
 			"diskId": id, "diskName": disk, "isOSDisk": fmt.Sprint(i == 0), "capacityInBytes": gb << 30,
 			"diskUuid":                      s.sc.UUID(fmt.Sprintf("disk%d", i), name),
-			"dataPendingInLogDataStoreInMB": 0.0, "dataPendingAtSourceAgentInMB": 0.2, "isInitialReplicationComplete": "true",
+			"dataPendingInLogDataStoreInMB": 0.0, "dataPendingAtSourceAgentInMB": 0.2,
+			"isInitialReplicationComplete": "false", // and so it stays until a failback (seen in recordings)
+		}
+		if !m.failedBack.IsZero() {
+			view["isInitialReplicationComplete"] = "true"
 		}
 		if s.phase(m, now) == Replicating {
-			view["isInitialReplicationComplete"] = "false"
 			view["irDetails"] = s.diskProgress(m, gb<<30, now)
 		}
 		disks = append(disks, view)
 	}
-	var lastFailback, failbackAt any
-	if !m.failedBack.IsZero() {
-		lastFailback, failbackAt = "Succeeded", stamp(m.failedBack) // both stay after a cancellation (seen in recordings)
-	}
-	return object{
-		"lastPlannedFailoverStatus": lastFailback, "lastPlannedFailoverStartTime": failbackAt,
-		"instanceType": "InMageRcmFailback", "internalIdentifier": s.sc.UUID("internal-back", name),
+	view := object{
+		"instanceType": "InMageRcmFailback", "internalIdentifier": s.internalID(m, true),
 		"azureVirtualMachineId": s.azureVMID(m), "multiVmGroupName": nullable(m.spec.Group),
 		"reprotectAgentId": in.ReprotectAgentID, "reprotectAgentName": s.componentName(in.ReprotectAgentID),
 		"osType": title(m.spec.OS), "logStorageAccountId": in.LogStorageAccountID,
@@ -266,16 +320,25 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 		"lastUsedPolicyId":    s.id("replicationPolicies", f.forward), "lastUsedPolicyFriendlyName": f.forward,
 		"isAgentRegistrationSuccessfulAfterFailover": nil,
 	}
+	if !m.failedBack.IsZero() { // these stay after a cancellation (seen in recordings)
+		view["lastPlannedFailoverStatus"], view["lastPlannedFailoverStartTime"] = "Succeeded", stamp(m.failedBack)
+		view["isAgentRegistrationSuccessfulAfterFailover"] = false
+		if found, ok := s.discovered(m, now).(object); ok {
+			found["powerStatus"], found["vmwareToolsStatus"], found["isDeleted"] = "ON", "OK", false
+			view["discoveredVmDetails"] = found
+		}
+	}
+	return view
 }
 
-// diskProgress is a disk's share of the initial replication. Before it starts its times are empty strings
+// diskProgress is a disk's share of the initial replication. Before it starts it has no times
 // (seen in recordings).
 func (s *Server) diskProgress(m *machine, capacity int64, now time.Time) object {
 	percent, _, _, _ := s.progress(m, now)
 	if percent == nil {
 		return object{
-			"progressHealth": "Queued", "transferredBytes": 0, "last15MinutesTransferredBytes": 0, "lastDataTransferTimeUtc": "",
-			"processedBytes": 0, "startTime": "", "lastRefreshTime": "", "progressPercentage": nil,
+			"progressHealth": "Queued", "transferredBytes": 0, "last15MinutesTransferredBytes": 0, "lastDataTransferTimeUtc": nil,
+			"processedBytes": 0, "startTime": nil, "lastRefreshTime": nil, "progressPercentage": nil,
 		}
 	}
 	bytes, travelled := s.moved(m, capacity, now)
@@ -289,14 +352,18 @@ func (s *Server) diskProgress(m *machine, capacity int64, now time.Time) object 
 func (s *Server) azureV2Details(m *machine, f *fabric, now time.Time) object {
 	name := m.spec.Name
 	old := stamp(s.failedOverAt())
-	disks := []any{}
+	disks, managed := []any{}, []any{}
 	for i, gb := range m.spec.DiskGB {
 		id, disk := diskName(m, i)
 		disks = append(disks, object{
 			"diskId": id, "diskName": disk, "protectionStage": "DifferentialSync", "healthErrorCode": nil,
 			"rpoInSeconds": 248, "resyncRequired": "NotRequired", "resyncProgressPercentage": 0, "resyncDurationInSeconds": 896,
 			"diskCapacityInBytes": gb << 30, "diskResized": "NotResized", "lastRpoCalculatedTime": old,
+			"fileSystemCapacityInBytes": gb << 30, "sourceDataInMegaBytes": 0.0, "psDataInMegaBytes": 0.0, "targetDataInMegaBytes": 0.0,
+			"resyncProcessedBytes": 0, "resyncTotalTransferredBytes": 0, "resyncLast15MinutesTransferredBytes": 0,
+			"resyncLastDataTransferTimeUTC": nil, "resyncStartTime": nil, "progressHealth": "Completed", "progressStatus": "Grey",
 		})
+		managed = append(managed, object{"diskId": id, "seedManagedDiskId": s.armID("Microsoft.Compute/disks/asrseed" + s.azureDisk(m, i)), "replicaDiskType": "Premium_LRS", "diskEncryptionSetId": nil})
 	}
 	d := s.classicDetails(m, now)
 	for k, v := range (object{
@@ -308,7 +375,14 @@ func (s *Server) azureV2Details(m *machine, f *fabric, now time.Time) object {
 		"protectedDisks": disks, "osType": title(m.spec.OS),
 		"recoveryAzureVMName": name, "recoveryAzureVMSize": "Standard_F4s_v2", "targetVmId": s.azureVMID(m),
 		"recoveryAzureResourceGroupId": s.resourceGroupID(), "recoveryAzureLogStorageAccountId": s.LogStorage(),
-		"useManagedDisks": "true", "licenseType": "NoLicenseType",
+		"useManagedDisks": "true", "licenseType": "NoLicenseType", "sqlServerLicenseType": "NotSpecified",
+		"agentExpiryDate": never, "vhdName": disks[0].(object)["diskName"], "osDiskId": disks[0].(object)["diskId"], "azureVMDiskDetails": []any{},
+		"recoveryAzureStorageAccount": nil, "selectedRecoveryAzureNetworkId": s.armID("Microsoft.Network/virtualNetworks/vnet-failover"),
+		"selectedTfoAzureNetworkId": nil, "selectedSourceNicId": mac(m.index), "enableRdpOnTargetOption": "Never", "recoveryAvailabilitySetId": nil,
+		"targetAvailabilityZone": nil, "targetProximityPlacementGroupId": nil, "protectedManagedDisks": managed,
+		"lastRecoveryPointReceived": stamp(s.failedOverAt().Add(-s.sc.Real(248 * time.Second))), "firmwareType": "BIOS", "azureVmGeneration": "V1",
+		"isAdditionalStatsAvailable": false, "totalDataTransferred": -1, "totalProgressHealth": "Completed",
+		"targetVmTags": object{}, "seedManagedDiskTags": nil, "targetManagedDiskTags": nil, "targetNicTags": object{},
 		"lastRpoCalculatedTime": old, "lastUpdateReceivedTime": old,
 		"replicaId": s.ownID(m) + "_replica_" + f.container,
 	}) {
@@ -322,17 +396,25 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	percent, _, transferred, health := s.progress(m, now)
 	stage, state, text := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress"
 	if p := s.phase(m, now); p != Replicating {
-		stage, state, text = "DifferentialSync", "Protected", "Protected"
+		stage, state, text, health = "DifferentialSync", "Protected", "Protected", "Completed"
+		if p == Home && m.way.committed(now) {
+			state, text = "UnplannedFailoverCommitted", "Failover committed"
+		}
 	}
 	disks := []any{}
 	for i, gb := range m.spec.DiskGB {
 		id, disk := diskName(m, i)
 		view := object{
 			"diskId": id, "diskName": disk, "protectionStage": stage, "healthErrorCode": nil, "resyncRequired": "NotRequired",
-			"diskCapacityInBytes": gb << 30, "diskResized": "NotResized",
+			"diskCapacityInBytes": gb << 30, "fileSystemCapacityInBytes": gb << 30, "diskResized": "NotResized", "rpoInSeconds": 242,
+			"resyncProgressPercentage": 0, "resyncDurationInSeconds": 298, "sourceDataInMB": 0.0, "psDataInMB": 0.0, "targetDataInMB": 0.0,
+			"lastRpoCalculatedTime": stamp(s.beat(now)), "resyncProcessedBytes": 0, "resyncTotalTransferredBytes": 0,
+			"resyncLast15MinutesTransferredBytes": 0, "resyncLastDataTransferTimeUTC": nil, "resyncStartTime": nil,
+			"progressHealth": "Completed", "progressStatus": "Grey",
 		}
 		if percent != nil {
 			processed, transferred := s.moved(m, gb<<30, now)
+			view["progressHealth"] = "InProgress"
 			view["resyncProgressPercentage"] = percent
 			view["resyncProcessedBytes"], view["resyncTotalTransferredBytes"] = processed, transferred
 		}
@@ -346,23 +428,35 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	for k, v := range (object{
 		"instanceType": "InMage", "activeSiteType": site, "protectionStage": stage,
 		"vmProtectionState": state, "vmProtectionStateDescription": text,
-		"agentDetails":   object{"agentVersion": agentVersion, "agentUpdateStatus": "NotRequired", "postUpdateRebootStatus": "NotRequired"},
+		"agentDetails":   object{"agentVersion": agentVersion, "agentUpdateStatus": "NotRequired", "postUpdateRebootStatus": "NotRequired", "agentExpiryDate": never},
 		"masterTargetId": in.MasterTargetID, "processServerId": in.ProcessServerID,
-		"osDetails": object{"osType": title(m.spec.OS)}, "protectedDisks": disks,
-		"rebootAfterUpdateStatus": "NotRequired", "totalProgressHealth": health,
+		"osDetails": object{"osVhdId": nil, "osType": title(m.spec.OS), "vhdName": nil}, "protectedDisks": disks,
+		"rebootAfterUpdateStatus": nil, "totalProgressHealth": health, "totalDataTransferred": -1, "isAdditionalStatsAvailable": false,
+		"azureStorageAccountId": nil, "lastRpoCalculatedTime": stamp(s.beat(now)), "osVersion": nil, "sourceVmCpuCount": 0, "sourceVmRamSizeInMB": 0,
+		"retentionWindowStart": stamp(ahead(s.beat(now))), "retentionWindowEnd": stamp(ahead(s.beat(now))),
+		"consistencyPoints":      object{"systemLevelTag": stamp(ahead(s.beat(now)))},
+		"resyncDetails":          object{"initialReplicationType": "InitialReplication", "initialReplicationProgressPercentage": "0"},
 		"lastUpdateReceivedTime": stamp(now),
 		"vmId":                   s.ownAzureID(m), "infrastructureVmId": s.ownAzureID(m), "vCenterInfrastructureId": nil,
-		"discoveryType": "Physical", "datastores": []string{}, // whatever the machine was on-premises (seen in recordings)
-		"replicaId": s.ownAzureID(m) + "_replica_" + s.fabricOf(m).container,
+		"discoveryType": "Physical", // whatever the machine was on-premises (seen in recordings)
+		"datastores":    []string{in.DatastoreName},
+		"replicaId":     s.ownID(m),
 	}) {
 		d[k] = v
 	}
 	if percent != nil {
 		d["totalDataTransferred"] = transferred
-		d["resyncDetails"] = object{"initialReplicationType": "AutomaticOverTheNetwork", "initialReplicationProgressPercentage": fmt.Sprint(percent)}
+		d["resyncDetails"] = object{"initialReplicationType": "InitialReplication", "initialReplicationProgressPercentage": fmt.Sprint(percent)}
 	}
 	return d
 }
+
+// never is how the service writes that something does not expire.
+const never = "9999-12-31T23:59:59.9999999"
+
+// ahead is a time of the configuration server's own zone, marked as if it were UTC: hours in the future (seen in
+// recordings).
+func ahead(t time.Time) time.Time { return t.Add(5 * time.Hour) }
 
 // classicDetails are the fields that both classic providers have.
 func (s *Server) classicDetails(m *machine, now time.Time) object {
@@ -373,7 +467,13 @@ func (s *Server) classicDetails(m *machine, now time.Time) object {
 		"rpoInSeconds": 248, "compressedDataRateInMB": 0.0, "uncompressedDataRateInMB": 0.0,
 		"multiVmGroupId": s.sc.UUID("group-of-one", m.spec.Name), "multiVmGroupName": s.sc.UUID("group-of-one", m.spec.Name), "multiVmSyncStatus": "Enabled",
 		"diskResized": "NotResized", "sourceVmCpuCount": 4, "sourceVmRamSizeInMB": 8192,
-		"osVersion": m.spec.OSVersion, "vmNics": []any{}, "validationErrors": []any{},
+		"osVersion": m.spec.OSVersion, "validationErrors": []any{},
+		"vmNics": []any{object{
+			"nicId": mac(m.index), "replicaNicId": nil, "sourceNicArmId": nil, "vMNetworkName": "VM Network", "recoveryVMNetworkId": nil,
+			"ipConfigs": []any{}, "selectionType": "NotSelected", "recoveryNetworkSecurityGroupId": nil, "enableAcceleratedNetworkingOnRecovery": nil,
+			"tfoVMNetworkId": nil, "tfoNetworkSecurityGroupId": nil, "enableAcceleratedNetworkingOnTfo": nil, "recoveryNicName": nil,
+			"recoveryNicResourceGroupName": nil, "reuseExistingNic": false, "tfoRecoveryNicName": nil, "tfoRecoveryNicResourceGroupName": nil, "tfoReuseExistingNic": false,
+		}},
 	}
 	if m.spec.Group != "" {
 		d["multiVmGroupId"], d["multiVmGroupName"] = s.sc.UUID("group", m.spec.Group), m.spec.Group

@@ -30,6 +30,9 @@ var (
 		{"EnableProtectionPrerequisitesCheckTask", "EnableProtectionPrerequisitesCheckTask", "Prerequisites check for enabling protection", 0.2},
 		{"EnableDrTask", "EnableDrTask", "Enable replication", 1},
 	}}
+	discoverJob = &kind{"DiscoverReplica", "Discover replica", "ProtectionEntity", []taskKind{
+		{"DiscoverReplicaTask", "DiscoverReplicaTask", "Discovering replica virtual machine", 1},
+	}}
 	primaryIRJob = &kind{"PrimaryIrCompletion", "Finalize protection on the primary virtual machine", "ProtectionEntity", []taskKind{
 		{"PrimaryIrCompletionTask", "PrimaryIrCompletionTask", "Finalizing protection on the primary virtual machine", 1},
 	}}
@@ -47,8 +50,8 @@ type job struct {
 	kind      *kind
 	machine   *machine // nil when the target is a server
 	fabric    *fabric
-	parent    *job // of a job that another one starts
-	child     *job // classic: the EnableDr job of a reprotect
+	parent    *job         // of a job that another one starts
+	children  map[int]*job // classic: the jobs that tasks of a reprotect start
 	itemName  string
 	reversed  bool // it began on an item of the way back
 	committed bool // of a reprotect: the failover was committed before
@@ -106,6 +109,8 @@ func (j *job) taskState(i int, now time.Time) (state, text string, started, ende
 		now = j.end
 	}
 	switch {
+	case now.Before(from) && over:
+		return "Other", "Skipped", false, false
 	case now.Before(from):
 		return "NotStarted", "NotStarted", false, false
 	case !now.Before(to):
@@ -190,8 +195,14 @@ func (s *Server) planFollowers(j *job) {
 	names, ir := s.itemNames(j.machine), s.replication()
 	after := names[len(names)-1]
 	protected := j.end.Add(ir)
-	from, to := j.bounds(taskReprotect)
-	j.child = follow(enableJob, names[0], from, to)
+	j.children = map[int]*job{}
+	for _, c := range []struct {
+		task int
+		kind *kind
+	}{{taskDiscover, discoverJob}, {taskReprotect, enableJob}} {
+		from, to := j.bounds(c.task)
+		j.children[c.task] = follow(c.kind, names[0], from, to)
+	}
 	follow(primaryIRJob, after, j.end.Add(ir*2/3), j.end.Add(ir*2/3+ir/50))
 	follow(secondaryIRJob, after, protected.Add(-ir/50), protected)
 }
@@ -227,8 +238,10 @@ func (s *Server) startRefresh(f *fabric, now time.Time) *job {
 func (s *Server) cancel(j *job, now time.Time) *operation {
 	j.cancelled, j.fault = true, nil
 	j.end = now.Add(s.sc.Real(10 * time.Second))
-	if j.child != nil {
-		j.child.cancelled, j.child.end = true, j.end
+	for _, child := range j.children {
+		if child.state(now) == "InProgress" {
+			child.cancelled, child.end = true, j.end
+		}
 	}
 	op := &operation{id: s.sc.UUID("cancel", j.id), job: j, start: now, cancel: true}
 	s.operations[op.id] = op

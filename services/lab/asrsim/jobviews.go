@@ -38,7 +38,7 @@ func (op *operation) view(now time.Time) object {
 		problem = object{"code": op.job.warning.code, "message": op.job.warning.message, "details": nil}
 	}
 	if status != "InProgress" {
-		end = stamp(op.job.end)
+		end = stamp(op.job.end.Truncate(time.Second))
 	}
 	return object{
 		"error": problem, "id": nil, "name": op.id, "properties": nil, "status": status,
@@ -55,16 +55,32 @@ func (s *Server) summary(j *job, now time.Time) object {
 
 // full is a job as its own GET shows it.
 func (s *Server) full(j *job, now time.Time) object {
-	activity := s.sc.UUID("activity", j.id)
+	activity := s.activity(j)
 	errors := []any{}
 	if j.state(now) == "Failed" {
-		errors = append(errors, j.fault.jobError(j.failingTask().id, activity, j.end))
+		errors = append(errors, s.jobError(j, s.taskID(j, j.failingTask())))
 	}
 	tasks := []any{}
 	for i := range j.kind.tasks {
 		tasks = append(tasks, s.taskView(j, i, now))
 	}
-	return s.jobView(j, now, activity+" ActivityId: "+s.sc.UUID("request", j.id), tasks, errors, s.jobDetails(j, now))
+	return s.jobView(j, now, activity, tasks, errors, s.jobDetails(j, now))
+}
+
+func (s *Server) activity(j *job) string {
+	return s.sc.UUID("activity", j.id) + " ActivityId: " + s.sc.UUID("request", j.id)
+}
+
+func (s *Server) jobError(j *job, task string) object {
+	return j.fault.jobError(task, s.activity(j), s.sc.UUID("error", j.id), j.end)
+}
+
+// taskID is a task's name for machines: where the kind has none, a UUID that each job has anew.
+func (s *Server) taskID(j *job, t taskKind) string {
+	if t.id == "" {
+		return s.sc.UUID("task/"+t.name, j.id)
+	}
+	return t.id
 }
 
 func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []any, details any) object {
@@ -80,7 +96,7 @@ func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []an
 	}
 	target, name := j.fabric.provider, j.fabric.friendly
 	if j.machine != nil {
-		target, name = j.itemName, j.machine.spec.Name
+		target, name = s.internalID(j.machine, j.reversed), j.machine.spec.Name
 	}
 	properties := object{
 		"activityId": activity, "scenarioName": j.kind.scenario, "friendlyName": j.kind.friendly,
@@ -90,7 +106,7 @@ func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []an
 		"customDetails": details,
 	}
 	if state != "InProgress" {
-		properties["endTime"] = stamp(j.end)
+		properties["endTime"] = j.end.UTC().Format("2006-01-02T15:04:05Z") // whole seconds, cut (seen in recordings)
 	}
 	return object{
 		"id": s.jobID(j), "name": j.id,
@@ -109,7 +125,7 @@ func (s *Server) taskView(j *job, i int, now time.Time) object {
 		to = j.end
 	}
 	view := object{
-		"taskId": t.id, "name": t.name, "startTime": noTime, "endTime": noTime, "allowedActions": []any{},
+		"taskId": s.taskID(j, t), "name": t.name, "startTime": noTime, "endTime": noTime, "allowedActions": []any{},
 		"friendlyName": t.friendly, "state": state, "stateDescription": text,
 		"taskType": "TaskDetails", "customDetails": object{"instanceType": "TaskDetails"}, "groupTaskCustomDetails": nil,
 		"errors": []any{},
@@ -121,59 +137,84 @@ func (s *Server) taskView(j *job, i int, now time.Time) object {
 		view["endTime"] = stamp(to)
 	}
 	if state == "Failed" {
-		view["errors"] = []any{j.fault.jobError(t.id, s.sc.UUID("activity", j.id), j.end)}
+		view["errors"] = []any{s.jobError(j, s.taskID(j, t))}
 	}
-	if started && j.child != nil && i == taskReprotect {
-		s.nestChild(view, j)
+	if child := j.children[i]; started && child != nil {
+		s.nestChild(view, j, child)
 	}
 	return view
 }
 
-// nestChild turns the last task of a classic reprotect into the group task that it becomes, naming the job it
-// started.
-func (s *Server) nestChild(view object, j *job) {
+// nestChild turns a task of a classic reprotect into the group task that it becomes, naming the job it started.
+func (s *Server) nestChild(view object, j, child *job) {
 	name := j.machine.spec.Name
-	child := object{
-		"taskId": j.child.kind.scenario, "name": name, "friendlyName": name,
+	target, friendly := s.internalID(j.machine, child.reversed), any(child.kind.friendly)
+	if child.kind == discoverJob {
+		target, friendly = address(20, j.machine.index), nil // what it looks for is the machine's address in Azure
+	}
+	nested := object{
+		"taskId": child.kind.scenario, "name": name, "friendlyName": name,
 		"startTime": view["startTime"], "endTime": view["endTime"], "allowedActions": []any{},
 		"state": view["state"], "stateDescription": view["stateDescription"],
 		"taskType": "JobTaskDetails",
 		"customDetails": object{"instanceType": "JobTaskDetails", "jobTask": object{
-			"jobId": s.jobID(j.child), "jobFriendlyName": j.child.kind.friendly,
-			"targetObjectId": j.child.itemName, "targetObjectName": name, "targetInstanceType": "Vm",
-			"jobScenarioName": j.child.kind.scenario,
+			"jobId": s.jobID(child), "jobFriendlyName": friendly,
+			"targetObjectId": target, "targetObjectName": name, "targetInstanceType": "Vm",
+			"jobScenarioName": child.kind.scenario,
 		}},
 		"groupTaskCustomDetails": nil, "errors": []any{},
 	}
 	view["friendlyName"] = fmt.Sprintf("%s (1)", view["friendlyName"])
 	view["taskType"] = "GroupTaskDetails"
 	view["customDetails"] = nil
-	view["groupTaskCustomDetails"] = object{"instanceType": "GroupTaskDetails", "childTasks": []any{child}}
+	view["groupTaskCustomDetails"] = object{"instanceType": "GroupTaskDetails", "childTasks": []any{nested}}
 }
 
 func (s *Server) jobDetails(j *job, now time.Time) object {
-	if j.kind != reprotectJob {
-		return object{"instanceType": "AsrJobDetails", "affectedObjectDetails": object{}}
+	details := object{"instanceType": "AsrJobDetails", "affectedObjectDetails": object{}}
+	if j.machine == nil {
+		return details
 	}
-	affected := object{
-		"primaryVmId": j.itemName, "primaryVmName": j.machine.spec.Name,
-		"recoveryVmId": "", "recoveryVmName": j.machine.spec.Name,
-		"primaryCloudId": j.fabric.container, "primaryCloudName": j.fabric.containerFriendly,
-		"primaryVmmName": j.fabric.friendly, "recoveryVmmName": azureName, "recoveryCloudName": azureName,
-		"primaryFabricProviderId": j.fabric.affectedProvider, "recoveryFabricProviderId": "Azure",
+	details["affectedObjectDetails"] = s.affected(j, now)
+	switch j.kind {
+	case reprotectJob:
+		var successor any
+		if j.state(now) == "Succeeded" {
+			names := s.itemNames(j.machine)
+			successor = lowerSubscriptions(s.itemIDOf(j.machine, names[len(names)-1]))
+		}
+		details["instanceType"], details["newReplicationProtectedItemId"] = "SwitchProtectionJobDetails", successor
+	case plannedJob, unplannedJob:
+		details["instanceType"], details["protectedItemDetails"] = "FailoverJobDetails", []any{}
 	}
-	var successor any
-	if j.state(now) == "Succeeded" {
-		names := s.itemNames(j.machine)
-		successor = lowerSubscriptions(s.itemIDOf(j.machine, names[len(names)-1]))
-		if j.machine.classic() {
-			affected["recoveryVmId"] = s.ownAzureID(j.machine)
+	return details
+}
+
+// affected names both ends of what a job is about: on the way back both are on-premises.
+func (s *Server) affected(j *job, now time.Time) object {
+	m, f := j.machine, j.fabric
+	other := "" // modernized
+	if m.classic() && j.reversed {
+		other = s.ownID(m)
+	}
+	if m.classic() && j.kind == reprotectJob && j.state(now) == "Succeeded" {
+		other = s.ownAzureID(m)
+	}
+	profile := f.forward
+	view := object{
+		"primaryVmId": s.internalID(m, j.reversed), "primaryVmName": m.spec.Name, "recoveryVmId": other, "recoveryVmName": m.spec.Name,
+		"primaryCloudId": f.container, "primaryCloudName": f.containerFriendly, "recoveryCloudId": s.sc.UUID("container", azureName), "recoveryCloudName": azureName,
+		"primaryVmmId": f.provider, "primaryVmmName": f.friendly, "recoveryVmmId": s.sc.UUID("vmm", azureName), "recoveryVmmName": azureName,
+		"primaryFabricProviderId": f.affectedProvider, "recoveryFabricProviderId": "Azure",
+	}
+	if j.reversed {
+		profile = f.failback
+		for _, end := range []string{"CloudId", "CloudName", "VmmId", "VmmName", "FabricProviderId"} {
+			view["recovery"+end] = view["primary"+end]
 		}
 	}
-	return object{
-		"instanceType": "SwitchProtectionJobDetails", "newReplicationProtectedItemId": successor,
-		"affectedObjectDetails": affected,
-	}
+	view["protectionProfileId"] = s.sc.UUID("profile", profile)
+	return view
 }
 
 // lowerSubscriptions is the other spelling in which the service gives its ids.

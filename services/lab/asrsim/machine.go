@@ -99,10 +99,14 @@ func (s *Server) replicated(m *machine, now time.Time) float64 {
 
 func (s *Server) failedOverAt() time.Time { return s.start.Add(-s.sc.Real(10 * time.Minute)) }
 
-// agentHeartbeat is older than the failover until the agent has registered again (S33).
+// staleHeartbeat is from before the failover.
+func (s *Server) staleHeartbeat() time.Time { return s.failedOverAt().Add(-s.sc.Real(4 * time.Minute)) }
+
+// agentHeartbeat is older than the failover until the agent has registered again (S33). A modernized item does not show
+// it before its reprotect: its heartbeat stays that of before the failover (seen in recordings).
 func (s *Server) agentHeartbeat(m *machine, now time.Time) time.Time {
 	if !m.registered(now) {
-		return s.failedOverAt().Add(-s.sc.Real(4 * time.Minute))
+		return s.staleHeartbeat()
 	}
 	if m.azureVM == azureStopped || m.azureVM == azureDeleted {
 		now = m.azureSince

@@ -163,8 +163,13 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 	return s.inVault(r.Method, segments[8:], rq)
 }
 
-// apiVersions are those of Site Recovery that are known to be served.
-var apiVersions = []string{"2018-07-10", "2021-02-10", "2021-06-01", "2022-08-01", "2022-10-01", "2023-04-01", "2023-08-01", "2024-04-01", "2024-10-01", "2025-01-01", "2025-02-01", "2025-08-01"}
+// apiVersions are those of Site Recovery that Azure publishes descriptions of.
+var apiVersions = []string{
+	"2016-08-10", "2018-01-10", "2018-07-10", "2021-02-10", "2021-03-01", "2021-04-01", "2021-06-01", "2021-07-01", "2021-08-01",
+	"2021-10-01", "2021-11-01", "2021-12-01", "2022-01-01", "2022-02-01", "2022-03-01", "2022-04-01", "2022-05-01", "2022-08-01",
+	"2022-09-10", "2022-10-01", "2023-01-01", "2023-02-01", "2023-04-01", "2023-06-01", "2023-08-01", "2024-01-01", "2024-02-01",
+	"2024-04-01", "2024-10-01", "2025-01-01", "2025-02-01", "2025-08-01",
+}
 
 func (s *Server) inVault(method string, segments []string, rq *request) reply {
 	if version := rq.query.Get("api-version"); !slices.Contains(apiVersions, version) {

@@ -150,7 +150,7 @@ func (l *lab) input(name string) asr.ReverseReplicationInput {
 	for _, f := range l.fabrics() {
 		switch d := f.Properties.CustomDetails.(type) {
 		case *asr.VMwareDetails:
-			if strings.HasPrefix(*l.item(name).Properties.PrimaryFabricProvider, "VMware") {
+			if strings.HasPrefix(*l.item(name).Properties.PrimaryFabricProvider, "InMageFabric") {
 				mt := d.MasterTargetServers[0]
 				details = &asr.InMageReprotectInput{
 					InstanceType: ptr("InMage"), MasterTargetID: mt.ID, ProcessServerID: d.ProcessServers[0].ID,
