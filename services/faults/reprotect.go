@@ -79,7 +79,7 @@ var commands = []Row{
 	{Code: "schema.broken", Class: observed.Permanent, For: Reprotect},
 }
 
-// questions are the codes of the journal's answers that say no.
+// questions are the codes of the answers over HTTP that say no.
 var questions = []Row{
 	{Code: "address.unknown", Class: observed.Permanent, For: Reprotect},
 	{Code: "method.not-allowed", Class: observed.Permanent, For: Reprotect},
@@ -95,6 +95,15 @@ var questions = []Row{
 	{Code: "journal.closing", Class: observed.Temporary, For: Reprotect},
 	{Code: "journal.stands-by", Class: observed.Temporary, For: Reprotect},
 	{Code: "journal.unread", Class: observed.Operator, For: Reprotect},
+	{Code: "console.not-signed-in", Class: observed.Operator, For: Reprotect},
+	{Code: "console.not-permitted", Class: observed.Operator, For: Reprotect},
+	{Code: "console.read-only", Class: observed.Operator, For: Reprotect},
+	{Code: "console.host", Class: observed.Operator, For: Reprotect},
+	{Code: "console.cross-site", Class: observed.Permanent, For: Reprotect},
+	{Code: "console.form-old", Class: observed.Temporary, For: Reprotect},
+	{Code: "console.busy", Class: observed.Temporary, For: Reprotect},
+	{Code: "command.wrong", Class: observed.Permanent, For: Reprotect},
+	{Code: "bus.unreachable", Class: observed.Temporary, For: Reprotect},
 }
 
 // watched are the codes of violations, as the guard reports them.

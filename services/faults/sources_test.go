@@ -20,7 +20,7 @@ import (
 // code is held against the catalogues.
 var speaking = []string{
 	"../agentwatcher", "../datastore", "../observed", "../executor", "../guard", "../journal", "../validator", "../waiting",
-	"../internal/app", "../internal/asr", "../internal/azurevm", "../../events",
+	"../internal/app", "../internal/asr", "../internal/azurevm", "../internal/console", "../../events",
 }
 
 // silent are folders below them, and folders of simulators, whose codes are not the product's.

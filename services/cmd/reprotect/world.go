@@ -111,30 +111,16 @@ func version() string {
 	return info.Main.Version
 }
 
-func catalogue(lang string) []cli.Check {
-	var rows []cli.Check
-	for _, c := range checks.Catalogue() {
-		text := c.In(lang)
-		row := cli.Check{
-			Code: c.Code, Level: string(c.Level), Refs: c.Refs, NeverWaived: c.NeverWaived,
-			Title: text.Title, Why: text.Why, Remedy: text.Remedy, Reference: c.Reference,
-		}
-		for _, a := range c.For {
-			row.For = append(row.For, string(a))
-		}
-		rows = append(rows, row)
+func catalogue(lang string) (rows []cli.Check) {
+	for _, row := range checks.List(lang) {
+		rows = append(rows, cli.Check(row))
 	}
 	return rows
 }
 
-func knownErrors(lang string) []cli.KnownError {
-	var rows []cli.KnownError
-	for _, r := range faults.Catalogue() {
-		text := r.In(lang)
-		rows = append(rows, cli.KnownError{
-			Code: r.Code, Class: string(r.Class), Warning: r.Warning, For: string(r.For), Refs: r.Refs, Texts: r.Texts,
-			Title: text.Title, Cause: text.Cause, Remedy: text.Remedy, Reference: r.Reference,
-		})
+func knownErrors(lang string) (rows []cli.KnownError) {
+	for _, row := range faults.List(lang) {
+		rows = append(rows, cli.KnownError(row))
 	}
 	return rows
 }

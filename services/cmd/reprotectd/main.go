@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -127,7 +129,16 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	shown, err := services.Console(app.ConsoleOptions{Version: version(), Health: app.Parts(health), Drain: ctx.Done()})
+	if err != nil {
+		return err
+	}
 	var serving sync.WaitGroup
+	if shown != nil {
+		pages.Handle("/", shown.Handler())
+		serving.Go(func() { shown.Run(ctx) })
+		log.Info("console served", zap.String("url", cmp.Or(c.HTTP.PublicURL, "http://"+listener.Addr().String())))
+	}
 	serve := func(listener net.Listener, h http.Handler) {
 		serving.Go(func() {
 			if err := telemetry.Serve(ctx, listener, h); err != nil {
@@ -145,9 +156,11 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		})
 	}
 	switch {
-	case journal == nil:
+	case journal == nil && shown == nil:
 	case c.Journal.Listen == "":
-		pages.Handle("/api/", journal)
+		if shown == nil {
+			pages.Handle("/api/", journal)
+		}
 		if elsewhere {
 			later(c.HTTP.Listen, pages)
 		}
@@ -169,6 +182,13 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	serving.Wait()
 	log.Info("reprotectd stopped")
 	return nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
 
 // listen takes the configured address. When several processes run from one config, the first has it and the

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -195,6 +196,7 @@ type App struct {
 	o       Options
 	sites   map[string]site
 	journal *ownJournal // nil where this process keeps none
+	bus     atomic.Pointer[Bus]
 }
 
 // New makes the clients of all sites; nothing is asked yet. An error is one that does not pass by waiting.
@@ -243,6 +245,8 @@ func (a *App) Run(ctx context.Context) {
 		return
 	}
 	defer b.Close()
+	a.bus.Store(b)
+	defer a.bus.Store(nil)
 
 	var running sync.WaitGroup
 	for _, t := range targets {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"reprotect.example/events/bus"
+	"reprotect.example/services/internal/config"
 	"reprotect.example/services/journal"
 	"reprotect.example/services/workflow"
 )
@@ -27,14 +27,8 @@ type ownJournal struct {
 
 func openJournal(o Options) (*ownJournal, error) {
 	c := o.Config
-	listen := c.Journal.Listen
-	if listen == "" {
-		listen = c.HTTP.Listen
-	}
-	if host, _, err := net.SplitHostPort(listen); err == nil && c.Journal.TokenFile == "" {
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return nil, fmt.Errorf("journal: its API would be open to whoever reaches %s: name a file with a token under journal.tokenFile, or let it listen on loopback (journal.listen)", listen)
-		}
+	if listen := c.Journal.Listen; listen != "" && c.Journal.TokenFile == "" && !(config.HTTP{Listen: listen}).OnLoopback() {
+		return nil, fmt.Errorf("journal: its API would be open to whoever reaches %s: name a file with a token under journal.tokenFile, or let it listen on loopback (journal.listen)", listen)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -45,14 +39,15 @@ func openJournal(o Options) (*ownJournal, error) {
 	return &ownJournal{Store: store}, nil
 }
 
-// Journal is the API of the journal that this process keeps; nil where it keeps none. What follows the log ends with
-// drain.
+// Journal is the API of the journal that this process keeps; nil where it keeps none, and where it would be open to whoever
+// reaches http.listen. What follows the log ends with drain.
 func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	if a.journal == nil {
 		return nil, nil
 	}
-	token, err := a.o.Config.JournalToken()
-	if err != nil {
+	c := a.o.Config
+	token, err := c.JournalToken()
+	if err != nil || token == "" && c.Journal.Listen == "" && !c.HTTP.OnLoopback() {
 		return nil, err
 	}
 	return journal.Handler(a.journal.Store, journal.HandlerOptions{Token: token, Drain: drain, Serves: a.journal.serves.Load}), nil

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -61,6 +63,16 @@ func (h *Health) Ready() (bool, map[string]string) {
 		said[name] = c.String()
 	}
 	return ready, said
+}
+
+// Tell hands on each component, in the order of their names: whether it works, and "ok", a remark, or why it does not.
+func (h *Health) Tell(each func(component string, works bool, said string)) {
+	h.mu.Lock()
+	components := maps.Clone(h.components)
+	h.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(components)) {
+		each(name, components[name].trouble == nil, components[name].String())
+	}
 }
 
 // ServeHTTP answers 200 when ready, else 503, with {"ready": …, "components": {name: "ok", a remark or the trouble}}.

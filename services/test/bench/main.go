@@ -32,6 +32,7 @@ type options struct {
 	waiting   int
 	inventory int
 	azure     int
+	console   int
 }
 
 func main() {
@@ -41,6 +42,7 @@ func main() {
 	flag.IntVar(&o.waiting, "waiting", 10000, "cases that wait at once, for memory and reads; 0: leave that out")
 	flag.IntVar(&o.inventory, "inventory", 10000, "machines in the vCenter of the preflight; 0: leave that out")
 	flag.IntVar(&o.azure, "servicebus", 1000, "cases of a run on Service Bus; 0: leave that out")
+	flag.IntVar(&o.console, "console", 10000, "cases behind the console; 0: leave that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -58,6 +60,11 @@ func bench(ctx context.Context, o options) error {
 	}
 	if o.inventory > 0 {
 		if err := errors.Join(pureChecks(ctx), preflightReads(ctx, o.inventory)); err != nil {
+			return err
+		}
+	}
+	if o.console > 0 {
+		if err := consoleFigures(ctx, o.console); err != nil {
 			return err
 		}
 	}
