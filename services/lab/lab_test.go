@@ -61,7 +61,7 @@ func load(t *testing.T, r lab.Ready) config.Config {
 // vaultOf makes the real client from what the config says.
 func vaultOf(t *testing.T, c config.Config) *asr.Client {
 	t.Helper()
-	credential, err := asr.Credential(c.Azure.TokenFile)
+	credential, err := asr.Credential(c.Azure.TokenFile, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -195,7 +195,7 @@ func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 		Way: servicebus.Way{WebSockets: c.Bus.ServiceBus.WebSockets, Proxy: proxy},
 	}
 	if secret == "" {
-		if o.Credential, err = asr.Credential(""); err != nil {
+		if o.Credential, err = asr.Credential("", c.Azure.Cloud); err != nil {
 			return nil, err
 		}
 	}
@@ -223,7 +223,7 @@ func azureAdmin(c config.Config) (*admin.Client, error) {
 	if secret != "" {
 		return servicebus.NewAdmin(secret, "", nil, nil)
 	}
-	credential, err := asr.Credential("")
+	credential, err := asr.Credential("", c.Azure.Cloud)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func openSites(c config.Config, served []string, log *zap.Logger) (map[string]si
 	if err := c.CheckSecrets(); err != nil {
 		return nil, err
 	}
-	credential, err := asr.Credential(c.Azure.TokenFile)
+	credential, err := asr.Credential(c.Azure.TokenFile, c.Azure.Cloud)
 	if err != nil {
 		return nil, err
 	}

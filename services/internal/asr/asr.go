@@ -172,12 +172,9 @@ func (c *Client) vaultID() string {
 }
 
 func (o Options) configuration() (cloud.Configuration, error) {
-	configuration, ok := clouds[strings.ToLower(o.Cloud)]
-	if !ok {
-		return configuration, wrongOption(fmt.Sprintf("the cloud %q is unknown", o.Cloud), "use public, usgov or china", nil)
-	}
-	if o.Endpoint == "" {
-		return configuration, nil
+	configuration, err := cloudNamed(o.Cloud)
+	if err != nil || o.Endpoint == "" {
+		return configuration, err
 	}
 	if u, err := url.Parse(o.Endpoint); err != nil || u.Scheme != "https" || u.Host == "" {
 		return configuration, wrongOption("the endpoint is not an https address", "give it as https://host:port; a token is never sent over plain http", nil)
@@ -186,6 +183,14 @@ func (o Options) configuration() (cloud.Configuration, error) {
 	manager := configuration.Services[cloud.ResourceManager]
 	manager.Endpoint = strings.TrimRight(o.Endpoint, "/")
 	configuration.Services[cloud.ResourceManager] = manager
+	return configuration, nil
+}
+
+func cloudNamed(name string) (cloud.Configuration, error) {
+	configuration, ok := clouds[strings.ToLower(name)]
+	if !ok {
+		return configuration, wrongOption(fmt.Sprintf("the cloud %q is unknown", name), "use public, usgov or china", nil)
+	}
 	return configuration, nil
 }
 

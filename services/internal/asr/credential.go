@@ -9,21 +9,34 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"reprotect.example/services/observed"
 )
 
-// Credential returns what authorizes requests. With an empty tokenFile it is the SDK's default chain
-// (environment, workload identity, managed identity, Azure CLI and others), which takes the sign-in address of
-// national clouds from AZURE_AUTHORITY_HOST. Otherwise the token is the content of the file, read anew within a
-// second of its change.
-func Credential(tokenFile string) (azcore.TokenCredential, error) {
+// Credential returns what authorizes requests to a cloud, named as in Options. With an empty tokenFile it is the SDK's
+// default chain (environment, workload identity, managed identity, Azure CLI and others), which signs in where that cloud
+// does; in the public one AZURE_AUTHORITY_HOST may say where else. Otherwise the token is the content of the file, read
+// anew within a second of its change.
+func Credential(tokenFile, cloudName string) (azcore.TokenCredential, error) {
+	return newCredential(tokenFile, cloudName, nil)
+}
+
+func newCredential(tokenFile, cloudName string, transport policy.Transporter) (azcore.TokenCredential, error) {
 	if tokenFile != "" {
 		return fileCredential(tokenFile), nil
 	}
-	chain, err := azidentity.NewDefaultAzureCredential(nil)
+	configuration, err := cloudNamed(cloudName)
+	if err != nil {
+		return nil, err
+	}
+	options := &azidentity.DefaultAzureCredentialOptions{ClientOptions: azcore.ClientOptions{Transport: transport}}
+	if configuration.ActiveDirectoryAuthorityHost != cloud.AzurePublic.ActiveDirectoryAuthorityHost {
+		options.Cloud = configuration
+	}
+	chain, err := azidentity.NewDefaultAzureCredential(options)
 	if err != nil {
 		return nil, loginFault("no Azure credential can be made", scrub(err.Error(), ""))
 	}

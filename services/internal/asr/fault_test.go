@@ -160,7 +160,7 @@ func TestTokenFile(t *testing.T) {
 			return !ok
 		})
 	}
-	missing, err := Credential(filepath.Join(t.TempDir(), "none"))
+	missing, err := Credential(filepath.Join(t.TempDir(), "none"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,11 +190,11 @@ func TestLoginFails(t *testing.T) {
 
 func TestDefaultCredentialIsMade(t *testing.T) {
 	t.Setenv("AZURE_TOKEN_CREDENTIALS", "dev")
-	if c, err := Credential(""); err != nil || c == nil {
+	if c, err := Credential("", ""); err != nil || c == nil {
 		t.Errorf("%v, %v", c, err)
 	}
 	t.Setenv("AZURE_TOKEN_CREDENTIALS", "nonsense")
-	_, err := Credential("")
+	_, err := Credential("", "")
 	wantFault(t, err, observed.Operator, CodeLogin)
 }
 

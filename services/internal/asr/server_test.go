@@ -131,7 +131,7 @@ func status(code int, content string, headers ...string) http.HandlerFunc {
 
 func (s *manager) client(t testing.TB, change ...func(*Options)) *Client {
 	t.Helper()
-	credential, err := Credential(s.token)
+	credential, err := Credential(s.token, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func readWorld(ctx context.Context, s scenario.Scenario) (w world, err error) {
 	if err != nil {
 		return w, err
 	}
-	credential, err := asr.Credential(ready.Azure.TokenFile)
+	credential, err := asr.Credential(ready.Azure.TokenFile, "")
 	if err != nil {
 		return w, err
 	}

@@ -288,7 +288,7 @@ func submit(t *testing.T, azure *asr.Client, m events.Machine) (job string) {
 
 func vaultOf(t *testing.T, c config.Config) *asr.Client {
 	t.Helper()
-	credential, err := asr.Credential(c.Azure.TokenFile)
+	credential, err := asr.Credential(c.Azure.TokenFile, "")
 	if err != nil {
 		t.Fatal(err)
 	}
