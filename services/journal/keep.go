@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"reprotect.example/events/bus"
+	"reprotect.example/services/audit"
 )
 
 // What one transaction takes at most. More would make those wait who came first.
@@ -112,14 +113,18 @@ func (s *Store) commit(batch []*pending) error {
 	var duplicates uint64
 	caughtUp := s.caughtUp
 	touched := map[string]*folded{}
+	var tree audit.Tree
 	err := s.transact(ctx, func() error {
 		if err := before.scan(s.prepared.ends.QueryRowContext(ctx)); err != nil {
 			return err
 		}
 		if before.last != s.last { // another process wrote to the file: what is in memory may be old
 			clear(s.cases)
+			if err := s.readTree(ctx); err != nil {
+				return err
+			}
 		}
-		now = before
+		now, tree = before, s.tree.Clone()
 		for _, p := range batch {
 			for _, w := range p.rows {
 				now.origin = max(now.origin, w.received.Sequence)
@@ -132,6 +137,7 @@ func (s *Store) commit(batch []*pending) error {
 					continue
 				}
 				now.last = at
+				tree.Add(w.leaf)
 				if err := s.fold(ctx, w, at, touched); err != nil {
 					return err
 				}
@@ -144,6 +150,9 @@ func (s *Store) commit(batch []*pending) error {
 		if err := s.project(ctx, touched); err != nil {
 			return err
 		}
+		if err := s.storeTree(ctx, &tree); err != nil {
+			return err
+		}
 		return s.remember(ctx, before, now)
 	})
 	if err != nil {
@@ -153,7 +162,7 @@ func (s *Store) commit(batch []*pending) error {
 		return s.explain("keep a message", err)
 	}
 	moved := now.last != s.last
-	s.last, s.caughtUp = now.last, caughtUp
+	s.last, s.caughtUp, s.tree = now.last, caughtUp, tree
 	s.forget()
 	s.announce(moved, duplicates)
 	return nil
@@ -166,7 +175,7 @@ func (s *Store) insert(ctx context.Context, w *row) (uint64, error) {
 		data = []byte{}
 	}
 	result, err := s.prepared.insert.ExecContext(ctx, w.key, int64(w.received.Sequence), w.received.Subject, w.received.ID, w.headers, data,
-		stamp(w.received.Published), stamp(w.entry.Time), w.entry.Header.Type, w.site, w.caseID, w.step)
+		stamp(w.received.Published), stamp(w.entry.Time), w.entry.Header.Type, w.site, w.caseID, w.step, w.leaf[:])
 	if err != nil {
 		return 0, err
 	}
@@ -215,8 +224,8 @@ func prepare(ctx context.Context, c *sql.Conn) (p prepared, err error) {
 		to  **sql.Stmt
 		sql string
 	}{
-		{&p.insert, `INSERT INTO events (key, origin, subject, id, headers, data, published, time, type, site, case_id, step)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`},
+		{&p.insert, `INSERT INTO events (key, origin, subject, id, headers, data, published, time, type, site, case_id, step, leaf)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING`},
 		{&p.ends, selectEnds},
 		{&p.state, `UPDATE state SET value = ? WHERE name = ?`},
 		{&p.count, `INSERT INTO case_events (case_id, place) VALUES (?, ?)`},

@@ -61,6 +61,9 @@ CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 	{name: "machines by their items, every report that a machine waits", projects: true, sql: `
 CREATE INDEX cases_by_request ON cases (request);
 `},
+	{name: "a leaf of the proof for each event", sql: `
+ALTER TABLE events ADD COLUMN leaf BLOB;
+`},
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own. projects says that the cases must

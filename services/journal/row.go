@@ -9,8 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/audit"
 	"reprotect.example/services/cases"
 )
 
@@ -20,7 +23,8 @@ type row struct {
 	key      string
 	headers  string
 	entry    cases.Entry // what it tells
-	counts   bool        // it is a fact that has a part in the projection of its case
+	leaf     tlog.Hash
+	counts   bool // it is a fact that has a part in the projection of its case
 	site     string
 	caseID   string
 	step     string
@@ -28,7 +32,7 @@ type row struct {
 
 // read makes the row of a message. It never fails: what cannot be understood is kept as well.
 func read(r bus.Received) row {
-	w := row{received: r, entry: cases.ReadEntry(r)}
+	w := row{received: r, entry: cases.ReadEntry(r), leaf: audit.LeafOf(r)}
 	if r.Headers != nil {
 		raw, _ := json.Marshal(r.Headers) // a map of strings has a JSON form always
 		w.headers = string(raw)
@@ -89,10 +93,23 @@ type kept struct {
 	Origin       uint64 // its sequence on the bus
 }
 
-func scan(rows *sql.Rows) (m kept, err error) {
+func scan(rows *sql.Rows) (kept, error) {
+	m, err := scanWith(rows)
+	if err != nil {
+		return m, err
+	}
+	// A bare command is known by its sequence on the bus (bus.CommandID), not by its place here.
+	if m.ID == "" && strings.HasPrefix(m.Subject, events.SubjectCommands+".") {
+		m.ID = "r" + strconv.FormatUint(m.Origin, 10)
+	}
+	return m, nil
+}
+
+// scanWith reads a message as it is stored, and the columns behind it into more.
+func scanWith(rows *sql.Rows, more ...any) (m kept, err error) {
 	var origin int64
 	var headers, published string
-	if err := rows.Scan(&m.Sequence, &origin, &m.Subject, &m.ID, &headers, &m.Data, &published); err != nil {
+	if err := rows.Scan(append([]any{&m.Sequence, &origin, &m.Subject, &m.ID, &headers, &m.Data, &published}, more...)...); err != nil {
 		return m, err
 	}
 	m.Origin, m.Attempt = uint64(origin), 1
@@ -104,11 +121,14 @@ func scan(rows *sql.Rows) (m kept, err error) {
 	if m.Published, err = unstamp(published); err != nil {
 		return m, fmt.Errorf("time at place %d: %w", m.Sequence, err)
 	}
-	// A bare command is known by its sequence on the bus (bus.CommandID), not by its place here.
-	if m.ID == "" && strings.HasPrefix(m.Subject, events.SubjectCommands+".") {
-		m.ID = "r" + strconv.FormatUint(m.Origin, 10)
-	}
 	return m, nil
+}
+
+// readStored makes the row of a message that was stored, as read did when it came.
+func readStored(m kept) row {
+	r := m.Received
+	r.Sequence = m.Origin
+	return read(r)
 }
 
 // stampForm is how moments are stored: in UTC and of one length, so that their order is that of their letters.

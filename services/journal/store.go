@@ -21,6 +21,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"reprotect.example/services/audit"
 )
 
 var (
@@ -57,6 +59,7 @@ type Store struct {
 	prepared prepared
 	cases    map[string]*folded // those that moved lately
 	last     uint64             // the newest place when this process kept something last
+	tree     audit.Tree         // over all that is kept, then
 	caughtUp bool               // from now on complete follows origin: what comes later the subscription delivers
 
 	changing   sync.Mutex // guards what follows, which only commit changes
@@ -157,6 +160,9 @@ func (s *Store) resume(ctx context.Context) (err error) {
 		(SELECT value FROM state WHERE name = 'complete'), coalesce((SELECT max(place) FROM events), 0)`).Scan(&s.id, &origin, &complete, &s.last)
 	if err != nil {
 		return s.explain("read it", err)
+	}
+	if err := s.plantTree(ctx); err != nil {
+		return err
 	}
 	for _, number := range []string{origin, complete} {
 		if _, err := strconv.ParseUint(number, 10, 64); err != nil {
