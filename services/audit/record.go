@@ -2,7 +2,9 @@ package audit
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/cases"
 )
 
 // Entry is a message of the log at its position, which counts from 1.
@@ -51,4 +54,51 @@ func idOf(r bus.Received) string {
 		return bus.CommandID(r)
 	}
 	return r.ID
+}
+
+// KeyOf names the message behind a delivery, so that it is one entry of the log however often and however late it comes.
+// All outcomes of a step share one id, so the first that came stands. A message that has no id is told by its sequence,
+// and by the time when it was stored: a stream that was made anew counts from 1 again. eventID is the id that the event
+// itself has.
+func KeyOf(r bus.Received, eventID string) string {
+	fact := strings.HasPrefix(r.Subject, events.SubjectFacts+".")
+	id := r.ID
+	if fact {
+		id = cmp.Or(id, eventID)
+	}
+	switch {
+	case id == "":
+		published := ""
+		if !r.Published.IsZero() {
+			published = r.Published.UTC().Format(keyTime)
+		}
+		return fmt.Sprintf("sequence %s %d %s", r.Subject, r.Sequence, published)
+	case fact:
+		return "fact " + id
+	}
+	return "message " + r.Subject + " " + id
+}
+
+// keyTime is how moments stand in keys, which journals have stored.
+const keyTime = "2006-01-02T15:04:05.000000000Z"
+
+// Counter numbers the messages of a log that is read from its beginning, as the journal does.
+type Counter struct {
+	seen map[[16]byte]bool
+	last uint64
+}
+
+// Next is a message as the next entry of the log; false: it came before.
+func (c *Counter) Next(r bus.Received) (Entry, bool) {
+	if c.seen == nil {
+		c.seen = map[[16]byte]bool{}
+	}
+	hash := sha256.Sum256([]byte(KeyOf(r, cases.ReadEntry(r).Header.ID)))
+	key := [16]byte(hash[:16])
+	if c.seen[key] {
+		return Entry{}, false
+	}
+	c.seen[key] = true
+	c.last++
+	return Entry{Position: c.last, Received: r}, true
 }

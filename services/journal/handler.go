@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
@@ -23,6 +24,8 @@ type HandlerOptions struct {
 	// Serves says whether this process keeps the journal and has caught up: else every question is answered with 503 and
 	// "journal.stands-by", and the answers that follow the log end so. nil: it always does.
 	Serves func() bool
+	// Checkpoint makes a signed checkpoint of what is kept; nil: there is no key.
+	Checkpoint func(context.Context) ([]byte, error)
 }
 
 // HeaderJournal is the response header with the ID of the journal. Places of another journal mean nothing in it.
@@ -43,6 +46,7 @@ const (
 //	GET /api/v1/cases/{id}/story                    the facts of a case, as in log
 //	GET /api/v1/subjects/{subject}                  the newest message of exactly this subject
 //	GET /api/v1/journal                             what the journal holds
+//	GET /api/v1/checkpoint                          its signed checkpoint, as text (package audit)
 func Handler(s *Store, o HandlerOptions) http.Handler {
 	mux := http.NewServeMux()
 	Register(mux, s, o)
@@ -51,7 +55,7 @@ func Handler(s *Store, o HandlerOptions) http.Handler {
 
 // Register adds the API, which is everything below /api/v1/, to the routes of a server.
 func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
-	a := api{s, o.Drain, o.Serves}
+	a := api{s, o.Drain, o.Serves, o.Checkpoint}
 	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/api/v1/":                   nowhere,
 		"/api/v1/log":                a.log,
@@ -60,6 +64,7 @@ func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
 		"/api/v1/cases/{id}/story":   a.story,
 		"/api/v1/subjects/{subject}": a.subject,
 		"/api/v1/journal":            a.stats,
+		"/api/v1/checkpoint":         a.signed,
 	} {
 		mux.Handle(pattern, Guard(o, a.answering(answer)))
 	}
@@ -142,6 +147,7 @@ type api struct {
 	store  *Store
 	drain  <-chan struct{}
 	serves func() bool
+	sign   func(context.Context) ([]byte, error)
 }
 
 // standsBy says why nothing is answered: what is missing here would pass for what was never there.
@@ -153,7 +159,7 @@ func (a api) standsBy() error {
 }
 
 func nowhere(_ http.ResponseWriter, r *http.Request) error {
-	return &Problem{http.StatusNotFound, "address.unknown", "there is nothing at this address", "The API has /api/v1/log, cases, cases/{id}, cases/{id}/story, subjects/{subject} and journal."}
+	return &Problem{http.StatusNotFound, "address.unknown", "there is nothing at this address", "The API has /api/v1/log, cases, cases/{id}, cases/{id}/story, subjects/{subject}, journal and checkpoint."}
 }
 
 func (a api) cases(w http.ResponseWriter, r *http.Request) error {
@@ -213,6 +219,25 @@ func (a api) stats(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return document(w, st)
+}
+
+func (a api) signed(w http.ResponseWriter, r *http.Request) error {
+	if _, err := queryOf(r); err != nil {
+		return err
+	}
+	if a.sign == nil {
+		return &Problem{http.StatusNotFound, "checkpoint.unsigned", "this journal signs no checkpoints: its config names no key", "Make a key with 'reprotect log key FILE', and name the file under audit.keyFile."}
+	}
+	text, err := a.sign(r.Context())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write(text) // fails only when the caller has gone
+	return nil
 }
 
 func document(w http.ResponseWriter, v any) error {

@@ -61,7 +61,7 @@ CREATE TABLE state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 	{name: "machines by their items, every report that a machine waits", projects: true, sql: `
 CREATE INDEX cases_by_request ON cases (request);
 `},
-	{name: "a leaf of the proof for each event", sql: `
+	{name: "a leaf of the proof for each event, when cases ended, their alarms", projects: true, sql: `
 ALTER TABLE events ADD COLUMN leaf BLOB;
 `},
 }

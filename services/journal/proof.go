@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -103,6 +105,27 @@ func eachRow(ctx context.Context, db *sql.DB, each func(place uint64, w row, lea
 		}
 	}
 	return rows.Err()
+}
+
+// VerifyFile is Verify for a file that is not opened: it is only read. It may be a copy.
+func VerifyFile(ctx context.Context, path string, v *audit.Verifier) (verdict audit.Verdict, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return verdict, fmt.Errorf("journal %s: %w", path, err)
+	}
+	s := &Store{path: path, closing: make(chan struct{})}
+	uri := strings.Replace(dsn(path, "query_only(1)"), "mode=rw", "mode=ro", 1)
+	if s.readers, err = sql.Open("sqlite", uri); err != nil {
+		return verdict, s.explain("open it", err)
+	}
+	defer func() { _ = s.readers.Close() }() // nothing was written
+	var version int
+	if err := s.readers.QueryRowContext(ctx, `SELECT max(version) FROM schema_versions`).Scan(&version); err != nil {
+		return verdict, s.explain("read the version of its schema", err)
+	}
+	if version != len(migrations) {
+		return verdict, fmt.Errorf("journal %s: its schema has version %d, this program verifies version %d: start the service journal of this version once, or verify with the program that wrote it", s.path, version, len(migrations))
+	}
+	return s.Verify(ctx, v)
 }
 
 // Verify compares what a journal's file holds with what was written down with each message, and with the checkpoints of

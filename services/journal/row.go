@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"cmp"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -51,7 +50,7 @@ func read(r bus.Received) row {
 		w.site, w.caseID, w.step = place(r.Subject)
 		w.counts = cases.IsFact(w.entry)
 	}
-	w.key = keyOf(r, h.ID)
+	w.key = audit.KeyOf(r, h.ID)
 	return w
 }
 
@@ -64,24 +63,6 @@ func place(subject string) (site, caseID, step string) {
 		return tokens[0], "", ""
 	}
 	return tokens[0], tokens[1], tokens[2]
-}
-
-// keyOf names the message behind a delivery, so that it is kept once however often and however late it comes. All
-// outcomes of a step share one id, so the first that was kept stands. A message that has no id is told by its
-// sequence, and by the time when it was stored: a stream that was made anew counts from 1 again.
-func keyOf(r bus.Received, eventID string) string {
-	fact := isFact(r.Subject)
-	id := r.ID
-	if fact {
-		id = cmp.Or(id, eventID)
-	}
-	switch {
-	case id == "":
-		return fmt.Sprintf("sequence %s %d %s", r.Subject, r.Sequence, stamp(r.Published))
-	case fact:
-		return "fact " + id
-	}
-	return "message " + r.Subject + " " + id
 }
 
 // columns are those of a row that is read back, as scan takes them.

@@ -17,6 +17,7 @@ import (
 	"reprotect.example/services/internal/cli/azurebus"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/config"
+	"reprotect.example/services/internal/journalclient"
 	"reprotect.example/services/preflight"
 )
 
@@ -59,7 +60,25 @@ func world() cli.Deps {
 			}
 			return app.Datastores(ctx, c, site, machine, zap.NewNop())
 		},
-		Checks: catalogue,
+		Checks:        catalogue,
+		VerifyJournal: app.VerifyJournal,
+		Checkpoint: func(ctx context.Context, cfgPath string) ([]byte, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return nil, err
+			}
+			client, err := app.JournalClient(c)
+			if err != nil {
+				return nil, err
+			}
+			defer client.Close()
+			text, err := client.Checkpoint(ctx)
+			var refused *journalclient.Problem
+			if errors.As(err, &refused) && refused.Code == "checkpoint.unsigned" {
+				return nil, cli.Usage(err)
+			}
+			return text, err
+		},
 		Errors: knownErrors,
 	}
 }

@@ -181,6 +181,15 @@ func onNATS(c config.Config, conn *jetstream.Conn) *Bus {
 	return &Bus{Broker: conn, NATS: conn, config: c}
 }
 
+// JournalClient asks the journal of the config.
+func JournalClient(c config.Config) (*journalclient.Client, error) {
+	token, err := c.JournalToken()
+	if err != nil {
+		return nil, err
+	}
+	return journalclient.New(journalclient.Options{URL: c.JournalURL(), Token: token, CAFile: c.Journal.CAFile})
+}
+
 func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 	secret, err := c.ServiceBusConnectionString()
 	if err != nil {
@@ -199,11 +208,7 @@ func openAzure(c config.Config, name string, log *zap.Logger) (*Bus, error) {
 			return nil, err
 		}
 	}
-	token, err := c.JournalToken()
-	if err != nil {
-		return nil, err
-	}
-	journal, err := journalclient.New(journalclient.Options{URL: c.JournalURL(), Token: token, CAFile: c.Journal.CAFile})
+	journal, err := JournalClient(c)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"reprotect.example/events/bus"
+	"reprotect.example/services/audit"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/journal"
 	"reprotect.example/services/workflow"
@@ -22,7 +23,17 @@ const journalFile = "journal.db"
 // ownJournal is the journal of this process, and whether it serves: one process at a time does, once it has caught up.
 type ownJournal struct {
 	*journal.Store
+	signer *audit.Signer // nil: the config names no key
 	serves atomic.Bool
+}
+
+// checkpoint is the journal's tree, signed now.
+func (j *ownJournal) checkpoint(ctx context.Context) ([]byte, error) {
+	tree, err := j.Tree(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return j.signer.Sign(&tree, time.Now())
 }
 
 func openJournal(o Options) (*ownJournal, error) {
@@ -30,13 +41,36 @@ func openJournal(o Options) (*ownJournal, error) {
 	if listen := c.Journal.Listen; listen != "" && c.Journal.TokenFile == "" && !(config.HTTP{Listen: listen}).OnLoopback() {
 		return nil, fmt.Errorf("journal: its API would be open to whoever reaches %s: name a file with a token under journal.tokenFile, or let it listen on loopback (journal.listen)", listen)
 	}
+	signer, err := signerOf(c)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	store, err := journal.Open(ctx, filepath.Join(c.DataDir, journalFile))
 	if err != nil {
 		return nil, err
 	}
-	return &ownJournal{Store: store}, nil
+	return &ownJournal{Store: store, signer: signer}, nil
+}
+
+// signerOf signs with the key of the config; nil when it names none.
+func signerOf(c config.Config) (*audit.Signer, error) {
+	key, err := c.AuditKey()
+	if err != nil || key == "" {
+		return nil, err
+	}
+	signer, err := audit.NewSigner(key)
+	if err != nil {
+		return nil, fmt.Errorf("audit.keyFile: %s: %w", c.Audit.KeyFile, err)
+	}
+	return signer, nil
+}
+
+// VerifyJournal compares the file of a journal with what was written down and with the checkpoints of v. Nobody needs to
+// keep it meanwhile, and nothing is changed.
+func VerifyJournal(ctx context.Context, path string, v *audit.Verifier) (audit.Verdict, error) {
+	return journal.VerifyFile(ctx, path, v)
 }
 
 // Journal is the API of the journal that this process keeps; nil where it keeps none, and where it would be open to whoever
@@ -50,7 +84,11 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	if err != nil || token == "" && c.Journal.Listen == "" && !c.HTTP.OnLoopback() {
 		return nil, err
 	}
-	return journal.Handler(a.journal.Store, journal.HandlerOptions{Token: token, Drain: drain, Serves: a.journal.serves.Load}), nil
+	o := journal.HandlerOptions{Token: token, Drain: drain, Serves: a.journal.serves.Load}
+	if a.journal.signer != nil {
+		o.Checkpoint = a.journal.checkpoint
+	}
+	return journal.Handler(a.journal.Store, o), nil
 }
 
 // keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the

@@ -11,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/audit"
 	"reprotect.example/services/cases"
 	"reprotect.example/services/preflight"
 )
@@ -33,6 +34,10 @@ type Deps struct {
 	Datastores func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error)
 	// Checks is the catalogue, in its order and in a language.
 	Checks func(lang string) []Check
+	// VerifyJournal compares the file of a journal with what was written down and with the checkpoints of v.
+	VerifyJournal func(ctx context.Context, path string, v *audit.Verifier) (audit.Verdict, error)
+	// Checkpoint asks the journal for its checkpoint, signed now.
+	Checkpoint func(ctx context.Context, cfgPath string) ([]byte, error)
 	// Errors is the catalogue of errors, in its order and in a language.
 	Errors func(lang string) []KnownError
 

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/audit"
 	"reprotect.example/services/cases"
 )
 
@@ -20,8 +22,11 @@ func (a *app) logCommand() *cobra.Command {
 		Use:   "log",
 		Short: "Show the event log",
 		Long: `Show the event log: every command, fact and notification, in order, one a line. The number at the front is the
-place in the log. With -o json, each line is the event itself, as it is stored.`,
-		Example: example("reprotect log", "reprotect log --follow --case r-20261122-ab12cd-web01", "reprotect log --since 1200 -o json | jq .type"),
+place in the log. With -o json, each line is the event itself, as it is stored.
+
+For other programs: -o jsonl is an export that 'reprotect log verify' can prove, each line a CloudEvent with its
+position and leaf hash; -o cef and -o ocsf are for a SIEM; -o csv is for a spreadsheet.`,
+		Example: example("reprotect log", "reprotect log --follow --case r-20261122-ab12cd-web01", "reprotect log --since 1200 -o json | jq .type", "reprotect log -o jsonl > log.jsonl && reprotect log verify log.jsonl"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			reading := Reading{From: since, Follow: followOn}
@@ -46,6 +51,9 @@ place in the log. With -o json, each line is the event itself, as it is stored.`
 					reading.Filters = []string{factsOf(id)}
 				}
 			}
+			if slices.Contains(audit.Formats(), a.output) {
+				return a.export(cmd.Context(), b, reading, wanted)
+			}
 			return b.Read(cmd.Context(), reading, func(r bus.Received) error {
 				if !wanted(r) {
 					return nil
@@ -56,6 +64,7 @@ place in the log. With -o json, each line is the event itself, as it is stored.`
 	}
 	c.Flags().BoolVarP(&followOn, "follow", "f", false, "go on with what comes, until Ctrl-C")
 	c.Flags().StringVar(&id, "case", "", "only the facts of `CASE`, or of all cases of a request")
+	c.AddCommand(a.logVerifyCommand(), a.logCheckpointCommand(), a.logKeyCommand())
 	c.Flags().Uint64Var(&since, "since", 0, "begin at the place `SEQ` of the log")
 	return c
 }

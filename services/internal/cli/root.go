@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
+	"reprotect.example/services/audit"
 	"reprotect.example/services/internal/config"
 )
 
@@ -162,8 +164,7 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 		return usage("Languages: en, ja.", "--lang %s: there is no such language", a.lang)
 	}
 	switch {
-	case cmd.Name() == "log" && a.output == "jsonl":
-		a.output = "json"
+	case cmd.Name() == "log" && slices.Contains(audit.Formats(), a.output):
 	case a.output == "text" || a.output == "json" || a.output == "html" && cmd.Name() == "preflight":
 	case a.output == "html":
 		return usage("Use -o text or -o json.", "-o html: only 'reprotect preflight' makes a page")

@@ -35,6 +35,7 @@ type Config struct {
 	Notify  []Notify        `koanf:"notify"`
 	HTTP    HTTP            `koanf:"http"`
 	Journal Journal         `koanf:"journal"`
+	Audit   Audit           `koanf:"audit"`
 }
 
 // Bus is at most one of the two; with neither, JetStream runs inside the process, under DataDir.
@@ -49,6 +50,11 @@ type Journal struct {
 	URL       string `koanf:"url"`    // default: http:// and the address of Listen
 	TokenFile string `koanf:"tokenFile"`
 	CAFile    string `koanf:"caFile"`
+}
+
+// Audit says how the event log is proved.
+type Audit struct {
+	KeyFile string `koanf:"keyFile"` // the private key with which the journal signs checkpoints; "": it signs none
 }
 
 // JournalURL is where the journal answers.

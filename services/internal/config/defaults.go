@@ -66,7 +66,7 @@ func (c *Config) resolve(folder string) {
 			}
 		}
 	}
-	absolute(&c.DataDir, &c.Azure.CAFile, &c.Azure.TokenFile, &c.Journal.TokenFile, &c.Journal.CAFile)
+	absolute(&c.DataDir, &c.Azure.CAFile, &c.Azure.TokenFile, &c.Journal.TokenFile, &c.Journal.CAFile, &c.Audit.KeyFile)
 	if a := c.HTTP.Auth; a != nil {
 		absolute(&a.TokenFile)
 	}

@@ -51,6 +51,14 @@ func (c Config) JournalToken() (string, error) {
 	return secret("journal.token", c.Journal.TokenFile, "")
 }
 
+// AuditKey reads the private key of the checkpoints; "" when the config names none.
+func (c Config) AuditKey() (string, error) {
+	if c.Audit.KeyFile == "" {
+		return "", nil
+	}
+	return secret("audit.key", c.Audit.KeyFile, "")
+}
+
 // HTTPToken reads the token with which people and scripts act over HTTP; "" when the config names none.
 func (c Config) HTTPToken() (string, error) {
 	if c.HTTP.Auth == nil || c.HTTP.Auth.TokenFile == "" {
@@ -78,6 +86,7 @@ func (c Config) CheckSecrets() error {
 	check(c.ServiceBusProxy())
 	check(c.JournalToken())
 	check(c.HTTPToken())
+	check(c.AuditKey())
 	for _, site := range c.SiteNames() {
 		check(c.VCenterPassword(site))
 	}

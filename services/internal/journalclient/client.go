@@ -143,6 +143,25 @@ func (c *Client) Stats(ctx context.Context) (s Stats, err error) {
 	return s, c.document(ctx, "journal", &s)
 }
 
+// Checkpoint returns the checkpoint of what the journal has kept, signed now (package audit).
+func (c *Client) Checkpoint(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, answer)
+	defer cancel()
+	response, err := c.get(ctx, "checkpoint", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, mostCheckpoint))
+	if err != nil {
+		return nil, c.unreached("checkpoint", err)
+	}
+	return text, nil
+}
+
+// mostCheckpoint is far more than a checkpoint has bytes.
+const mostCheckpoint = 64 << 10
+
 // Stats is how much a journal has kept.
 type Stats struct {
 	Messages uint64 `json:"messages"`

@@ -131,6 +131,8 @@ var answers = map[string]struct {
 	"reprotect request web01 --wait":                        {0, "rotected"},
 	"reprotect lab do --dir lab":                            {0, "add-snapshot"},
 	"reprotect log":                                         {0, "web01"},
+	"reprotect log verify":                                  {0, "agree with what was written down with them"},
+	"reprotect log key tokyo.key --name reprotect.tokyo":    {0, "reprotect.tokyo+"},
 	"reprotect log -o jsonl":                                {0, "io.reprotect.completed.v1"},
 	"reprotect watch --until-done":                          {0, "web02"},
 	"reprotect bus setup --dry-run":                         {0, "REPROTECT"},
