@@ -42,13 +42,16 @@ func judgeRelocations(vm observed.VM) Verdict {
 	}
 	var past []string
 	for _, r := range vm.Moves {
-		if !r.Over() {
+		switch {
+		case !r.Over() && r.Scope == observed.MovesHost:
+			return fail("VM %s is being moved to another host now, and its disks stay: %s.", vm.Name, describe(r)).
+				remedy("See that %s runs and is connected when the move has ended, and that nothing moves its disks.", vm.Name)
+		case !r.Over():
 			v := fail("VM %s is being moved now: %s.", vm.Name, describe(r)).
 				remedy("Wait in vCenter until the move of %s has ended, see that nothing starts another, then send the request again.", vm.Name)
 			v.Level = Block
 			return v
-		}
-		if r.State == "success" {
+		case r.State == "success":
 			past = append(past, describe(r))
 		}
 	}

@@ -8,6 +8,18 @@ import (
 )
 
 // Both writers are held to the same: the master target of db01, the appliance of web01.
+// 4.1b: a move of the host alone is worth a look, and never blocks.
+func TestVSphereMoveOfTheHost(t *testing.T) {
+	t.Parallel()
+	for scope, want := range map[observed.Scope]string{observed.MovesHost: Warned, observed.MovesDisks: Failed, "": Failed} {
+		s := healthy()
+		s.mtVM().Moves = []observed.Move{{Kind: "VirtualMachine.relocate", State: "running", Scope: scope}}
+		if f := s.finding(t, "master-target.storage-vmotion", "db01"); f.Status != want || f.Blocks != (want == Failed) || f.Remedy == "" {
+			t.Errorf("%q: %+v", scope, f)
+		}
+	}
+}
+
 func TestStorageVMotion(t *testing.T) {
 	t.Parallel()
 	for code, of := range map[string]struct {

@@ -46,6 +46,10 @@ func TestVSphereHiddenPlacesNothing(t *testing.T) {
 		{"1.3/F01/two writers of one name", func(inv *observed.Inventory) {
 			inv.VMs = append(inv.VMs, observed.VM{Ref: "vm-9", Name: "mt-01", Path: "/DC/vm/old/mt-01", HostRef: "host-1"})
 		}, true},
+		{"A07/connection of the writer's host", func(inv *observed.Inventory) {
+			inv.Hosts[0].Unread = observed.Unread{"runtime.connectionState": "NoPermission"}
+		}, true},
+		{"A07/the writer's host is not connected", func(inv *observed.Inventory) { inv.Hosts[0].Connection = "notResponding" }, true},
 		{"1.6/summary.type", stores("summary.type", func(d *observed.Datastore) { d.Type = "" }), true},
 		{"1.6/A06/G01/summary.accessible", stores("summary.accessible", func(d *observed.Datastore) { d.Accessible = false }), true},
 		{"1.6/A06/G01/host", stores("host", func(d *observed.Datastore) { d.Mounts = nil }), true},

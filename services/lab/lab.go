@@ -211,7 +211,9 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 	l.serve(azureListener, certificate, l.azure.Handler())
 	l.serve(listener, certificate, l.control(controlToken))
 	l.closes = append(l.closes, func() { _ = os.Remove(filepath.Join(dir, handleName)) }) // one that stays does no harm: nobody answers
-	l.play(s)
+	if err := l.play(s); err != nil {
+		return err
+	}
 	return writeFolder(dir, folder{
 		ready: l.ready, scenario: s, logStorage: l.azure.LogStorage(),
 		serverAddress: l.azure.Address(asrsim.ConfigurationServer), probed: toServer,

@@ -46,9 +46,16 @@ func (l *Lab) checkTimeline(steps []scenario.Step) error {
 	return nil
 }
 
-// play does each step of the timeline at its time, until the lab closes.
-func (l *Lab) play(s scenario.Scenario) {
+// play does each step of the timeline at its time, until the lab closes. Those at its beginning, which say how its
+// surroundings are, are done when it returns; one of them that is refused is an error.
+func (l *Lab) play(s scenario.Scenario) error {
 	steps := slices.SortedStableFunc(slices.Values(s.Timeline), func(a, b scenario.Step) int { return cmp.Compare(a.At, b.At) })
+	for len(steps) > 0 && steps[0].At <= 0 {
+		if err := l.do(doing{steps[0].Do, steps[0].Args}); err != nil {
+			return fmt.Errorf("timeline at its beginning: %w", err)
+		}
+		steps = steps[1:]
+	}
 	begun := time.Now()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -69,4 +76,5 @@ func (l *Lab) play(s scenario.Scenario) {
 		cancel()
 		<-ended
 	})
+	return nil
 }

@@ -62,6 +62,7 @@ const (
 	notVMFS
 	isVSAN
 	noWriter
+	hostAway
 	inaccessible
 	inMaintenance
 	unmounted
@@ -85,6 +86,8 @@ var grounds = [...]ground{
 	noWriter: {code: "datastore.no-writer", reason: "%s", unknown: true,
 		remedy:   "Check the name of the %s, and that the vCenter account can see its VM and its host.",
 		japanese: "%s の名前が正しく、vCenter アカウントからその VM とホストが見えることを確認してください。"},
+	hostAway: {code: "datastore.no-writer", reason: "%s", unknown: true,
+		remedy: "Reconnect host %s in vCenter, then check again.", japanese: "vCenter でホスト %s を再接続してから、もう一度確認してください。"},
 	inaccessible: {code: "datastore.inaccessible", reason: "vCenter says it is not accessible",
 		remedy: "Bring the datastore back, or choose another.", japanese: "データストアを復旧するか、別のデータストアを選択してください。"},
 	inMaintenance: {code: "datastore.maintenance", reason: "it is in maintenance mode (%s)",
@@ -148,15 +151,27 @@ func (s Station) NoNewVM() (why string, unknown bool) {
 		return "", false
 	}
 	host := fmt.Sprintf("host %s of the %s", s.Host.Name, s.Writer)
-	switch dark := s.Host.Unread.Why("runtime.inMaintenanceMode", "runtime.connectionState"); {
+	switch dark := s.Host.Unread.Why("runtime.inMaintenanceMode"); {
 	case dark != "":
 		return fmt.Sprintf("the state of %s could not be read: %s", host, dark), true
 	case s.Host.Maintenance:
 		return host + " is in maintenance mode", false
-	case s.Host.Connection != "" && s.Host.Connection != "connected":
-		return fmt.Sprintf("%s is %s, so what vCenter says of it is not of now", host, s.Host.Connection), true
 	}
-	return "", false
+	away := s.away()
+	return away, away != ""
+}
+
+// away says in a clause that the station's host is not connected, or that this is unknown: what vCenter says of it then is
+// not of now.
+func (s Station) away() string {
+	host := fmt.Sprintf("host %s of the %s", s.Host.Name, s.Writer)
+	switch dark := s.Host.Unread.Why("runtime.connectionState"); {
+	case dark != "":
+		return fmt.Sprintf("the state of %s could not be read: %s", host, dark)
+	case s.Host.Connection != "" && s.Host.Connection != "connected":
+		return fmt.Sprintf("%s is %s, so what vCenter says of it is not of now", host, s.Host.Connection)
+	}
+	return ""
 }
 
 // Refuse says why a datastore cannot take disks that are written from a station, or should not (S20, S21, S36, M3);
@@ -197,6 +212,8 @@ func (d Datastore) RefuseMount(from Station) *Refusal {
 	switch why := d.Unread.Why("summary.accessible", "host", "summary.maintenanceMode"); {
 	case from.Host == nil:
 		return noWriter.against(names(clause(from.Why)), names(from.Writer.String()))
+	case from.away() != "":
+		return hostAway.against(names(from.away()), names(from.Host.Name))
 	case why != "":
 		return stateUnread.against(names(why), nil)
 	case !d.Accessible:

@@ -71,6 +71,8 @@ func TestRefuse(t *testing.T) {
 		{"host unread", unread("host"), "datastore.unread", "host: no permission"},
 		{"accessible unread", unread("summary.accessible"), "datastore.unread", "summary.accessible: no permission"},
 		{"writer not found", func(w *world) { w.Host, w.Why = nil, "The host of it is gone." }, "datastore.no-writer", "the host of it is gone"},
+		{"A07 host not connected", func(w *world) { w.Host.Connection = "notResponding" }, "datastore.no-writer", "host esx01 of the master target MT-01 is notResponding"},
+		{"A07 connection unread", func(w *world) { w.Host.Unread = observed.Unread{"runtime.connectionState": "no permission"} }, "datastore.no-writer", "runtime.connectionState: no permission"},
 		{"not accessible", func(w *world) { w.Accessible = false }, "datastore.inaccessible", "not accessible"},
 		{"entering maintenance", func(w *world) { w.Maintenance = "enteringMaintenance" }, "datastore.maintenance", "enteringMaintenance"},
 		{"maintenance not said", func(w *world) { w.Maintenance = "" }, "", ""},

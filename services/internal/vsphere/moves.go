@@ -21,8 +21,8 @@ const movesWindow = 7 * 24 * time.Hour
 // moveKinds begin the ids of the tasks that move a machine or its disks, in lower case.
 var moveKinds = []string{"virtualmachine.relocate", "drm.executestoragevmotionlro", "storageresourcemanager.applyrecommendation"}
 
-// readMoves reads the tasks of the machines that write the disks of others: three calls for each, and there are
-// few of them. A history that is refused is noted with the machine.
+// readMoves reads the tasks of the machines that write the disks of others, and what one that runs moves: three calls for
+// each, and there are few of them. A history that is refused is noted with the machine.
 func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir directory, writers []observed.VMRef, now time.Time) error {
 	refs := dir.find(writers)
 	for i, vm := range inv.VMs {
@@ -38,7 +38,13 @@ func readMoves(ctx context.Context, s *session, inv *observed.Inventory, dir dir
 			inv.VMs[i].Unread[unreadMoves] = words(err)
 			continue
 		}
-		inv.VMs[i].Moves, inv.VMs[i].MovesRead = movesAmong(tasks), true
+		moves := movesAmong(tasks)
+		for j, m := range moves {
+			if !m.Over() && m.Scope == "" {
+				moves[j].Scope = scopeOf(ctx, s, ref, m.Begun)
+			}
+		}
+		inv.VMs[i].Moves, inv.VMs[i].MovesRead = moves, true
 	}
 	return nil
 }

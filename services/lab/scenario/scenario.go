@@ -48,7 +48,7 @@ type Scenario struct {
 
 // Step lets the lab do something by itself.
 type Step struct {
-	At   time.Duration `yaml:"at"` // simulated, from the start of the lab
+	At   time.Duration `yaml:"at"` // simulated, from the start of the lab; 0: done before the lab is ready
 	Do   string        `yaml:"do"` // as in 'reprotect lab do'
 	Args []string      `yaml:"args"`
 }

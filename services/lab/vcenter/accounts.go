@@ -1,6 +1,7 @@
 package vcenter
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type authorization struct {
 
 	mu      sync.Mutex
 	revoked map[string]bool
+	denied  map[types.ManagedObjectReference]map[string]bool // on single objects
 }
 
 func putAuthorization(reg *simulator.Registry, content types.ServiceContent, readOnly string) *authorization {
@@ -31,7 +33,7 @@ func putAuthorization(reg *simulator.Registry, content types.ServiceContent, rea
 	a := &authorization{
 		AuthorizationManager: stock, readOnly: readOnly,
 		all: roles.ByName("Admin").Privilege, reading: roles.ByName("ReadOnly").Privilege,
-		revoked: map[string]bool{},
+		revoked: map[string]bool{}, denied: map[types.ManagedObjectReference]map[string]bool{},
 	}
 	// The simulator leaves the list of known privileges empty; a vCenter does not.
 	for _, id := range a.all {
@@ -61,6 +63,28 @@ func (a *authorization) revoke(privilege string, revoked bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.revoked[privilege] = revoked
+}
+
+// deny takes a privilege from every account on one object, as a role of its own there does.
+func (a *authorization) deny(on types.ManagedObjectReference, privilege string) error {
+	if !slices.Contains(a.all, privilege) {
+		return fmt.Errorf("no privilege is called %q", privilege)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.denied[on] == nil {
+		a.denied[on] = map[string]bool{}
+	}
+	a.denied[on][privilege] = true
+	return nil
+}
+
+// grantedOn is granted on one object.
+func (a *authorization) grantedOn(on types.ManagedObjectReference, user, privilege string) bool {
+	a.mu.Lock()
+	denied := a.denied[on][privilege]
+	a.mu.Unlock()
+	return !denied && a.granted(user, privilege)
 }
 
 // mayCall says whether a user may call a method. The simulator's own in-process calls have no user.
@@ -137,7 +161,7 @@ func (a *authorization) HasPrivilegeOnEntity(ctx *simulator.Context, req *types.
 	}
 	body.Res = &types.HasPrivilegeOnEntityResponse{}
 	for _, id := range req.PrivId {
-		body.Res.Returnval = append(body.Res.Returnval, a.granted(user, id))
+		body.Res.Returnval = append(body.Res.Returnval, a.grantedOn(req.Entity, user, id))
 	}
 	return body
 }
@@ -145,13 +169,14 @@ func (a *authorization) HasPrivilegeOnEntity(ctx *simulator.Context, req *types.
 // FetchUserPrivilegeOnEntities lists what a user has.
 func (a *authorization) FetchUserPrivilegeOnEntities(_ *simulator.Context, req *types.FetchUserPrivilegeOnEntities) soap.HasFault {
 	var has []string
-	for _, id := range a.all {
-		if a.granted(req.UserName, id) {
-			has = append(has, id)
-		}
-	}
 	res := &types.FetchUserPrivilegeOnEntitiesResponse{}
 	for _, e := range req.Entities {
+		has = nil
+		for _, id := range a.all {
+			if a.grantedOn(e, req.UserName, id) {
+				has = append(has, id)
+			}
+		}
 		res.Returnval = append(res.Returnval, types.UserPrivilegeResult{Entity: e, Privileges: has})
 	}
 	return &methods.FetchUserPrivilegeOnEntitiesBody{Res: res}
@@ -162,7 +187,7 @@ func (a *authorization) answer(user string, entities []types.ManagedObjectRefere
 	for i, e := range entities {
 		answers[i].Entity = e
 		for _, id := range ids {
-			answers[i].PrivAvailability = append(answers[i].PrivAvailability, types.PrivilegeAvailability{PrivId: id, IsGranted: a.granted(user, id)})
+			answers[i].PrivAvailability = append(answers[i].PrivAvailability, types.PrivilegeAvailability{PrivId: id, IsGranted: a.grantedOn(e, user, id)})
 		}
 	}
 	return answers

@@ -33,6 +33,7 @@ func (srv *Server) meanActions(ctx context.Context) []Action {
 		{"host-maintenance", "HOST true|false", "put the host into maintenance mode, or take it out", func(a []string) error { return srv.setHost(a[0], "runtime.inMaintenanceMode", a[1] == "true") }},
 		{"add-datacenter", "NAME DATASTORE FREEGB", "make another datacenter that has a datastore of that name, with so much free, and no host", func(a []string) error { return srv.addDatacenter(ctx, a[0], a[1], a[2]) }},
 		{"add-licence", "HOST SCOPE NAME", "list first what another vCenter, of that instance UUID, has assigned to a host of the same id", func(a []string) error { return srv.addLicence(a[0], a[1], a[2]) }},
+		{"revoke-privilege-on", "NAME PRIVILEGE", "take it from every account on one machine, host or datastore only", func(a []string) error { return srv.deny(a[0], a[1]) }},
 		{"hide-property-from", "USER NAME PATH", "make a property unreadable for one account", func(a []string) error { return srv.hideFrom(a[0], a[1], a[2]) }},
 		{"freeze-connections", "", "let every open connection swallow all, as a firewall that lost its state; new ones work", func([]string) error { srv.conns.freeze(); return nil }},
 		{"restart-vcenter", "", "cut every connection and end every session, as a restart does", func([]string) error {
@@ -309,6 +310,14 @@ func (srv *Server) addLicence(hostName, scope, name string) error {
 		}}, *all...)
 	})
 	return nil
+}
+
+func (srv *Server) deny(name, privilege string) error {
+	ref, err := srv.entity(name)
+	if err != nil {
+		return err
+	}
+	return srv.roles.deny(ref, privilege)
 }
 
 func (srv *Server) hideFrom(user, name, property string) error {
