@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ func connected(t *testing.T, srv *vcenter.Server, caFile string) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close(t.Context()) })
+	t.Cleanup(func() { c.Close(context.WithoutCancel(t.Context())) })
 	return c
 }
 
