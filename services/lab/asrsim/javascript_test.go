@@ -49,7 +49,7 @@ func TestSiteRecoveryJavaScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // seconds, even on a busy machine
 	defer cancel()
 	run := exec.CommandContext(ctx, node, "-")
 	run.WaitDelay = 5 * time.Second

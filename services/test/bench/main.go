@@ -33,6 +33,7 @@ type options struct {
 	inventory int
 	azure     int
 	console   int
+	look      int
 }
 
 func main() {
@@ -43,6 +44,7 @@ func main() {
 	flag.IntVar(&o.inventory, "inventory", 10000, "machines in the vCenter of the preflight; 0: leave that out")
 	flag.IntVar(&o.azure, "servicebus", 1000, "cases of a run on Service Bus; 0: leave that out")
 	flag.IntVar(&o.console, "console", 10000, "cases behind the console; 0: leave that out")
+	flag.IntVar(&o.look, "look", 1000, "items of a vault that is looked at; 0: leave that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -60,6 +62,11 @@ func bench(ctx context.Context, o options) error {
 	}
 	if o.inventory > 0 {
 		if err := errors.Join(pureChecks(ctx), preflightReads(ctx, o.inventory)); err != nil {
+			return err
+		}
+	}
+	if o.look > 0 {
+		if err := lookFigures(ctx, o.look); err != nil {
 			return err
 		}
 	}
