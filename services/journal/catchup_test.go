@@ -137,3 +137,46 @@ func TestReprojects(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// nats-N3: what was handed over and not kept leaves a hole, and complete stops before it, whatever is kept behind: the next
+// to catch up reads it again.
+func TestCompleteHasNoHole(t *testing.T) {
+	t.Parallel()
+	s, of := open(t), &stream{}
+	if err := s.CatchUp(t.Context(), of.from); err != nil {
+		t.Fatal(err)
+	}
+	of.log = longStream(3).log[:21]
+	ending, end := context.WithCancel(t.Context())
+	end()
+	var failed int
+	for _, r := range of.log[:20] {
+		if s.Hand(ending, r)() != nil {
+			failed++
+		}
+	}
+	keep(t, s, of.log[20])
+	if _, complete, err := s.Last(t.Context()); err != nil || failed != 20 || complete >= of.log[0].Sequence {
+		t.Errorf("%d were not kept, and all is complete up to %d: %v", failed, complete, err)
+	}
+	if err := s.CatchUp(t.Context(), of.from); err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, s, Reading{}); len(got) != 21 {
+		t.Errorf("%d of 21 kept", len(got))
+	}
+	if _, complete, err := s.Last(t.Context()); err != nil || complete != of.log[20].Sequence {
+		t.Errorf("complete up to %d: %v", complete, err)
+	}
+	// What is handed over again and kept closes its hole.
+	more := story("r9", 500)
+	if s.Hand(ending, more[0])() == nil {
+		t.Error("kept with a context that has ended")
+	}
+	keep(t, s, more[1])
+	_, before, err := s.Last(t.Context())
+	keep(t, s, more[0])
+	if _, after, err2 := s.Last(t.Context()); err != nil || err2 != nil || before >= more[0].Sequence || after != more[1].Sequence {
+		t.Errorf("complete up to %d, then %d: %v %v", before, after, err, err2)
+	}
+}

@@ -46,11 +46,15 @@ func (s *Store) Keep(ctx context.Context, r bus.Received) error { return s.Hand(
 // what waits until the message is safe on the disk.
 func (s *Store) Hand(ctx context.Context, r bus.Received) (kept func() error) {
 	w := read(r)
+	s.missing.add(r.Sequence)
 	return s.hand(ctx, &pending{rows: []*row{&w}})
 }
 
 func (s *Store) hand(ctx context.Context, p *pending) (kept func() error) {
 	p.done = make(chan error, 1)
+	if ctx.Err() != nil { // else the select would draw lots
+		return func() error { return s.explain("keep a message", ctx.Err()) }
+	}
 	select {
 	case s.queue <- p:
 	case <-ctx.Done():
@@ -145,7 +149,7 @@ func (s *Store) commit(batch []*pending) error {
 			now.complete, caughtUp = max(now.complete, p.catches), caughtUp || p.finished
 		}
 		if caughtUp {
-			now.complete = max(now.complete, now.origin)
+			now.complete = max(now.complete, s.missing.before(now.origin, batch))
 		}
 		if err := s.project(ctx, touched); err != nil {
 			return err
@@ -161,6 +165,7 @@ func (s *Store) commit(batch []*pending) error {
 		}
 		return s.explain("keep a message", err)
 	}
+	s.missing.kept(batch)
 	moved := now.last != s.last
 	s.last, s.caughtUp, s.tree = now.last, caughtUp, tree
 	s.forget()

@@ -61,6 +61,7 @@ type Store struct {
 	last     uint64             // the newest place when this process kept something last
 	tree     audit.Tree         // over all that is kept, then
 	caughtUp bool               // from now on complete follows origin: what comes later the subscription delivers
+	missing  missing            // what was handed over and is not kept yet
 
 	changing   sync.Mutex // guards what follows, which only commit changes
 	changed    chan struct{}
@@ -176,7 +177,7 @@ func (s *Store) resume(ctx context.Context) (err error) {
 type ends struct {
 	last     uint64 // the newest place
 	origin   uint64 // the highest sequence of the broker that was seen
-	complete uint64 // up to this sequence of the broker everything that the stream holds was kept
+	complete uint64 // up to this sequence of the broker everything that the stream holds was kept, without a hole
 }
 
 const selectEnds = `SELECT coalesce((SELECT max(place) FROM events), 0),

@@ -19,6 +19,7 @@ type delivering struct {
 	service Service
 	o       Options
 	source  bus.Source
+	leaving <-chan struct{} // closed when nothing more is taken
 
 	underway underway
 	hangs    hangs
@@ -78,20 +79,49 @@ func (l loop) answer(ctx context.Context, d bus.Delivery, in incoming) (kind, ho
 	if !ok {
 		return "", "dead-lettered", l.deadLetter(ctx, d, in, "malformed", errors.New("no handler for this subject"))
 	}
-	var result outcome
 	message, failure := route.read(in)
-	switch {
-	case l.endless(in):
-		failure = errEndless(in)
-	case failure == nil:
-		result, failure = l.call(ctx, route.kind.Name, route.limit(), in, func(ctx context.Context) (outcome, error) { return message.ask(ctx, l.delivering) })
-	}
 	header := message.header
 	if header.ID == "" {
 		header.ID = bus.CommandID(in.Received)
 	}
-	how, err = l.settle(ctx, d, in, route, header, result, failure)
-	return route.kind.Name, how, err
+	for looks := 1; ; looks++ {
+		var result outcome
+		asked := failure
+		switch {
+		case l.endless(in):
+			asked = errEndless(in)
+		case failure == nil:
+			result, asked = l.call(ctx, route.kind.Name, route.limit(), in, func(ctx context.Context) (outcome, error) { return message.ask(ctx, l.delivering) })
+		}
+		how, err = l.settle(ctx, d, in, route, header, result, asked)
+		var trouble *busTrouble
+		if !errors.As(err, &trouble) {
+			return route.kind.Name, how, err
+		}
+		l.log(in).Warn("the answer is not on the bus, will ask and publish anew", slog.Int("times", looks), slog.Any("error", err))
+		if !l.stays(ctx, Backoff(looks, l.o.Jitter())) {
+			return route.kind.Name, how, errors.Join(err, d.Retry(ctx, Backoff(in.Attempt, l.o.Jitter())))
+		}
+	}
+}
+
+// busTrouble is why an answer is not on the bus. That is no fault of its message, and takes none of its tries: it stays
+// under way, and its handler is asked anew until the bus takes the answer.
+type busTrouble struct{ error }
+
+func (b *busTrouble) Unwrap() error { return b.error }
+
+// stays waits, and says whether this process goes on with its messages.
+func (l *delivering) stays(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-l.leaving:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 func errEndless(in incoming) error {
@@ -161,7 +191,7 @@ func (l *delivering) finish(ctx context.Context, d bus.Delivery, in incoming, ro
 	case errors.As(err, &rejection):
 		return "", err
 	case err != nil:
-		return "retried", errors.Join(err, d.Retry(ctx, Backoff(in.Attempt, l.o.Jitter())))
+		return "retried", &busTrouble{err}
 	}
 	if r.after <= 0 {
 		return "done", d.Ack(ctx)
@@ -178,7 +208,7 @@ func (l *delivering) finish(ctx context.Context, d bus.Delivery, in incoming, ro
 	case errors.Is(err, bus.ErrTooLarge):
 		return "", unpublishable(err)
 	case err != nil:
-		return "retried", fmt.Errorf("schedule wake-up: %w", err)
+		return "retried", &busTrouble{fmt.Errorf("schedule wake-up: %w", err)}
 	}
 	return "waiting", d.Ack(ctx)
 }

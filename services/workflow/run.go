@@ -161,7 +161,7 @@ func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 	// Handlers outlive ctx by the grace.
 	working, stop := context.WithCancel(held)
 	l := &delivering{
-		broker: b, service: s, o: o, source: source,
+		broker: b, service: s, o: o, source: source, leaving: ctx.Done(),
 		underway: underway{since: map[bus.Delivery]time.Time{}},
 		hangs:    hangs{messages: map[hanging]*hang{}, tell: func(kind string, messages, handlers int) { o.Hanging(s.Name, kind, messages, handlers) }},
 	}

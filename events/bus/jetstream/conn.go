@@ -40,6 +40,8 @@ type Options struct {
 	Log         *slog.Logger
 	// Timeout bounds each call whose context has no deadline; default 10 s.
 	Timeout time.Duration
+	// Now is the local clock; nil: time.Now. A test sets it wrong.
+	Now func() time.Time
 }
 
 // Conn is a connection. It implements bus.Broker, reconnects by itself for ever, and may be used by many
@@ -55,6 +57,8 @@ type Conn struct {
 	denied map[string]time.Time // subjects on which the server refused to publish
 
 	sending bus.Troubles // by stream
+	now     func() time.Time
+	clock   bus.Clock
 }
 
 // Connect connects; it fails when the server cannot be reached now.
@@ -65,6 +69,9 @@ func Connect(o Options) (*Conn, error) {
 	}
 	if c.timeout == 0 {
 		c.timeout = 10 * time.Second
+	}
+	if c.now = o.Now; c.now == nil {
+		c.now = time.Now
 	}
 	options := []nats.Option{
 		nats.Name(o.Name), nats.MaxReconnects(-1), nats.ReconnectWait(500 * time.Millisecond),
@@ -133,6 +140,10 @@ func (c *Conn) Receives() error {
 
 // Sends says why the last message to a stream was not stored; nil when each was.
 func (c *Conn) Sends() error { return c.sending.Err() }
+
+// Ahead is by how much the server's clock is ahead of the local one, as far as it was seen; negative: behind. What is
+// scheduled goes by the server's.
+func (c *Conn) Ahead() time.Duration { return c.clock.Ahead() }
 
 // sent takes note of how a publication to a stream went. What is about the message alone is no trouble of the bus.
 func (c *Conn) sent(stream string, err error) error {

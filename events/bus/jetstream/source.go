@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go"
 
 	"reprotect.example/events/bus"
 )
@@ -20,24 +20,16 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 		stream string
 		woken  bool
 	}{{StreamLog, false}, {StreamWake(spec.Service), true}} {
-		begun := time.Now()
-		consumer, err := c.js.Consumer(ctx, from.stream, spec.Service)
-		if err != nil {
-			s.Close()
-			err = c.explain(err, api+"CONSUMER.INFO."+from.stream+".", begun)
-			if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
-				err = fmt.Errorf("%w: run 'reprotect bus setup': %w", bus.ErrMissing, err)
-			}
-			return nil, fmt.Errorf("consume as %s from %s: %w", spec.Service, from.stream, err)
+		_, err := c.consumer(ctx, from.stream, spec.Service)
+		var p *pull
+		if err == nil {
+			p, err = c.pull(from.stream, spec.Service, s.closing)
 		}
-		// Few messages ahead: what lies in a buffer grows old.
-		messages, err := consumer.Messages(jetstream.PullMaxMessages(64), jetstream.PullHeartbeat(5*time.Second), jetstream.WithMessagesErrOnMissingHeartbeat(false))
 		if err != nil {
 			s.Close()
 			return nil, fmt.Errorf("consume as %s from %s: %w", spec.Service, from.stream, err)
 		}
-		s.iterators = append(s.iterators, messages)
-		s.pumps.Go(func() { s.pump(messages, from.woken) })
+		s.pumps.Go(func() { s.pump(p, from.woken) })
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopReconciling = cancel
@@ -52,7 +44,6 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 // source merges the event log and the wake-ups of a service.
 type source struct {
 	conn            *Conn
-	iterators       []jetstream.MessagesContext
 	deliveries      chan *delivery
 	closing         chan struct{}
 	once            sync.Once
@@ -60,25 +51,19 @@ type source struct {
 	stopReconciling context.CancelFunc
 }
 
-func (s *source) pump(messages jetstream.MessagesContext, woken bool) {
-	for {
-		msg, err := messages.Next()
-		if errors.Is(err, jetstream.ErrMsgIteratorClosed) || errors.Is(err, jetstream.ErrConnectionClosed) {
-			s.Close()
-			return
-		}
-		if err != nil { // the consumer was deleted, or the like: whoever runs the service subscribes again
-			s.conn.log.Warn("bus subscription broke", slog.Any("error", err))
-			s.Close()
-			return
-		}
-		d := &delivery{conn: s.conn, msg: msg, woken: woken}
+// pump takes messages until the source closes, or the consumer is there no longer: whoever runs the service subscribes anew.
+func (s *source) pump(p *pull, woken bool) {
+	err := p.run(func(msg *nats.Msg) {
 		select {
-		case s.deliveries <- d:
-		case <-s.closing: // hand back what was fetched ahead, so that others need not wait for it to expire
-			_ = msg.Nak()
+		case s.deliveries <- &delivery{conn: s.conn, msg: msg, woken: woken}:
+		case <-s.closing:
+			_ = respond(msg, "-NAK")
 		}
+	})
+	if err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		s.conn.log.Warn("bus subscription broke", slog.Any("error", err))
 	}
+	s.Close()
 }
 
 // Next implements bus.Source.
@@ -107,9 +92,6 @@ func (s *source) Next(ctx context.Context) (bus.Delivery, error) {
 func (s *source) Close() {
 	s.once.Do(func() {
 		close(s.closing)
-		for _, i := range s.iterators {
-			i.Drain()
-		}
 		if s.stopReconciling != nil {
 			s.stopReconciling()
 		}
@@ -118,13 +100,13 @@ func (s *source) Close() {
 
 type delivery struct {
 	conn  *Conn
-	msg   jetstream.Msg
+	msg   *nats.Msg
 	woken bool
 }
 
 // Received implements bus.Delivery.
 func (d *delivery) Received() bus.Received {
-	r := received(d.msg.Subject(), d.msg.Headers(), d.msg.Data())
+	r := received(d.msg.Subject, d.msg.Header, d.msg.Data)
 	r.Woken = d.woken
 	if meta, err := d.msg.Metadata(); err == nil {
 		r.Sequence, r.Published, r.Attempt = meta.Sequence.Stream, meta.Timestamp, int(meta.NumDelivered) //nolint:gosec // a count of deliveries
@@ -133,11 +115,11 @@ func (d *delivery) Received() bus.Received {
 }
 
 // Ack implements bus.Delivery. The server makes it durable within 100 ms; a crash in between delivers again.
-func (d *delivery) Ack(context.Context) error { return d.msg.Ack() }
+func (d *delivery) Ack(context.Context) error { return respond(d.msg, "+ACK") }
 
 // Retry implements bus.Delivery.
 func (d *delivery) Retry(_ context.Context, after time.Duration) error {
-	return d.msg.NakWithDelay(after)
+	return respond(d.msg, fmt.Sprintf(`-NAK {"delay": %d}`, after.Nanoseconds()))
 }
 
 // DeadLetter implements bus.Delivery.
@@ -145,8 +127,8 @@ func (d *delivery) DeadLetter(ctx context.Context, dead bus.Message) error {
 	if err := d.conn.Publish(ctx, dead); err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}
-	return d.msg.TermWithReason("dead letter " + dead.ID)
+	return respond(d.msg, "+TERM dead letter "+dead.ID)
 }
 
 // Extend implements bus.Delivery.
-func (d *delivery) Extend(context.Context) error { return d.msg.InProgress() }
+func (d *delivery) Extend(context.Context) error { return respond(d.msg, "+WPI") }

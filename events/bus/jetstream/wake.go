@@ -17,7 +17,7 @@ import (
 // second or so late.
 func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bus.Message) error {
 	msg := &nats.Msg{Subject: timerSubject(service, key), Header: header(m.Headers), Data: m.Data}
-	schedule(msg, service, key, at)
+	schedule(msg, service, key, c.clock.Brokers(at))
 	begun := time.Now()
 	_, err := c.js.PublishMsg(ctx, msg)
 	if err != nil {
@@ -46,8 +46,11 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 		select {
 		case <-done:
 			return
-		case now := <-ticker.C:
-			n, err := c.renewOverdue(ctx, service, now.Add(-overdue))
+		case <-ticker.C:
+			if _, err := c.consumer(ctx, StreamLog, service); err != nil && ctx.Err() == nil { // it tells the server's time
+				c.log.Warn("the server's time could not be read", slog.String("service", service), slog.Any("error", err))
+			}
+			n, err := c.renewOverdue(ctx, service, c.clock.Brokers(c.now()).Add(-overdue))
 			if err != nil && ctx.Err() == nil {
 				c.log.Warn("overdue wake-ups could not be read", slog.String("service", service), slog.Any("error", err))
 			}
@@ -80,7 +83,7 @@ func (c *Conn) renewOverdue(ctx context.Context, service string, before time.Tim
 					anew.Header[k] = v
 				}
 			}
-			schedule(anew, service, key, time.Now())
+			schedule(anew, service, key, c.clock.Brokers(c.now()))
 			if _, err := c.js.PublishMsg(ctx, anew); err != nil {
 				return renewed, fmt.Errorf("wake-up %s: %w", key, err)
 			}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/events/bus/servicebus/sbharness"
 	"reprotect.example/events/bus/servicebus/sbpeer"
@@ -52,6 +53,56 @@ func TestNoLapsedDelivery(t *testing.T) {
 		}
 		if counts := p.Count(servicebus.TopicEvents + "/Subscriptions/validator"); counts != (sbpeer.Counts{}) {
 			t.Errorf("left: %+v", counts)
+		}
+	})
+}
+
+// F2: whatever the difference of the clocks, a wake-up and another try come when they shall, and the difference is known.
+func TestSchedulesByAzuresClock(t *testing.T) {
+	skewed(t, func(t *testing.T, p *sbpeer.Peer) {
+		c := sbharness.Connect(t, p)
+		spec := validator
+		spec.AckWait = 30 * time.Second
+		source, err := c.Consume(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		publish(t, c, accepted(t, "c1"))
+		next := func() (bus.Delivery, time.Duration) {
+			begun := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			d, err := source.Next(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d, time.Since(begun)
+		}
+		d, _ := next()
+		if ahead := time.Until(p.Now()); (c.Ahead() - ahead).Abs() > time.Second {
+			t.Errorf("Azure is ahead by %s, taken to be %s", ahead, c.Ahead())
+		}
+		for range 3 {
+			if err := d.Retry(t.Context(), 20*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			var took time.Duration
+			if d, took = next(); took < 19*time.Second || took > 21*time.Second {
+				t.Errorf("another try in 20 s came after %s", took)
+			}
+		}
+		for range 3 {
+			if err := c.Wake(t.Context(), "validator", "c1", time.Now().Add(30*time.Second), bus.Message{Data: []byte("{}")}); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Ack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var took time.Duration
+			if d, took = next(); took < 29*time.Second || took > 31*time.Second {
+				t.Errorf("a wake-up in 30 s came after %s", took)
+			}
 		}
 	})
 }

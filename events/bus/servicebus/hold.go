@@ -22,6 +22,7 @@ const (
 	renewEvery = 3 * time.Second
 	// sure is how long after the last renewal began a holder still counts as one: before the lock of 10 s runs out.
 	sure      = 7 * time.Second
+	holdFor   = 10 * time.Second // holdLock, as Azure counts from when it is renewed
 	askEvery  = time.Second
 	renewCall = 3 * time.Second
 	mark      = "held"
@@ -158,6 +159,7 @@ func (c *Conn) keep(ctx context.Context, service string, session *azservicebus.S
 			switch {
 			case err == nil:
 				began = next
+				c.clock.Saw(session.LockedUntil().Add(-holdFor), time.Now())
 			case taken:
 				c.log.Warn("the hold was lost to another process", slog.String("service", service))
 				end()

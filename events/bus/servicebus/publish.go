@@ -85,7 +85,7 @@ func (c *Conn) Wake(ctx context.Context, service, key string, at time.Time, m bu
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return c.send(ctx, wakeQueue(service), what, func(ctx context.Context, s *azservicebus.Sender) error {
-		sequence, err := s.ScheduleMessages(ctx, []*azservicebus.Message{out}, at, nil)
+		sequence, err := s.ScheduleMessages(ctx, []*azservicebus.Message{out}, c.clock.Brokers(at), nil)
 		if err != nil || m.ID != "" || len(sequence) == 0 {
 			return err
 		}

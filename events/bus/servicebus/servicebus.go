@@ -62,6 +62,7 @@ type Conn struct {
 
 	sending   bus.Troubles // by entity
 	receiving bus.Troubles // of what receives, looks or holds
+	clock     bus.Clock
 }
 
 // Connect makes a connection. It is opened at the first use: only wrong options are an error.
@@ -117,6 +118,10 @@ func (c *Conn) Sends() error { return c.sending.Err() }
 
 // Receives says why nothing could be received, looked at or held at the last call; nil when it could.
 func (c *Conn) Receives() error { return c.receiving.Err() }
+
+// Ahead is by how much Azure's clock is ahead of the local one, as far as it was seen; negative: behind. What is scheduled
+// goes by Azure's.
+func (c *Conn) Ahead() time.Duration { return c.clock.Ahead() }
 
 // went takes note of how a call went that receives, looks or holds, and words its error.
 func (c *Conn) went(what string, err error) error {

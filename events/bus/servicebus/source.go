@@ -131,6 +131,9 @@ func (s *source) pump(r receiver) {
 		pause = firstPause
 		received := time.Now()
 		for i, m := range messages {
+			if m.LockedUntil != nil { // a lock as long as AckWait began when Azure handed it out
+				s.conn.clock.Saw(m.LockedUntil.Add(-s.spec.AckWait), received)
+			}
 			if s.lapsed(received) {
 				break
 			}
@@ -259,7 +262,7 @@ func (d *delivery) settle(ctx context.Context, what string, do func(context.Cont
 func (d *delivery) Retry(ctx context.Context, after time.Duration) error {
 	again := copyOf(d.message, d.received)
 	err := d.source.conn.send(ctx, wakeQueue(d.source.spec.Service), "schedule another try of "+d.received.Subject, func(ctx context.Context, s *azservicebus.Sender) error {
-		_, err := s.ScheduleMessages(ctx, []*azservicebus.Message{again}, time.Now().Add(after), nil)
+		_, err := s.ScheduleMessages(ctx, []*azservicebus.Message{again}, d.source.conn.clock.Brokers(time.Now()).Add(after), nil)
 		return err
 	})
 	if err != nil {

@@ -315,7 +315,25 @@ func watchBus(ctx context.Context, o Options, b *Bus) {
 		sends, receives := b.directions()
 		o.Health.Set("bus/send", sends)
 		o.Health.Set("bus/receive", receives)
+		tellClock(o.Health, b.ahead())
 	}
+}
+
+// mostAhead is by how much the clocks may differ before an operator is told.
+const mostAhead = 5 * time.Second
+
+// tellClock says on /ready when this machine's clock is not the bus's. What is scheduled is put right, so it is no trouble;
+// but what other machines write carries other times.
+func tellClock(h Health, ahead time.Duration) {
+	remark := ""
+	if ahead.Abs() > mostAhead {
+		way := "behind"
+		if ahead < 0 {
+			way = "ahead of"
+		}
+		remark = fmt.Sprintf("the clock of this machine is %s %s that of the bus: set it right, by NTP", ahead.Abs().Round(time.Second), way)
+	}
+	h.Remark("bus/clock", remark)
 }
 
 // supervise runs one service for ever: a subscription that breaks is taken up again, one that is missing is made

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 	"go.uber.org/zap"
@@ -52,6 +53,14 @@ func (b *Bus) directions() (sends, receives error) {
 		return b.Azure.Sends(), b.Azure.Receives()
 	}
 	return b.NATS.Sends(), b.NATS.Receives()
+}
+
+// ahead is by how much the bus's clock is ahead of this machine's.
+func (b *Bus) ahead() time.Duration {
+	if b.Azure != nil {
+		return b.Azure.Ahead()
+	}
+	return b.NATS.Ahead()
 }
 
 // Close cuts the connection and stops a server that runs inside.
