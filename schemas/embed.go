@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-//go:embed *.json examples/*.json asyncapi.yaml
+//go:embed *.json examples/*.json asyncapi.yaml asyncapi.bundle.yaml
 var files embed.FS
 
-// Files holds the schemas (<name>.v1.schema.json), examples/<name>.ok*.json, examples/<name>.bad-*.json and
-// asyncapi.yaml.
+// Files holds the schemas (<name>.v1.schema.json), examples/<name>.ok*.json, examples/<name>.bad-*.json,
+// asyncapi.yaml, and all of it in one file, asyncapi.bundle.yaml.
 func Files() fs.FS { return files }
 
 const suffix = ".v1.schema.json"

@@ -80,7 +80,7 @@ func (p *pull) request() error {
 
 // run hands each message on until closing; an error says that the consumer is there no longer, or the connection.
 func (p *pull) run(each func(*nats.Msg)) error {
-	status := p.conn.nc.StatusChanged(nats.CONNECTED)
+	status := p.conn.nc.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer p.conn.nc.RemoveStatusListener(status)
 	defer p.stop()
 	ticker := time.NewTicker(pullBeat)
@@ -104,12 +104,12 @@ func (p *pull) run(each func(*nats.Msg)) error {
 			if err := p.over(answer); err != nil {
 				return err
 			}
-		case <-status: // the server that was asked may be gone
-			left = 0
-		case <-ticker.C:
-			if p.conn.nc.IsClosed() {
+		case now := <-status:
+			if now == nats.CLOSED {
 				return nats.ErrConnectionClosed
 			}
+			left = 0 // the server that was asked may be gone
+		case <-ticker.C:
 			if time.Since(time.Unix(0, p.heard.Load())) > pullSilent {
 				left = 0
 			}

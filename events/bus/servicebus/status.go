@@ -63,6 +63,13 @@ type State struct {
 	Pending, Dead, Waiting uint64
 	Messages               uint64 // in the audit subscriptions, which is what the namespace still has of the event log
 	Bytes                  uint64 // of the topics, with all their subscriptions
+	Topics                 []Room // what of its room each topic has taken
+}
+
+// Room is what an entity has taken of what it may, in bytes.
+type Room struct {
+	Name         string
+	Bytes, Limit uint64
 }
 
 // ServiceState is what stands in the subscriptions and the queue of a service. Azure does not count what is under way
@@ -101,7 +108,13 @@ func Status(ctx context.Context, c *admin.Client) (State, error) {
 		case got == nil:
 			return State{}, missing(name)
 		}
-		s.Bytes += uint64(max(got.SizeInBytes, 0))
+		settings, err := c.GetTopic(ctx, topic, nil)
+		if err != nil || settings == nil || settings.MaxSizeInMegabytes == nil {
+			return State{}, cmp.Or(worded(name, err), missing(name))
+		}
+		room := Room{Name: topic, Bytes: uint64(max(got.SizeInBytes, 0)), Limit: uint64(max(*settings.MaxSizeInMegabytes, 0)) << 20}
+		s.Bytes += room.Bytes
+		s.Topics = append(s.Topics, room)
 		pager := c.NewListSubscriptionsRuntimePropertiesPager(topic, &admin.ListSubscriptionsRuntimePropertiesOptions{MaxPageSize: listPage})
 		for pager.More() {
 			page, err := pager.NextPage(ctx)

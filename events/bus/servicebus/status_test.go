@@ -386,6 +386,7 @@ func TestStatus(t *testing.T) {
 			{Service: "validator", Pending: 3, Dead: 6, Waiting: 11},
 		},
 		Pending: 13, Dead: 8, Waiting: 16, Messages: 42, Bytes: 7000,
+		Topics: []servicebus.Room{{Name: "reprotect", Bytes: 7000, Limit: 5120 << 20}, {Name: "reprotect-commands", Limit: 5120 << 20}, {Name: "reprotect-notifications", Limit: 5120 << 20}}, // F5b
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -102,6 +102,13 @@ locks have run out, half a minute at most.`,
 				kept = "not counted: " + s.Uncounted
 			}
 			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s\n", s.Server, kept)
+			for _, room := range s.Rooms {
+				taken := fmt.Sprintf("%s of %s (%d %%)", storage(room.Bytes), storage(room.Limit), room.Percent())
+				if room.Percent() >= mostTaken {
+					taken = p.level(cases.Warn, taken) + ": when it is full, nothing goes on; see what nobody takes below, or give it more room"
+				}
+				fmt.Fprintf(a.stdout, "Room       %s: %s\n", room.Name, taken)
+			}
 			dead := plural(int(s.Dead), "dead letter", "dead letters") //nolint:gosec // a count of messages
 			if s.Dead > 0 {
 				dead = p.level(cases.Warn, dead) + ": 'reprotect bus dead list' shows them"

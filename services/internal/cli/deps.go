@@ -92,9 +92,28 @@ type Status struct {
 	Server    string `json:"server"`
 	Messages  uint64 `json:"messages"` // in the event log
 	Bytes     uint64 `json:"bytes"`
+	Rooms     []Room `json:"rooms,omitempty"`     // what of its room each part of the bus has taken, where it says so
 	Uncounted string `json:"uncounted,omitempty"` // why the event log could not be counted
 	Dead      uint64 `json:"dead"`
 	Services  []Lag  `json:"services"`
+}
+
+// Room is what a part of the bus has taken of what it may, in bytes.
+type Room struct {
+	Name  string `json:"name"`
+	Bytes uint64 `json:"bytes"`
+	Limit uint64 `json:"limit"`
+}
+
+// mostTaken is how much of its room a part of the bus may take before that is a warning, in percent.
+const mostTaken = 80
+
+// Percent is how much is taken.
+func (r Room) Percent() int {
+	if r.Limit == 0 {
+		return 0
+	}
+	return int(r.Bytes * 100 / r.Limit) //nolint:gosec // a percentage
 }
 
 // Lag is how far a service is behind. Nil is what the bus does not say.

@@ -63,6 +63,9 @@ func (b azureBus) Status(ctx context.Context) (cli.Status, error) {
 		return b.count(ctx, s)
 	}
 	s.Messages, s.Bytes, s.Dead = counted.Messages, counted.Bytes, counted.Dead
+	for _, r := range counted.Topics {
+		s.Rooms = append(s.Rooms, cli.Room(r))
+	}
 	for _, c := range counted.Services {
 		s.Services = append(s.Services, cli.Lag{Service: c.Service, Pending: c.Pending, Waiting: c.Waiting})
 	}
