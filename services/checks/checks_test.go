@@ -21,6 +21,10 @@ machine.failed-over block never CM S1
 machine.not-migrated block never CM S2
 machine.azure-vm-present block never CM S2
 machine.resource-group block never CM S2
+machine.azure-vm-running block - CM S33
+machine.azure-disks warn - CM M6
+machine.failover-committed warn - CM S1
+machine.replication-health warn - CM S33
 machine.os-supported block - C S49
 machine.snapshots info - CM S5
 machine.powered-off warn - CM S39

@@ -34,7 +34,7 @@ func healthy() *site {
 			ID: fabric + "/replicationProtectionContainers/c/replicationProtectedItems/" + name, Name: name, Architecture: a, Provider: provider,
 			FabricID: fabric, State: "UnplannedFailoverStatesBegin", StateText: "Failover committed", Location: "Recovery",
 			FailedOverAt: now.Add(-time.Hour), OS: observed.Windows, OSVersion: "Microsoft Windows Server 2019 Datacenter", VMID: "bios-" + name,
-			Disks: []observed.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage,
+			Disks: []observed.ItemDisk{{Name: "Disk0", CapacityBytes: 40 * gib}, {Name: "Disk1", CapacityBytes: 60 * gib}}, LogStorage: storage, Health: "Normal",
 			AzureVMName: name, AzureGroup: azureID,
 		}
 	}
@@ -81,7 +81,7 @@ func healthy() *site {
 			VCenters: []observed.RegisteredVCenter{{Name: "vcenter", Address: "vcenter.tokyo.example", FabricID: csID}},
 			AzureVMs: observed.AzureVMs{
 				Taken: now, Groups: map[string]string{strings.ToLower(azureID): ""},
-				VMs: []observed.AzureVM{{ID: azureVMs + "db01", Name: "db01", Disks: []string{"db01-os"}}, {ID: azureVMs + "web01", Name: "web01", Disks: []string{"web01-os"}}},
+				VMs: []observed.AzureVM{{ID: azureVMs + "db01", Name: "db01", Disks: []string{"db01-os"}, Power: "running"}, {ID: azureVMs + "web01", Name: "web01", Disks: []string{"web01-os"}, Power: "running"}},
 			},
 			Probes: []observed.Probe{{Name: "ps-to-cs", Address: "10.0.0.4:443"}},
 		},

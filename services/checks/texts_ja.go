@@ -23,6 +23,26 @@ var japanese = map[string]Text{
 		Why:    "Site Recovery は Azure VM をその場所で識別します。別のリソース グループに移動された VM のマシンは再保護できません。",
 		Remedy: "Azure portal で Azure VM を開き、[移動] を選択して、ディスクおよびネットワーク インターフェイスとともにフェールオーバー時のリソース グループに戻してから、もう一度チェックしてください。",
 	},
+	"machine.azure-vm-running": {
+		Title:  "マシンの Azure VM が実行中であること",
+		Why:    "Azure VM のエージェントが再保護に参加し、データを送信します。VM が停止していると、ジョブは数分後に失敗します。",
+		Remedy: "Azure portal で Azure VM を起動し、エージェントが再登録されるまで待ってください。再登録には最大 15 分かかります。",
+	},
+	"machine.azure-disks": {
+		Title:  "Azure VM に、Azure にレプリケートされたディスク以外のディスクがないこと",
+		Why:    "フェールオーバー後に Azure で追加されたディスクは、オンプレミスにレプリケートされません。その内容は Azure に残ります。",
+		Remedy: "追加されたディスクの内容を、戻されるディスクにコピーするか、別の方法で移行する計画を立ててください。",
+	},
+	"machine.failover-committed": {
+		Title:  "マシンのフェールオーバーがコミットされていること",
+		Why:    "コミットされていないフェールオーバーは、再保護によってコミットされます。以後はその復旧ポイントに確定し、他の復旧ポイントは失われます。",
+		Remedy: "その復旧ポイントのデータでよければ、対処は不要です。そうでない場合は、先にコンテナーで [復旧ポイントの変更] を実行してください。",
+	},
+	"machine.replication-health": {
+		Title:  "Site Recovery がマシンのエラーを報告していないこと",
+		Why:    "Site Recovery が報告するマシンの問題、特にエージェントの問題により、再保護が開始できないか、レプリケーションが完了しないことがあります。",
+		Remedy: "コンテナーの [レプリケートされたアイテム] で、Azure の推奨事項に従ってください。",
+	},
 	"machine.os-supported": {
 		Title:  "マシンが物理サーバーの Windows Server 2008 R2 SP1 ではないこと",
 		Why:    "物理サーバーとして保護された Windows Server 2008 R2 SP1 は、フェールバックできません。",
@@ -281,6 +301,8 @@ var japaneseRemedies = map[string]string{
 	"Give the vCenter account the right to see the VM of %s. If it was deleted, attest it in the request: location.original-or-alternate=<when, and by whom>.": "vCenter アカウントに %s の VM を参照する権限を付与してください。VM が削除されている場合は、要求で location.original-or-alternate=<削除した日時と人> と証明してください。",
 	"In vCenter, convert the template to a VM, or see which VM was meant.":                                                                                     "vCenter でテンプレートを VM に変換するか、対象の VM を確認してください。",
 	"In vCenter, end the maintenance of host %s, or choose what writes the disks on another host.":                                                             "vCenter でホスト %s のメンテナンス モードを終了するか、別のホスト上のマスター ターゲットまたはアプライアンスを選択してください。",
+
+	"See in the Azure portal that Azure VM %s runs.": "Azure portal で Azure VM %s が実行中であることを確認してください。",
 
 	// Stages.
 	"Only VMware and physical machines can be reprotected here. See Site Recovery's own guide for %s.":                                                                 "ここで再保護できるのは、VMware マシンと物理マシンのみです。%s については、Site Recovery のガイドを参照してください。",

@@ -12,6 +12,7 @@ import (
 type AzureVM struct {
 	ID, Name string
 	Disks    []string // names of its managed disks; empty when it does not say
+	Power    string   // running, starting, stopping, stopped, deallocating or deallocated; "" when it is not known
 }
 
 // AzureVMs is one look at the virtual machines in Azure that failovers made (S2).
@@ -24,6 +25,8 @@ type AzureVMs struct {
 	// Elsewhere is why the other resource groups could not be searched for what is not in its own; "" when they
 	// were, as far as the identity may see them.
 	Elsewhere string
+	// PowerUnread is why it is not known whether they run; "" when that was read.
+	PowerUnread string
 
 	index *azureIndex // of Indexed
 }
@@ -84,6 +87,18 @@ func (a AzureVMs) Of(i Item) (vms []AzureVM, sure bool) {
 }
 
 var addedGUID = regexp.MustCompile(`(?i)^-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// Running is how Azure calls a VM that runs.
+const Running = "running"
+
+// Named lists the VMs of that name, and those to whose name a failover added a GUID: all that can be said where Site
+// Recovery does not name a machine's VM any more.
+func (a AzureVMs) Named(name string) []AzureVM {
+	return slices.DeleteFunc(a.named(name), func(vm AzureVM) bool {
+		rest := vm.Name[len(name):]
+		return rest != "" && !addedGUID.MatchString(rest)
+	})
+}
 
 // named returns the VMs of that name, and those whose name goes on with a dash.
 func (a AzureVMs) named(name string) (vms []AzureVM) {

@@ -75,7 +75,10 @@ type Item struct {
 	HealthErrors   []Problem
 	FailoverHealth string
 	FailedOverAt   time.Time
-	LastFailback   string // modernized: lastPlannedFailoverStatus; "Succeeded" stays after a cancellation
+	FailoverPoint  string // the recovery point that the failover was made with: last segment of its id; "" when not said
+	// FailoverPointAt is when that point was made. Read only with the item itself, while another may be chosen still.
+	FailoverPointAt time.Time
+	LastFailback    string // modernized: lastPlannedFailoverStatus; "Succeeded" stays after a cancellation
 
 	OS        string // windows, linux or "" when not said
 	OSVersion string
@@ -114,6 +117,12 @@ type Item struct {
 	// out is unknown, not none.
 	Lean   bool
 	Unread string // why the item could not be read, in part or at all; "" when it could
+}
+
+// RecoveryPoint is a point in time to which a machine can be brought.
+type RecoveryPoint struct {
+	ID, Type string
+	At       time.Time // as the service marks it: answers were seen that lie hours ahead
 }
 
 // ItemDisk is a disk that was replicated forward (M6: only these come back).

@@ -104,6 +104,11 @@ func problems(errors ...*sr.HealthError) []observed.Problem {
 	return out
 }
 
+func recoveryPoint(p *sr.RecoveryPoint) observed.RecoveryPoint {
+	properties := val(p.Properties)
+	return observed.RecoveryPoint{ID: observed.LastSegment(val(p.ID)), Type: val(properties.RecoveryPointType), At: when(properties.RecoveryPointTime)}
+}
+
 func replicationPolicy(p *sr.Policy) observed.Policy {
 	properties := val(p.Properties)
 	out := observed.Policy{ID: val(p.ID), Name: first(val(properties.FriendlyName), val(p.Name))}

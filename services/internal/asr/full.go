@@ -166,6 +166,7 @@ func (c *Client) readItem(ctx context.Context, i observed.Item) (observed.Item, 
 		i.Unread = err.Error()
 		return i, nil
 	}
+	full.FailoverPointAt = c.failoverPoint(ctx, full)
 	c.full.mu.Lock()
 	defer c.full.mu.Unlock()
 	c.full.items[strings.ToLower(i.ID)] = fullItem{stateOf(full), full}
@@ -180,6 +181,7 @@ func complete(list, full observed.Item) observed.Item {
 	list.Disks, list.AzureDisks, list.Lean = full.Disks, full.AzureDisks, false
 	list.LogStorage = first(list.LogStorage, full.LogStorage)
 	list.MasterTargetID = first(list.MasterTargetID, full.MasterTargetID)
+	list.FailoverPoint, list.FailoverPointAt = first(list.FailoverPoint, full.FailoverPoint), full.FailoverPointAt
 	list.OS, list.OSVersion = first(list.OS, full.OS), first(list.OSVersion, full.OSVersion)
 	return list
 }

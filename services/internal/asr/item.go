@@ -21,7 +21,7 @@ func item(i *sr.ReplicationProtectedItem) observed.Item {
 		State: val(p.ProtectionState), StateText: val(p.ProtectionStateDescription), Location: val(p.ActiveLocation),
 		Operations: texts(p.AllowedOperations),
 		Health:     val(p.ReplicationHealth), FailoverHealth: val(p.FailoverHealth), HealthErrors: problems(p.HealthErrors...),
-		FailedOverAt: when(p.LastSuccessfulFailoverTime),
+		FailedOverAt: when(p.LastSuccessfulFailoverTime), FailoverPoint: observed.LastSegment(val(p.FailoverRecoveryPointID)),
 	}
 	// An idle item names the job "None", begun in 1753.
 	if s := val(p.CurrentScenario); !strings.EqualFold(observed.LastSegment(val(s.JobID)), "None") && val(s.JobID) != "" {

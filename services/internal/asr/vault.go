@@ -178,6 +178,47 @@ func (c *Client) Item(ctx context.Context, id string) (observed.Item, error) {
 	return read, nil
 }
 
+// RecoveryPoints reads the points in time to which a replicated machine can be brought, now, the latest first.
+func (c *Client) RecoveryPoints(ctx context.Context, id string) (all []observed.RecoveryPoint, err error) {
+	what := "cannot read the recovery points of " + observed.LastSegment(id)
+	at, err := c.itemID(id)
+	if err != nil {
+		return nil, c.fault(what, err)
+	}
+	if err := c.full.pace.Wait(ctx); err != nil {
+		return nil, c.fault(what, ctx.Err())
+	}
+	pages := c.read.NewRecoveryPointsClient().NewListByReplicationProtectedItemsPager(c.options.ResourceGroup, c.options.Vault, at.fabric, at.container, at.item, nil)
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, c.fault(what, err)
+		}
+		for _, p := range page.Value {
+			if p != nil {
+				all = append(all, recoveryPoint(p))
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b observed.RecoveryPoint) int { return b.At.Compare(a.At) })
+	return all, nil
+}
+
+// failoverPoint reads when the recovery point was made that a failover stands on, while another may still be chosen.
+// Without an answer its time is not known, and everything else of the item stands.
+func (c *Client) failoverPoint(ctx context.Context, i observed.Item) time.Time {
+	at, err := c.itemID(i.ID)
+	if err != nil || i.FailoverPoint == "" || i.Stage() != observed.StageUncommitted {
+		return time.Time{}
+	}
+	got, err := c.read.NewRecoveryPointsClient().Get(ctx, c.options.ResourceGroup, c.options.Vault, at.fabric, at.container, at.item, i.FailoverPoint, nil)
+	if err != nil {
+		c.options.Log.Debug("cannot read a recovery point", zap.String("item", i.Name), zap.Error(c.fault("cannot read a recovery point", err)))
+		return time.Time{}
+	}
+	return recoveryPoint(&got.RecoveryPoint).At
+}
+
 // Job reads one job in full, now: with its tasks and errors, which the jobs of a snapshot lack.
 func (c *Client) Job(ctx context.Context, jobID string) (observed.Job, error) {
 	jobID = observed.LastSegment(jobID)

@@ -10,6 +10,7 @@
 package azurevm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,8 +74,68 @@ func (c *Client) Look(ctx context.Context, items []observed.Item, now func() tim
 		}
 		look = observed.AzureVMs{VMs: look.VMs, Groups: look.Groups, Elsewhere: reason(err)}
 	}
+	if len(look.VMs) > 0 {
+		look.PowerUnread = reason(c.powers(ctx, look, items))
+	}
 	look.Taken = now()
 	return look.Indexed()
+}
+
+// mostAsked is how many VMs are asked one by one whether they run, in one look.
+const mostAsked = 20
+
+// powers fills in whether the VMs run. Resource Graph tells of all at once, and may lag behind by minutes: what it says
+// does not run, or does not say, is asked of Compute for those that items are surely meant by, so that nothing is held up
+// by an old answer.
+func (c *Client) powers(ctx context.Context, look observed.AzureVMs, items []observed.Item) error {
+	states, err := c.states(ctx, look.Groups)
+	at := make(map[string]int, len(look.VMs))
+	for n, vm := range look.VMs {
+		id := strings.ToLower(vm.ID)
+		look.VMs[n].Power, at[id] = cmp.Or(states[id], vm.Power), n
+	}
+	asked := 0
+	for _, i := range items {
+		vms, sure := look.Of(i)
+		if !i.InAzure() || !sure || vms[0].Power == observed.Running || asked == mostAsked {
+			continue
+		}
+		asked++
+		power, askErr := c.power(ctx, vms[0].ID)
+		if askErr != nil {
+			err = askErr
+			continue
+		}
+		look.VMs[at[strings.ToLower(vms[0].ID)]].Power = power
+	}
+	return err
+}
+
+// power asks Compute whether a VM runs.
+func (c *Client) power(ctx context.Context, id string) (string, error) {
+	compute, err := armcompute.NewVirtualMachinesClient(subscriptionOf(id), c.credential, c.options)
+	if err != nil {
+		return "", c.vault.Fault("cannot set up the client of Compute", err)
+	}
+	name, group := observed.LastSegment(id), observed.LastSegment(observed.ResourceGroupOf(id))
+	view, err := compute.InstanceView(ctx, group, name, nil)
+	if err != nil {
+		return "", c.fault("cannot read whether Azure VM "+name+" runs", err, "the resource group "+group)
+	}
+	for _, status := range view.Statuses {
+		if status != nil && status.Code != nil {
+			if power, ok := powerOf(*status.Code); ok {
+				return power, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// powerOf takes a power state out of a status, such as PowerState/running.
+func powerOf(code string) (string, bool) {
+	kind, state, _ := strings.Cut(code, "/")
+	return strings.ToLower(state), strings.EqualFold(kind, "PowerState")
 }
 
 func reason(err error) string {

@@ -63,10 +63,10 @@ func TestLook(t *testing.T) {
 		places map[string]string // where web01 (modernized) and db01 (classic) are surely; "" nowhere
 		calls  int
 	}{
-		"in place": {func(*asrsim.Server) error { return nil }, map[string]string{"web01": "rg-failback", "db01": "rg-failback"}, 1},
+		"in place": {func(*asrsim.Server) error { return nil }, map[string]string{"web01": "rg-failback", "db01": "rg-failback"}, 2},
 		"moved": {func(s *asrsim.Server) error { return s.SetAzureVM("web01", "moved") },
-			map[string]string{"web01": "rg-failback-moved", "db01": "rg-failback"}, 2},
-		"deleted": {func(s *asrsim.Server) error { return s.SetAzureVM("db01", "deleted") }, map[string]string{"web01": "rg-failback", "db01": ""}, 2},
+			map[string]string{"web01": "rg-failback-moved", "db01": "rg-failback"}, 3},
+		"deleted": {func(s *asrsim.Server) error { return s.SetAzureVM("db01", "deleted") }, map[string]string{"web01": "rg-failback", "db01": ""}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -253,5 +253,52 @@ func TestAFailoverAfterTheLook(t *testing.T) {
 	look.Groups[strings.ToLower(home)] = "AuthorizationFailed"
 	if !Covers(look, []observed.Item{fresh}) {
 		t.Error("what may not be read must not be asked again and again")
+	}
+}
+
+// TestSiteRecoveryPower: whether the Azure VMs run is told of all by one query; those that do not are asked of Compute,
+// which is never behind (F10).
+func TestSiteRecoveryPower(t *testing.T) {
+	t.Parallel()
+	sc := scenario.Default(4)
+	sim := asrsim.New(sc, asrsim.Options{})
+	for _, machine := range []string{"web01", "db01"} {
+		if err := sim.SetAzureVM(machine, "stopped"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	graph, compute := "", 0
+	vault, c := clientOf(t, sc, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.Contains(r.URL.Path, "Microsoft.ResourceGraph") && graph != "":
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"error":{"code":"` + graph + `","message":"no"}}`))
+			return
+		case strings.HasSuffix(r.URL.Path, "/instanceView"):
+			if compute++; strings.Contains(r.URL.Path, "/db01/") { // it was switched on just now
+				_, _ = w.Write([]byte(`{"statuses":[{"code":"ProvisioningState/succeeded"},{"code":"PowerState/running"}]}`))
+				return
+			}
+		}
+		sim.Handler().ServeHTTP(w, r)
+	}))
+	items := itemsOf(t, vault)
+	powers := func() map[string]string {
+		look, all := c.Look(t.Context(), items, time.Now), map[string]string{}
+		for _, i := range items {
+			if vms, sure := look.Of(i); sure {
+				all[i.Name] = vms[0].Power
+			}
+		}
+		all["unread"] = look.PowerUnread
+		return all
+	}
+	got := powers()
+	if got["web01"] != "stopped" || got["db01"] != observed.Running || got["app01"] != observed.Running || got["unread"] != "" || compute != 2 {
+		t.Errorf("%v, after %d questions to Compute", got, compute)
+	}
+	graph = "AuthorizationFailed"
+	if got := powers(); got["web01"] != "stopped" || got["app01"] != observed.Running || !strings.Contains(got["unread"], "which Azure VMs run") {
+		t.Errorf("without Resource Graph: %v", got)
 	}
 }

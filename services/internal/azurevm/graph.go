@@ -15,52 +15,109 @@ import (
 )
 
 // search asks Resource Graph for all VMs whose names begin with one of these, in every subscription that the
-// identity may read. Ordered by id, as paging demands (Microsoft Learn, "Working with large Azure resource data
-// sets").
+// identity may read.
 func (c *Client) search(ctx context.Context, names []string) (vms []observed.AzureVM, err error) {
+	err = c.ask(ctx, query("name startswith '%s'", names), "cannot look for Azure VMs in other resource groups", "the subscriptions to which VMs may have been moved", func(r row) {
+		vms = append(vms, observed.AzureVM{ID: *r.ID, Name: *r.Name, Disks: disksOf(&r.VirtualMachine), Power: r.power()})
+	})
+	return vms, err
+}
+
+// states asks Resource Graph in which power state the VMs of these resource groups are, by their ids in lower case.
+func (c *Client) states(ctx context.Context, groups map[string]string) (map[string]string, error) {
+	var names []string
+	for group, unlisted := range groups {
+		if unlisted == "" {
+			names = append(names, observed.LastSegment(group))
+		}
+	}
+	states := map[string]string{}
+	if len(names) == 0 {
+		return states, nil
+	}
+	err := c.ask(ctx, query("resourceGroup =~ '%s'", names), "cannot read which Azure VMs run", "the resource groups of the failovers", func(r row) {
+		states[strings.ToLower(*r.ID)] = r.power()
+	})
+	return states, err
+}
+
+// row is a VM as Resource Graph shows it: its properties are those of Compute, and more.
+type row struct {
+	armcompute.VirtualMachine
+
+	state string
+}
+
+func (r *row) UnmarshalJSON(data []byte) error {
+	var more struct {
+		Properties struct {
+			Extended struct {
+				InstanceView struct {
+					PowerState struct{ Code string }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(data, &more); err != nil {
+		return err
+	}
+	r.state = more.Properties.Extended.InstanceView.PowerState.Code
+	return r.VirtualMachine.UnmarshalJSON(data)
+}
+
+func (r *row) power() string {
+	power, ok := powerOf(r.state)
+	if !ok {
+		return ""
+	}
+	return power
+}
+
+// ask hands all rows of a query to each. What says what cannot be done, and where the identity lacks the role.
+func (c *Client) ask(ctx context.Context, query, what, where string, each func(row)) error {
 	request := armresourcegraph.QueryRequest{
-		Query:   to.Ptr(query(names)),
+		Query:   to.Ptr(query),
 		Options: &armresourcegraph.QueryRequestOptions{ResultFormat: to.Ptr(armresourcegraph.ResultFormatObjectArray)},
 	}
-	const what = "cannot look for Azure VMs in other resource groups"
 	for {
 		answer, err := c.graph.Resources(ctx, request, nil)
 		if err != nil {
-			return nil, c.fault(what, err, "the subscriptions to which VMs may have been moved")
+			return c.fault(what, err, where)
 		}
 		rows, err := rowsOf(answer.Data)
 		if err != nil {
-			return nil, c.vault.Fault(what, err)
+			return c.vault.Fault(what, err)
 		}
 		for _, row := range rows {
 			if row.ID != nil && row.Name != nil {
-				vms = append(vms, observed.AzureVM{ID: *row.ID, Name: *row.Name, Disks: disksOf(&row)})
+				each(row)
 			}
 		}
 		if answer.SkipToken == nil || *answer.SkipToken == "" {
-			return vms, nil
+			return nil
 		}
 		request.Options.SkipToken = answer.SkipToken
 	}
 }
 
-// query is in Resource Graph's language. A name stands in it as a string literal: what Azure allows in the name
-// of a VM needs no escaping, but the names come from a vault.
-func query(names []string) string {
+// query is in Resource Graph's language, ordered by id, as paging demands (Microsoft Learn, "Working with large Azure
+// resource data sets"). A name stands in it as a string literal: what Azure allows in names needs no escaping, but they
+// come from a vault.
+func query(condition string, names []string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	var starts []string
+	var conditions []string
 	for _, name := range slices.Compact(names) {
-		starts = append(starts, "name startswith '"+literal.Replace(name)+"'")
+		conditions = append(conditions, fmt.Sprintf(condition, literal.Replace(name)))
 	}
-	return "resources | where type =~ 'microsoft.compute/virtualmachines' | where " + strings.Join(starts, " or ") +
+	return "resources | where type =~ 'microsoft.compute/virtualmachines' | where " + strings.Join(conditions, " or ") +
 		" | project id, name, properties | order by id asc"
 }
 
 var literal = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
 // rowsOf decodes an answer, whose properties are those of Compute.
-func rowsOf(data any) (rows []armcompute.VirtualMachine, err error) {
+func rowsOf(data any) (rows []row, err error) {
 	raw, err := json.Marshal(data)
 	if err == nil {
 		err = json.Unmarshal(raw, &rows)

@@ -81,6 +81,11 @@ func (s *Server) storageProfile(m *machine, group string) object {
 	for n := 1; n < len(m.spec.DiskGB); n++ {
 		data = append(data, object{"lun": n - 1, "createOption": "Attach", "managedDisk": disk(n)})
 	}
+	for n, name := range m.extraDisks {
+		data = append(data, object{"lun": len(m.spec.DiskGB) + n, "createOption": "Attach", "managedDisk": object{
+			"id": "/subscriptions/" + s.sc.Subscription + "/resourceGroups/" + group + "/providers/Microsoft.Compute/disks/" + name,
+		}})
+	}
 	profile := object{"dataDisks": data, "osDisk": object{"osType": title(m.spec.OS), "createOption": "Attach"}}
 	if len(m.spec.DiskGB) > 0 {
 		profile["osDisk"].(object)["managedDisk"] = disk(0)

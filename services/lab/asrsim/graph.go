@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // resourceGraph answers queries of Azure Resource Graph (Microsoft.ResourceGraph/resources) for the Azure VMs,
-// wherever they lie. Of its language it knows what finds VMs by the beginnings of their names; anything else is
-// refused, as a query is that the service cannot parse. Shapes are those of the public documentation.
+// wherever they lie. Of its language it knows what finds VMs by the beginnings of their names, or by their resource groups;
+// anything else is refused, as a query is that the service cannot parse. Shapes are those of the public documentation.
 func (s *Server) resourceGraph(rq *request) reply {
 	s.counts["graph"]++
 	var body struct {
@@ -22,7 +23,7 @@ func (s *Server) resourceGraph(rq *request) reply {
 	if err := json.Unmarshal(rq.body, &body); err != nil {
 		return armError(http.StatusBadRequest, "BadRequest", "Please provide below info when asking for support: the request body is not valid.")
 	}
-	starts, understood := vmQuery(body.Query)
+	fits, understood := vmQuery(body.Query)
 	if !understood || body.Options.ResultFormat != "objectArray" {
 		return reply{status: http.StatusBadRequest, body: object{"error": object{
 			"code": "BadRequest", "message": "Please provide below info when asking for support: timestamp = " + stamp(rq.now) + ", correlationId = " + rq.id + ".",
@@ -39,7 +40,8 @@ func (s *Server) resourceGraph(rq *request) reply {
 		if s.noCompute || !s.azureVMIn(m, group) || !s.inScope(body.Subscriptions) {
 			continue
 		}
-		if view := s.azureVMView(m, group); hasPrefix(view["name"].(string), starts) {
+		if view := s.azureVMView(m, group); fits(view["name"].(string), group) {
+			view["properties"].(object)["extended"] = object{"instanceView": object{"powerState": instanceView(m)["statuses"].([]any)[1]}}
 			rows = append(rows, object{"id": view["id"], "name": view["name"], "properties": view["properties"]})
 		}
 	}
@@ -58,30 +60,30 @@ func (s *Server) inScope(subscriptions []string) bool {
 var (
 	vmQueryForm = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where (.+) \| project id, name, properties \| order by id asc$`)
 	startsWith  = regexp.MustCompile(`^name startswith '((?:[^'\\]|\\.)*)'$`)
+	inGroup     = regexp.MustCompile(`^resourceGroup =~ '((?:[^'\\]|\\.)*)'$`)
 	escaped     = regexp.MustCompile(`\\(.)`)
 )
 
-// vmQuery takes the beginnings of names out of a query.
-func vmQuery(query string) (starts []string, understood bool) {
+// vmQuery says which VMs a query asks for: by the beginnings of their names, or by their resource groups.
+func vmQuery(query string) (fits func(name, group string) bool, understood bool) {
 	form := vmQueryForm.FindStringSubmatch(query)
 	if form == nil {
 		return nil, false
 	}
+	var starts, groups []string
 	for _, condition := range strings.Split(form[1], " or ") {
-		start := startsWith.FindStringSubmatch(condition)
-		if start == nil {
+		start, group := startsWith.FindStringSubmatch(condition), inGroup.FindStringSubmatch(condition)
+		switch {
+		case start != nil:
+			starts = append(starts, escaped.ReplaceAllString(start[1], "$1"))
+		case group != nil:
+			groups = append(groups, escaped.ReplaceAllString(group[1], "$1"))
+		default:
 			return nil, false
 		}
-		starts = append(starts, escaped.ReplaceAllString(start[1], "$1"))
 	}
-	return starts, true
-}
-
-func hasPrefix(name string, starts []string) bool {
-	for _, start := range starts {
-		if strings.HasPrefix(strings.ToLower(name), strings.ToLower(start)) {
-			return true
-		}
-	}
-	return false
+	return func(name, group string) bool {
+		return slices.ContainsFunc(starts, func(s string) bool { return strings.HasPrefix(strings.ToLower(name), strings.ToLower(s)) }) ||
+			slices.ContainsFunc(groups, func(g string) bool { return strings.EqualFold(g, group) })
+	}, true
 }

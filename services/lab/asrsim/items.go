@@ -89,7 +89,7 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 
 // recoveryPoint is the id of the point that the failover used, the last one.
 func (s *Server) recoveryPoint(m *machine, now time.Time) string {
-	return s.itemID(m, now) + "/recoveryPoints/" + s.sc.UUID("recoverypoint", m.spec.Name)
+	return s.itemID(m, now) + "/recoveryPoints/" + s.failoverPoint(m)
 }
 
 // describeReturn fills in what an item says that replicates from Azure to on-premises.

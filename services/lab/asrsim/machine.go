@@ -46,7 +46,9 @@ type machine struct {
 	way         way
 	failedBack  time.Time // last failback
 	submissions int
-	begun       int // other jobs
+	begun       int      // other jobs
+	extraDisks  []string // that were added to the Azure VM
+	noPoints    bool     // it has no recovery points
 }
 
 func (m *machine) classic() bool { return m.spec.Architecture == "classic" }

@@ -45,6 +45,8 @@ var routes = []route{
 	{"POST", itemPath + "/unplannedFailover", "failback", (*Server).postUnplanned},
 	{"POST", itemPath + "/failoverCommit", "commit", (*Server).postCommit},
 	{"POST", itemPath + "/failoverCancel", "undo", (*Server).postUndo},
+	{"GET", itemPath + "/recoveryPoints", "recoverypoints", (*Server).listRecoveryPoints},
+	{"GET", itemPath + "/recoveryPoints/*", "recoverypoint", (*Server).getRecoveryPoint},
 	{"GET", itemPath + "/operationresults/*", "result", (*Server).getResult},
 	{"GET", "replicationJobs", "jobs", (*Server).listJobs},
 	{"GET", "replicationJobs/*", "job", (*Server).getJob},
