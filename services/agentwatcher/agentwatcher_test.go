@@ -129,3 +129,63 @@ func TestWaitsForAzure(t *testing.T) {
 		t.Error("an error that is not of the surroundings must come back")
 	}
 }
+
+// TestSiteRecoveryAgents walks what is said and done while an agent is missing, by the ids of the findings.
+func TestSiteRecoveryAgents(t *testing.T) {
+	urls := []observed.Problem{{Code: "151197", Message: "Ensure the URLs are accessible from the machine.", Action: "Allow them."}}
+	web := observed.Item{ID: "/items/web01", Name: "web01", Architecture: observed.Modernized, Provider: "InMageRcm", AgentRegistered: back(false), HealthErrors: urls}
+	db := observed.Item{ID: "/items/db01", Name: "db01", Architecture: observed.Classic, Provider: "InMageAzureV2", FailedOverAt: placedAt, AgentHeartbeat: placedAt.Add(-time.Hour), AgentVersion: "9.62"}
+	seen := db
+	seen.AgentHeartbeat = placedAt.Add(time.Minute)
+	unread := db
+	unread.Unread = "field x"
+	const classic, modernized = "InMage Scout Application Service", "addresses of Site Recovery"
+	for _, tt := range []struct {
+		name     string
+		web, db  observed.Item
+		after    time.Duration
+		outcome  string // of the step; "": it waits
+		says     []string
+		saysNone []string
+	}{
+		{"F5 Azure's words while it waits", web, seen, time.Minute, "", []string{"of web01 has not", "Site Recovery says of web01: Ensure the URLs are accessible from the machine (151197), Azure recommends: Allow them.", modernized}, []string{classic}},
+		{"F5 Azure's words at the end", web, seen, 20 * time.Minute, "failed", []string{"Ensure the URLs", modernized, "Then retry"}, []string{classic, "95226"}},
+		{"B4 classic, before its time is over", seen, db, 15*time.Minute - time.Second, "", []string{"of db01 has not"}, []string{modernized}},
+		{"B4 classic, its time is over: Azure is asked", seen, db, 15 * time.Minute, "registered", nil, nil},
+		{"B4 classic, not read", seen, unread, 20 * time.Minute, "failed", []string{classic, "db01 could not be read: field x."}, []string{modernized}},
+		{"B4 the flag of another still counts", web, db, 16 * time.Minute, "", []string{"of web01 has not"}, []string{"db01"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.web.ID, tt.db.ID = "/items/web01", "/items/db01"
+			r, err := ask(t, vault{look: observed.Vault{Items: []observed.Item{tt.web, tt.db}}}, placedAt.Add(tt.after), 3, waiting.Told{})
+			if err != nil || len(r.Publish) != 1 {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			var outcome, said string
+			switch d := r.Publish[0].Data().(type) {
+			case events.Waiting:
+				said = d.Message + d.Remedy
+			case events.Failed:
+				outcome, said = "failed", d.Message+d.Words+d.Remedy
+			case events.Registered:
+				outcome = "registered"
+				if len(d.Agents) != 2 || d.Agents[1].Version != "9.62" {
+					t.Errorf("agents %+v", d.Agents)
+				}
+			}
+			if outcome != tt.outcome {
+				t.Errorf("outcome %q, want %q", outcome, tt.outcome)
+			}
+			for _, words := range tt.says {
+				if !strings.Contains(said, words) {
+					t.Errorf("%q is not said: %s", words, said)
+				}
+			}
+			for _, words := range tt.saysNone {
+				if strings.Contains(said, words) {
+					t.Errorf("%q is said: %s", words, said)
+				}
+			}
+		})
+	}
+}

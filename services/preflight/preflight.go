@@ -125,6 +125,8 @@ func everyMachine(vault observed.Vault, fabric string) (machines []events.Reques
 		switch {
 		case fabric != "" && !strings.EqualFold(f.Name, fabric) && !observed.SameID(f.ID, fabric):
 			leftOut = append(leftOut, LeftOut{Machine: i.Name, Why: OtherFabric})
+		case i.ProtectedBy() != "" && i.Unread == "":
+			leftOut = append(leftOut, LeftOut{Machine: i.Name, Why: NotVMware})
 		case i.Migrated():
 			leftOut = append(leftOut, LeftOut{Machine: i.Name, Why: Migrated})
 		default:

@@ -65,6 +65,7 @@ type LeftOut struct {
 // Reasons to leave a machine out.
 const (
 	Migrated    = "migrated"     // for good: there is no way back (S2)
+	NotVMware   = "not-vmware"   // Hyper-V, Azure to Azure or another scenario protects it
 	OtherFabric = "other-fabric" // the site's config names another fabric
 )
 

@@ -38,6 +38,7 @@ var words = map[string]struct{ en, ja string }{
 	"problems":   {"Problems of the request", "要求の問題"},
 	"left-out":   {"Left out", "対象外のマシン"},
 	Migrated:     {"its migration to Azure was completed: there is no way back", "Azure への移行が完了しているため、戻すことはできません"},
+	NotVMware:    {"it is neither a VMware nor a physical machine: another scenario of Site Recovery protects it", "VMware マシンでも物理マシンでもなく、Site Recovery の別のシナリオで保護されています"},
 	OtherFabric:  {"it belongs to another fabric than the one that the config of the site names", "サイトの構成で指定されたものとは別のファブリックに属しています"},
 
 	"status-blocks":         {"Not met: blocks", "ブロック"},

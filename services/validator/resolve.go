@@ -145,6 +145,12 @@ func find(n named, vault observed.Vault, fabric string) (observed.Item, *events.
 	}
 	switch len(found) {
 	case 1:
+		if by := found[0].ProtectedBy(); by != "" && found[0].Unread == "" {
+			return observed.Item{}, &events.Problem{
+				Code: "machine.not-vmware", Place: n.place, Message: fmt.Sprintf("%s is protected by %s; only VMware and physical machines can be reprotected here", found[0].Name, by),
+				Remedy: "Leave it out, and bring it back as Site Recovery's guide for " + by + " says.",
+			}
+		}
 		return found[0], nil
 	case 0:
 		return observed.Item{}, &events.Problem{

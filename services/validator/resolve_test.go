@@ -190,3 +190,34 @@ func TestResolveBoundsWhatGoesTogether(t *testing.T) {
 		}
 	}
 }
+
+// TestSiteRecoveryNotOurs: machines that another scenario protects are refused with what protects them (F8); what could
+// not be read is judged later.
+func TestSiteRecoveryNotOurs(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		item observed.Item
+		by   string // part of the message; "": it is accepted
+	}{
+		{"F8 Hyper-V", observed.Item{Provider: "HyperVReplicaAzure"}, "x is protected by Hyper-V;"},
+		{"F8 Azure to Azure", observed.Item{Provider: "A2A"}, "Azure to Azure"},
+		{"F8 a provider that nobody knows", observed.Item{Provider: "Other"}, "the provider Other"},
+		{"F8 no provider", observed.Item{}, "does not name"},
+		{"F8 not read", observed.Item{Unread: "field x"}, ""},
+		{"F8 ours", observed.Item{Provider: "InMageRcm", Architecture: observed.Modernized}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.item.ID, tt.item.Name = "/vaults/v/items/x", "x"
+			_, cases, problems := Resolve("r7", events.Request{Machines: names("x")}, time.Now(), observed.Vault{Items: []observed.Item{tt.item}}, Defaults{})
+			if tt.by == "" {
+				if problems != nil || len(cases) != 1 {
+					t.Errorf("%v, %+v", cases, problems)
+				}
+				return
+			}
+			if len(problems) != 1 || problems[0].Code != "machine.not-vmware" || !strings.Contains(problems[0].Message, tt.by) || problems[0].Remedy == "" {
+				t.Errorf("%v, %+v", cases, problems)
+			}
+		})
+	}
+}

@@ -43,6 +43,8 @@ func TestS33_LateAgents(t *testing.T) {
 	}
 }
 
+// Modernized vaults show that an agent is missing, and nothing is submitted. Classic ones do not for sure: Azure is asked,
+// and its refusal waits for the agent until the same bound.
 func TestS33_AgentsThatNeverRegister(t *testing.T) {
 	lost := []string{"lost-m", "lost-c"}
 	w := start(t, modernized(lost[0]), classic(lost[1]))
@@ -54,15 +56,15 @@ func TestS33_AgentsThatNeverRegister(t *testing.T) {
 	for _, m := range lost {
 		failed := await(w, events.TypeFailed, caseOf("lost", m))
 		d := failed.Data
-		if !strings.Contains(d.Message, m) || !strings.Contains(d.Remedy, "95226") || !strings.Contains(d.Remedy, "78093") {
+		if !strings.Contains(d.Message, m) || d.Remedy == "" {
 			t.Errorf("%s failed so: %+v", m, d)
 		}
-		if failed.Step != events.StepRegistration || len(d.Machines) != 1 || d.Machines[0].State != "not-started" {
-			t.Errorf("%s: step %s, left %+v", m, failed.Step, d.Machines)
+		if asked := m == lost[1]; (failed.Step == events.StepRegistration) == asked || len(d.Machines) != 1 || !asked && (d.Machines[0].State != "not-started" || !strings.Contains(d.Remedy, "78093")) {
+			t.Errorf("%s: step %s, left %+v: %s", m, failed.Step, d.Machines, d.Remedy)
 		}
 		w.told(failed.Header, events.LevelCritical, "Reprotect failed: "+m)
-		w.submissions(m, 0)
 	}
+	w.submissions(lost[0], 0)
 	w.do("register-agent", lost[0])
 	w.completes(w.request("again", "", lost[0]))
 }
