@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"reprotect.example/events"
@@ -27,6 +26,11 @@ type Site struct {
 // Vault is the door to Site Recovery.
 type Vault interface {
 	Vault(ctx context.Context, maxAge time.Duration, full ...string) (observed.Vault, error)
+	// Item and RecoveryPoints read those of one replicated machine, now; the latest recovery point is the first.
+	Item(ctx context.Context, id string) (observed.Item, error)
+	RecoveryPoints(ctx context.Context, id string) ([]observed.RecoveryPoint, error)
+	// AzureVMsNamed finds the VMs in Azure that have one of these names, or one with more behind it, and whether they run.
+	AzureVMsNamed(ctx context.Context, names []string) ([]observed.AzureVM, error)
 }
 
 // VCenter is the door to vCenter.
@@ -121,9 +125,8 @@ func stage(vault observed.Vault, m events.Machine) Stage {
 // A fabric restricts them, as it does those of a request.
 func everyMachine(vault observed.Vault, fabric string) (machines []events.RequestMachine, leftOut []LeftOut) {
 	for _, i := range vault.Items {
-		f, _ := vault.Fabric(i.FabricID)
 		switch {
-		case fabric != "" && !strings.EqualFold(f.Name, fabric) && !observed.SameID(f.ID, fabric):
+		case !ofFabric(vault, i, fabric):
 			leftOut = append(leftOut, LeftOut{Machine: i.Name, Why: OtherFabric})
 		case i.ProtectedBy() != "" && i.Unread == "":
 			leftOut = append(leftOut, LeftOut{Machine: i.Name, Why: NotVMware})

@@ -53,6 +53,13 @@ func world() cli.Deps {
 			}
 			return app.Preflight(ctx, c, ask, zap.NewNop())
 		},
+		Ready: func(ctx context.Context, cfgPath, site string) ([]preflight.Readiness, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return nil, err
+			}
+			return app.Ready(ctx, c, site, zap.NewNop())
+		},
 		Datastores: func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error) {
 			c, err := load(cfgPath)
 			if err != nil {

@@ -69,6 +69,11 @@ func (v vault) Vault(ctx context.Context, maxAge time.Duration, full ...string) 
 	return look.WithVMPaths(v.config.MasterTargets, v.config.Appliances), err
 }
 
+// AzureVMsNamed finds VMs in Azure by their names, where no item names them.
+func (v vault) AzureVMsNamed(ctx context.Context, names []string) ([]observed.AzureVM, error) {
+	return v.vms.Named(ctx, names)
+}
+
 // fits says whether a look at the Azure VMs serves a look at the vault. It is asked by one caller at a time, and by each
 // case that looks, so it keeps what it has found.
 func (f *fitted) fits(vms observed.AzureVMs, look observed.Vault) bool {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -21,6 +22,35 @@ func Preflight(ctx context.Context, c config.Config, ask preflight.Ask, log *zap
 	}
 	defer done()
 	return preflight.Run(ctx, s.preflight(), ask, time.Now())
+}
+
+// Ready judges, for each site of the config, or for the one that is named, which machines may be failed back now, as
+// preflight.ReadyForFailback says. What was found out stands beside the errors of sites that could not be read.
+func Ready(ctx context.Context, c config.Config, siteName string, log *zap.Logger) (all []preflight.Readiness, err error) {
+	names := c.SiteNames()
+	if siteName != "" {
+		names = []string{siteName}
+	}
+	all = []preflight.Readiness{}
+	for _, name := range names {
+		found, siteErr := readySite(ctx, c, name, log)
+		all = append(all, found...)
+		err = errors.Join(err, siteErr)
+	}
+	return all, err
+}
+
+func readySite(ctx context.Context, c config.Config, name string, log *zap.Logger) ([]preflight.Readiness, error) {
+	s, done, err := openSite(c, name, log)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	found, err := preflight.ReadyForFailback(ctx, s.preflight(), time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("site %s: %w", name, err)
+	}
+	return found, nil
 }
 
 // Datastores judges the datastores of a site, as preflight.Datastores says.

@@ -1,9 +1,13 @@
 package app
 
 import (
+	"strconv"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"reprotect.example/services/checks"
+	"reprotect.example/services/lab/scenario"
 )
 
 // TestSiteRecoveryChecks walks what Site Recovery says and the checks must not let pass, by the ids of the findings, with
@@ -37,5 +41,51 @@ func TestSiteRecoveryChecks(t *testing.T) {
 		{"F5 a health error", "machine.replication-health", modern, do(`set-item web01 healthErrors [{"errorCode":"151197","errorMessage":"Ensure|the|URLs|are|accessible"}]`), checks.Warned},
 	} {
 		t.Run(row.id, func(t *testing.T) { row.world.expect(t, row.check, row.machine, row.status) })
+	}
+}
+
+// TestSiteRecoveryReadyNow asks the lab which machines may be failed back, with real clients (F4).
+func TestSiteRecoveryReadyNow(t *testing.T) {
+	sc := scenario.Default(4)
+	vm := "/subscriptions/" + sc.Subscription + "/resourceGroups/" + sc.ResourceGroup + "/providers/Microsoft.Compute/virtualMachines/web01"
+	protected := []string{
+		"set-item web01 protectionState Protected", "set-item web01 activeLocation Primary", `set-item web01 allowedOperations ["PlannedFailover","DisableProtection"]`,
+		"set-item web01 providerSpecificDetails.instanceType InMageRcmFailback", "set-item web01 providerSpecificDetails.reprotectAgentId ASR-APPL-01",
+		"set-item web01 providerSpecificDetails.azureVirtualMachineId " + vm,
+	}
+	for _, row := range []struct {
+		id, do, ready string
+	}{
+		{"F4 ready", "allow-requests recoverypoints", "true"},
+		{"F4 health", "set-item web01 replicationHealth Critical", "false"},
+		{"F4 resynchronization", `set-item web01 providerSpecificDetails.resyncRequired "true"`, "false"},
+		{"F6 a field of the wrong kind", "set-item web01 providerSpecificDetails.resyncRequired true", "not known"},
+		{"F4 Azure VM off", "set-azure-vm web01 stopped", "false"},
+		{"F4 on-premises VM on", "power-on web01", "false"},
+		{"F4 no recovery point", "remove-recovery-points web01", "false"},
+		{"F4 a part of the appliance", "set-part ASR-APPL-01 dras health Critical", "false"},
+		{"F4 recovery points not read", "refuse-requests recoverypoints", "not known"},
+		{"F4 vCenter not read", "refuse-method RetrievePropertiesEx", "not known"},
+	} {
+		t.Run(row.id, func(t *testing.T) {
+			c, do := inLab(t, sc)
+			do(append(protected, row.do)...)
+			all, err := Ready(t.Context(), c, "", zap.NewNop())
+			if err != nil || len(all) != 1 || all[0].Machine != "web01" {
+				t.Fatalf("%+v, %v", all, err)
+			}
+			got := "not known"
+			if all[0].Ready != nil {
+				got = strconv.FormatBool(*all[0].Ready)
+			}
+			if got != row.ready {
+				t.Errorf("%s, want %s: %v", got, row.ready, all[0].Why)
+			}
+		})
+	}
+	c, do := inLab(t, sc)
+	do("azure-down on")
+	if all, err := Ready(t.Context(), c, "", zap.NewNop()); err == nil || len(all) != 0 {
+		t.Errorf("F4 a vault that does not answer: %+v, %v", all, err)
 	}
 }

@@ -23,6 +23,19 @@ func (c *Client) search(ctx context.Context, names []string) (vms []observed.Azu
 	return vms, err
 }
 
+// Named finds the VMs whose names begin with one of these, in every subscription that the identity may read.
+func (c *Client) Named(ctx context.Context, names []string) (vms []observed.AzureVM, err error) {
+	const atOnce = 100 // a query has a limit
+	for some := range slices.Chunk(names, atOnce) {
+		found, err := c.search(ctx, some)
+		if err != nil {
+			return nil, err
+		}
+		vms = append(vms, found...)
+	}
+	return vms, nil
+}
+
 // states asks Resource Graph in which power state the VMs of these resource groups are, by their ids in lower case.
 func (c *Client) states(ctx context.Context, groups map[string]string) (map[string]string, error) {
 	var names []string

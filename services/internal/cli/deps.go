@@ -29,6 +29,9 @@ type Deps struct {
 	Topology func(cfgPath string, sites []string) (Topology, error)
 	// Preflight makes every check now. It changes and publishes nothing.
 	Preflight func(ctx context.Context, cfgPath string, ask preflight.Ask) (preflight.Report, error)
+	// Ready judges, for the named site or, with "", for each of the config, which machines may be failed back now. What was
+	// found out stands beside the error of sites whose vault could not be read.
+	Ready func(ctx context.Context, cfgPath, site string) ([]preflight.Readiness, error)
 	// Datastores judges every datastore of the site and, unless machine is "", places that machine. An empty site
 	// means the only one of the config.
 	Datastores func(ctx context.Context, cfgPath, site, machine string) (events.Placement, error)

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"reprotect.example/services/cases"
@@ -14,28 +16,34 @@ func (a *app) listCommand() *cobra.Command {
 		Long: `List every case of the event log and where it stands, the oldest first; before them those that need a
 person: with an alarm, until it is over or acknowledged, and those that wait for somebody.
 
-With --ready, list instead the machines that are protected from Azure to on-premises, as far as the event log
-tells: these may be failed back. A machine leaves that list when the guard has seen its failback.`,
+With --ready, list instead the machines that replicate from Azure to on-premises, and whether each may be failed back
+now: the vault, Azure and vCenter are asked, and what stands against it is said. What could not be read is not known, and
+never ready. Since when a machine is protected, and its alarms, come from the event log, if that can be read.`,
 		Example: example("reprotect list", "reprotect list --ready", "reprotect list -o json | jq '.[] | select(.end | not) | .id'"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b, err := a.open(cmd.Context())
+			if ready {
+				return a.listReady(cmd.Context())
+			}
+			listed, err := a.cases(cmd.Context())
 			if err != nil {
 				return err
-			}
-			defer b.Close()
-			listed, err := b.Cases(cmd.Context())
-			switch {
-			case err != nil:
-				return err
-			case ready:
-				return a.printReady(listed)
 			}
 			return a.printCases(listed)
 		},
 	}
 	c.Flags().BoolVar(&ready, "ready", false, "list the machines that are ready for failback")
 	return c
+}
+
+// cases reads where all cases stand.
+func (a *app) cases(ctx context.Context) ([]cases.Case, error) {
+	b, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return b.Cases(ctx)
 }
 
 func (a *app) printCases(listed []cases.Case) error {
@@ -53,27 +61,5 @@ func (a *app) printCases(listed []cases.Case) error {
 		t.row(c.ID, c.Site, names(c), p.level(stateLevel(c), listWord(c)), done(c), clock(c.Since), clock(c.Updated), note(c, speech, places[c.ID]))
 	}
 	t.fit(width(a.stdout), "UPDATED", "SITE", "SINCE").write(a.stdout)
-	return nil
-}
-
-func (a *app) printReady(listed []cases.Case) error {
-	machines := cases.ReadyMachines(listed)
-	if a.json() {
-		return a.printJSON(machines)
-	}
-	if len(machines) == 0 {
-		a.hint("No machine is ready for failback yet.")
-		return nil
-	}
-	t := newTable("MACHINE", "SITE", "CASE", "PROTECTED SINCE", "RECOVERY POINT LAG", "LOCATION", "ATTENTION")
-	p, speech := paint(a.color(a.stdout)), a.speech()
-	for _, m := range machines {
-		attention := ""
-		if len(m.Alarms) > 0 {
-			attention = alarmed(m.Alarms, speech)
-		}
-		t.row(m.Label, m.Site, m.Case, clock(m.Since), lag(m.LagSeconds), m.Location, p.level(cases.Bad, attention))
-	}
-	t.fit(width(a.stdout), "LOCATION", "CASE", "SITE", "PROTECTED SINCE").write(a.stdout)
 	return nil
 }

@@ -307,6 +307,18 @@ func testDeps() cli.Deps {
 			}
 			return r, nil
 		},
+		Ready: func(_ context.Context, path, _ string) ([]preflight.Readiness, error) {
+			c, err := load(path)
+			if err != nil || c.Fault == "login" {
+				return nil, errors.Join(err, faults[c.Fault])
+			}
+			yes, no, lag := true, false, 42
+			return []preflight.Readiness{
+				{Machine: "db01", Item: "/items/db01", Site: "tokyo", Ready: &no, Why: []string{"db01 has no recovery point."}, AsOf: now},
+				{Machine: "dim01", Item: "/items/dim01", Site: "tokyo", Why: []string{"Whether VM dim01 is off could not be read."}, AsOf: now},
+				{Machine: "web01", Item: "/I", Site: "tokyo", Ready: &yes, Why: []string{}, LagSeconds: &lag, RecoveryPoint: &now, AsOf: now},
+			}, nil
+		},
 		Datastores: func(_ context.Context, _, _, machine string) (events.Placement, error) {
 			p := events.Placement{Machine: machine, Considered: []events.DatastoreVerdict{
 				{Name: "VMFS-01", Type: "vmfs", Accepted: true, FreeBytes: 90 << 30},

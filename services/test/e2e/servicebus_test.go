@@ -225,6 +225,7 @@ func (a *alike) value(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		delete(v, "sequence")
+		delete(v, "lag") // of list --ready: of that moment
 		for key, value := range v {
 			v[key] = a.value(value)
 		}

@@ -24,6 +24,7 @@ import (
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/internal/journalclient"
 	"reprotect.example/services/journal"
+	"reprotect.example/services/preflight"
 )
 
 var begun = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
@@ -121,7 +122,7 @@ func TestCasesComeFromTheProjection(t *testing.T) {
 	t.Cleanup(client.Close)
 	run := func(b cli.Bus, args ...string) string {
 		var out, errs bytes.Buffer
-		deps := cli.Deps{Open: func(context.Context, string) (cli.Bus, error) { return open{b}, nil }}
+		deps := cli.Deps{Ready: noneReady, Open: func(context.Context, string) (cli.Bus, error) { return open{b}, nil }}
 		status := cli.Main(t.Context(), args, deps, nil, &out, &errs)
 		return strconv.Itoa(status) + "\n" + out.String() + errs.String()
 	}
@@ -166,7 +167,7 @@ func TestStatusSaysOnlyWhatAzureCounts(t *testing.T) {
 		{"bus status -o json", `"services":[{"service":"executor","pending":12,"waiting":4}]`},
 	} {
 		var out, errs bytes.Buffer
-		deps := cli.Deps{Open: func(context.Context, string) (cli.Bus, error) { return b, nil }}
+		deps := cli.Deps{Ready: noneReady, Open: func(context.Context, string) (cli.Bus, error) { return b, nil }}
 		status := cli.Main(t.Context(), strings.Fields(tt.args), deps, nil, &out, &errs)
 		got := out.String()
 		if strings.HasSuffix(tt.args, "json") {
@@ -182,3 +183,8 @@ func TestStatusSaysOnlyWhatAzureCounts(t *testing.T) {
 type open struct{ cli.Bus }
 
 func (open) Close() {}
+
+// noneReady is a vault without machines that replicate back.
+func noneReady(context.Context, string, string) ([]preflight.Readiness, error) {
+	return []preflight.Readiness{}, nil
+}
