@@ -244,12 +244,14 @@ type Cancelled struct {
 
 // Cancelling: the service that holds the case ends it at its next move.
 type Cancelling struct {
-	Reason string `json:"reason,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // Retrying: a case that waits for an operator tries again at its next move.
 type Retrying struct {
-	Reason string `json:"reason,omitempty"`
+	Reason      string `json:"reason,omitempty"`
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // Waiting: the case stands still for a reason that may pass by itself.

@@ -54,14 +54,16 @@ func (c Choice) Or(d Choice) Choice {
 
 // Cancel asks for a case to be ended.
 type Cancel struct {
-	Case   string `json:"case"`
-	Reason string `json:"reason,omitempty"`
+	Case        string `json:"case"`
+	Reason      string `json:"reason,omitempty"`
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // Retry asks for a new case that takes up what a failed one left, or for another try of one that waits for an operator.
 type Retry struct {
-	Case   string `json:"case"`
-	Reason string `json:"reason,omitempty"`
+	Case        string `json:"case"`
+	Reason      string `json:"reason,omitempty"`
+	RequestedBy string `json:"requestedBy,omitempty"`
 }
 
 // Acknowledge says that a person has seen to an alarm that does not end by itself.

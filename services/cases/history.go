@@ -60,11 +60,11 @@ func sentence(e Entry) (level, text string) {
 	case events.Request:
 		return Info, asked(d)
 	case events.Cancel:
-		return Info, "Asked to cancel " + d.Case + because(d.Reason)
+		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to cancel " + d.Case + because(d.Reason)
 	case events.Retry:
-		return Info, "Asked to retry " + d.Case + "."
+		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to retry " + d.Case + because(d.Reason)
 	case events.Acknowledge:
-		return Info, "Asked to acknowledge " + d.Alarm + because(d.Reason)
+		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to acknowledge " + d.Alarm + because(d.Reason)
 	case events.Accepted:
 		return Info, "Accepted: " + list(labelled(d.Case), machineKind) + together(d.Case)
 	case events.Refused:
@@ -89,7 +89,9 @@ func sentence(e Entry) (level, text string) {
 	case events.Cancelled:
 		return Warn, "Cancelled" + because(d.Reason)
 	case events.Cancelling:
-		return Warn, "Will be cancelled at its next move" + because(d.Reason)
+		return Warn, "Will be cancelled at its next move" + prefixed(", asked by ", d.RequestedBy) + because(d.Reason)
+	case events.Retrying:
+		return Info, "Tries again at its next move" + prefixed(", asked by ", d.RequestedBy) + because(d.Reason)
 	case events.Waiting:
 		return Warn, waiting(d, e.Time)
 	case events.Progressed:

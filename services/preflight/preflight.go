@@ -79,7 +79,7 @@ func Run(ctx context.Context, s Site, ask Ask, now time.Time) (Report, error) {
 	in := checks.Input{Now: now, Vault: vault, Site: s.Checks, Lang: ask.Lang, Ahead: ask.All || ask.Ahead}
 	in.Inventory, err = s.VCenter.Inventory(ctx, checks.Query(everything, vault))
 	if err != nil {
-		in.InventoryError = err.Error()
+		in.InventoryError, found.Unread = err.Error(), err
 	}
 	scopes := observed.NewScopes(in.Inventory)
 	for _, id := range ids {

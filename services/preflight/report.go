@@ -31,6 +31,8 @@ type Report struct {
 	LeftOut []LeftOut // machines of the vault that All leaves out
 	// Problems keep the request from becoming cases: an unknown machine, an ambiguous name.
 	Problems []events.Problem
+	// Unread is why vCenter could not be read: then what depends on it is unknown. nil: it was.
+	Unread error
 }
 
 // Case is a set of machines that go together.

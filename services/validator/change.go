@@ -1,6 +1,7 @@
 package validator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -106,7 +107,7 @@ func (v validator) cancel(ctx context.Context, e workflow.Event[events.Cancel], 
 		return v.refuseChange(e.Header, c, "case.replicating", fmt.Sprintf("Every machine of case %s replicates from Azure already, and that cannot be cancelled", e.Data.Case),
 			"Follow it with 'reprotect watch "+e.Data.Case+"' until its machines are protected. To give one up after all, disable its replication in the vault."), nil
 	}
-	draft := workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason}).For(c.Site, e.Data.Case, c.Request)
+	draft := workflow.Fact(events.TypeCancelling, "", events.Cancelling{Reason: e.Data.Reason, RequestedBy: e.Data.RequestedBy}).For(c.Site, e.Data.Case, c.Request)
 	return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
 }
 
@@ -128,7 +129,7 @@ func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry], _ 
 			return v.refuseChange(e.Header, c, "case.running", fmt.Sprintf("Case %s is under way: its last step was %s", id, c.Step),
 				"Follow it with 'reprotect watch "+id+"', or cancel it first."), nil
 		}
-		draft := workflow.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason}).For(c.Site, id, c.Request).Numbered(c.Retries + 1)
+		draft := workflow.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason, RequestedBy: e.Data.RequestedBy}).For(c.Site, id, c.Request).Numbered(c.Retries + 1)
 		return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
 	case c.State == events.CaseCompleted:
 		return v.refuseChange(e.Header, c, "case.completed", fmt.Sprintf("Every machine of case %s is protected", id), "Nothing is left to be done: failback may begin."), nil
@@ -164,9 +165,7 @@ func takeUp(id string, left cases.Case, e workflow.Event[events.Retry]) events.C
 	c := *left.Accepted
 	c.Machines = left.Left()
 	c.RetryOf, c.RequestedAt = id, e.Received.UTC()
-	if e.Data.Reason != "" {
-		c.Reason = e.Data.Reason
-	}
+	c.Reason, c.RequestedBy = cmp.Or(e.Data.Reason, c.Reason), cmp.Or(e.Data.RequestedBy, c.RequestedBy)
 	return c
 }
 

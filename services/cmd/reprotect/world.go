@@ -25,6 +25,10 @@ import (
 func world() cli.Deps {
 	return cli.Deps{
 		Version: version(),
+		Settings: func(cfgPath string) (cli.Settings, error) {
+			c, err := load(cfgPath)
+			return cli.Settings{Sites: c.SiteNames(), RequestedBy: c.RequestedBy}, err
+		},
 		Open: func(ctx context.Context, cfgPath string) (cli.Bus, error) {
 			c, err := load(cfgPath)
 			if err != nil {

@@ -40,25 +40,29 @@ Print the alarms that were acknowledged.`,
 				return err
 			}
 			defer b.Close()
+			sender, err := a.sender(by)
+			if err != nil {
+				return err
+			}
 			word := func(alarm string) events.Acknowledge {
-				return events.Acknowledge{Alarm: alarm, Reason: reason, RequestedBy: defaultTo(by, a.deps.User)}
+				return events.Acknowledge{Alarm: alarm, Reason: reason, RequestedBy: sender}
 			}
 			ids, err := pressingOf(cmd.Context(), b, args[0])
-			if caseID, _, isAlarm := cases.AlarmPlace(args[0]); isAlarm && statusOf(err) == exitNotReached {
-				return unseen(cmd.Context(), a, b, events.TypeAcknowledge, caseID, word(args[0]), err)
+			if _, _, isAlarm := cases.AlarmPlace(args[0]); isAlarm && statusOf(err) == exitNotReached {
+				return sendUnseen(cmd.Context(), a, b, events.TypeAcknowledge, word(args[0]), err)
 			}
 			if err != nil {
 				return err
 			}
 			_, refused := change(cmd.Context(), a, b, events.TypeAcknowledge, ids, word)
-			if refused != nil && (len(ids) == 1 || !errors.Is(refused, errNo)) {
+			if refused != nil && (len(ids) == 1 || !isAnswer(refused)) {
 				return refused
 			}
 			return errors.Join(a.printAcknowledged(cmd.Context(), b, ids), refused)
 		},
 	}
 	c.Flags().StringVar(&reason, "reason", "", "what was done about it, or why nothing need be; required")
-	c.Flags().StringVar(&by, "requested-by", "", "who says so (default: user@host)")
+	c.Flags().StringVar(&by, "requested-by", "", "`WHO` says so (default: requestedBy of the config, $"+EnvRequestedBy+", else user@host)")
 	return c
 }
 

@@ -33,7 +33,7 @@ func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, er
 func (a *app) unfollowed(what string, why error) error {
 	a.hint("%s is on the bus, and is taken up as soon as a validator runs; do not send it again.", what)
 	a.hint("What becomes of it cannot be read now:")
-	return &failure{statusOf(why), why, "When the event log can be read again, 'reprotect list' shows what became of it."}
+	return &failure{status: statusOf(why), err: why, remedy: "When the event log can be read again, 'reprotect list' shows what became of it."}
 }
 
 // answer is what became of a request.
@@ -71,6 +71,9 @@ func (a *app) answered(ctx context.Context, b Bus, q asked, wait bool) error {
 		for _, c := range listed {
 			fmt.Fprintln(a.stdout, c.ID)
 		}
+	}
+	if len(listed) == 0 && err == nil {
+		return errUnanswered
 	}
 	return errors.Join(err, verdict(listed))
 }
@@ -146,7 +149,7 @@ func (a *app) sayAnswer(q asked, listed []cases.Case) {
 		showProblems(a.stderr, listed[i].Problems, nil)
 	case len(listed) == 0:
 		a.hint("Request %s is on the bus, but no service has answered within %s.", q.id, cases.Duration(a.deps.Patience))
-		a.hint("It will be taken up as soon as a validator runs; do not send it again. 'reprotect bus status' shows who is behind.")
+		a.hint("It will be taken up as soon as a validator runs; do not send it again.")
 	default:
 		a.hint("Request %s is accepted as %s.", q.id, plural(len(listed), "case", "cases"))
 	}

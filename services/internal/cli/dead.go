@@ -143,7 +143,7 @@ func findLetter(ctx context.Context, b Bus, number string) (letter, error) {
 		return letter{}, err
 	}
 	if found == nil {
-		return letter{}, no("'reprotect bus dead list' shows the numbers.", "there is no dead letter %d", n)
+		return letter{}, usage("'reprotect bus dead list' shows the numbers.", "there is no dead letter %d", n)
 	}
 	return *found, nil
 }

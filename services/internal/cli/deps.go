@@ -23,6 +23,8 @@ type Deps struct {
 	// Version of this program.
 	Version string
 
+	// Settings reads what the config says of whoever runs the commands. nil: nothing.
+	Settings func(cfgPath string) (Settings, error)
 	// Open connects to the bus.
 	Open func(ctx context.Context, cfgPath string) (Bus, error)
 	// Topology says what 'bus setup' would make, without connecting; sites are the values of its --site.
@@ -60,6 +62,12 @@ type Deps struct {
 	User  func() string
 	// Patience is how long 'request' waits for the answer of a service before it says so; default 10 s.
 	Patience time.Duration
+}
+
+// Settings are the parts of the config that the commands themselves look at.
+type Settings struct {
+	Sites       []string // their names
+	RequestedBy string   // who asks, for the event log; "": nobody is named
 }
 
 // Bus is the message bus as the commands use it.

@@ -20,11 +20,11 @@ to do; or some of them in full. The class says who can do something: temporary p
 person and then goes on, permanent ends the case.
 
 Azure knows more codes than are documented. One that is not here is the operator's: do what Azure recommends, as
-'reprotect show' prints it. Ends with 1 when one of the codes is not known.`,
+'reprotect show' prints it. Ends with 2 when one of the codes is not known.`,
 		Example: example("reprotect errors", "reprotect errors 8061 95226", "reprotect errors --lang ja", "reprotect errors -o json | jq '.[] | select(.class == \"operator\")'"),
 		RunE: func(_ *cobra.Command, codes []string) error {
 			all := a.deps.Errors(a.lang)
-			shown, unknown := slices.Concat([]KnownError{}, all), []string(nil)
+			shown, unknown := append([]KnownError{}, all...), []string(nil)
 			if len(codes) > 0 {
 				shown, unknown = pick(all, codes)
 			}
@@ -54,8 +54,12 @@ func pick(all []KnownError, codes []string) (found []KnownError, unknown []strin
 
 // showErrors prints the catalogue, or in full what was asked for.
 func (a *app) showErrors(errors []KnownError, asked int) error {
+	codes := make([]string, len(errors))
+	for i, e := range errors {
+		codes[i] = e.Code
+	}
 	switch {
-	case asked > 0 && len(errors) == 0:
+	case asked > 0 && len(errors) == 0 || a.onlyNames(codes):
 		return nil
 	case a.json() && asked == 1:
 		return a.printJSON(errors[0])
@@ -114,12 +118,12 @@ func parts(lang string, e KnownError) []labelled {
 func (a *app) unknownErrors(codes []string) error {
 	for _, c := range a.deps.Checks(a.lang) {
 		if strings.EqualFold(c.Code, codes[0]) {
-			return no(fmt.Sprintf("It is a check: see 'reprotect checks %s'.", c.Code), "there is no error %q in the catalogue", codes[0])
+			return usage(fmt.Sprintf("It is a check: see 'reprotect checks %s'.", c.Code), "there is no error %q in the catalogue", codes[0])
 		}
 	}
 	remedy := "Unknown codes are the operator's: do what Azure recommends, as 'reprotect show CASE' prints it, or see the job in the Azure portal."
 	if a.lang == "ja" {
 		remedy = "カタログにないコードは、オペレーターが対処してください。'reprotect show CASE' または Azure portal のジョブに表示される、Azure の推奨される操作に従ってください。"
 	}
-	return no(remedy, "there is no error %q in the catalogue", strings.Join(codes, `", "`))
+	return usage(remedy, "there is no error %q in the catalogue", strings.Join(codes, `", "`))
 }

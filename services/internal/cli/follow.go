@@ -29,6 +29,7 @@ type follow struct {
 
 	log     cases.Log
 	watched []string
+	under   bool            // something was under way at the beginning
 	past    map[string]bool // cases that nobody asked for and that had ended before, and want nobody
 }
 
@@ -110,8 +111,14 @@ func never([]cases.Case) bool { return false }
 
 // verdict is nil when all cases ended as they should. That some did not was shown already.
 func verdict(listed []cases.Case) error {
-	if slices.ContainsFunc(listed, func(c cases.Case) bool { return c.End && !c.Good }) {
-		return errNo
+	var verdict error
+	for _, c := range listed {
+		switch {
+		case isRefused(c):
+			return refusal(c.Problems)
+		case c.End && !c.Good:
+			verdict = errNo
+		}
 	}
-	return nil
+	return verdict
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) preflightCommand() *cobra.Command {
-	var flags requestFlags
+	flags := requestFlags{command: "preflight"}
 	var all, ahead bool
 	c := &cobra.Command{
 		Use:   "preflight NAME... | --plan PLAN | --all | --file FILE",
@@ -22,7 +22,8 @@ func (a *app) preflightCommand() *cobra.Command {
 		Long: `Make every check for machines now, or for every machine of the vault. Nothing is changed and nothing is published;
 the bus is not needed. With -o html the report is one page that needs no other file: to be sent, kept or printed.
 
-Ends with 0 when a request would pass, with 1 when something blocks. That a machine is not failed over yet blocks,
+Ends with 0 when a request would pass, with 1 when something blocks, with 2 when a name is not known, and with 3 or 4 when
+vCenter could not be read: then the report says what is unknown. That a machine is not failed over yet blocks,
 unless --all or --ahead asks before the disaster: then what can be checked now is.`,
 		Example: example(
 			"reprotect preflight web01 db01",
@@ -45,10 +46,7 @@ unless --all or --ahead asks before the disaster: then what can be checked now i
 			if _, err := a.stdout.Write(document); err != nil {
 				return err
 			}
-			if !result.Ready() {
-				return errNo
-			}
-			return nil
+			return verdictOf(result)
 		},
 	}
 	flags.what(c.Flags())
@@ -57,13 +55,26 @@ unless --all or --ahead asks before the disaster: then what can be checked now i
 	return c
 }
 
+// verdictOf is what a report means for a script. What could not be read comes first: the rest is not known.
+func verdictOf(r preflight.Report) error {
+	switch {
+	case r.Unread != nil:
+		return &failure{status: statusOf(r.Unread), err: r.Unread, remedy: remedyOf(r.Unread)}
+	case len(r.Problems) > 0:
+		return refusal(r.Problems)
+	case !r.Ready():
+		return errNo
+	}
+	return nil
+}
+
 // question is the request that is checked. For the whole vault it names no machines.
 func (a *app) question(flags requestFlags, names []string, all bool) (events.Request, error) {
 	if !all {
 		return a.request(flags, names)
 	}
 	if len(names) > 0 || flags.plan != "" || flags.file != "" {
-		return events.Request{}, usage("For example: reprotect preflight --all", "--all is every machine of the vault: leave out names, --plan and --file")
+		return events.Request{}, usage("For example: reprotect "+flags.command+" --all", "--all is every machine of the vault: leave out names, --plan and --file")
 	}
 	request, err := a.request(flags, []string{"*"}) // a name, to hold the rest of the request to its schema
 	request.Machines = nil
@@ -97,12 +108,22 @@ reach of its master target or appliance. Then the status is 1 when it finds no p
 		Example: example("reprotect datastores", "reprotect datastores --for web01"),
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.knownSite(site); err != nil {
+				return err
+			}
 			placement, err := a.deps.Datastores(cmd.Context(), a.config, site, machine)
 			if err != nil {
 				return err
 			}
+			names := make([]string, len(placement.Considered))
+			for i, d := range placement.Considered {
+				names[i] = d.Name
+			}
+			if a.onlyNames(names) {
+				return nil
+			}
 			if a.json() {
-				err = a.printJSON(slices.Concat([]events.DatastoreVerdict{}, placement.Considered))
+				err = a.printJSON(append([]events.DatastoreVerdict{}, placement.Considered...))
 			} else {
 				showPlacement(a.stdout, placement, a.lang, paint(a.color(a.stdout)))
 			}
@@ -162,10 +183,24 @@ the case before anything is changed, warn and info are shown. FOR: c classic, m 
 			if len(args) == 1 {
 				all = slices.DeleteFunc(slices.Clone(all), func(c Check) bool { return c.Code != args[0] })
 				if len(all) == 0 {
-					return usage("'reprotect checks' lists them.", "there is no check %q", args[0])
+					known := map[string]bool{}
+					for _, c := range a.deps.Checks(a.lang) {
+						known[c.Code] = true
+					}
+					remedy := "'reprotect checks' lists them."
+					if near := nearest(args[0], known); near != "" {
+						remedy = "Did you mean " + near + "? " + remedy
+					}
+					return usage(remedy, "there is no check %q", args[0])
 				}
 			}
+			codes := make([]string, len(all))
+			for i, c := range all {
+				codes[i] = c.Code
+			}
 			switch {
+			case a.onlyNames(codes):
+				return nil
 			case a.json() && len(args) == 1:
 				return a.printJSON(all[0])
 			case a.json():

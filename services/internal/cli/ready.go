@@ -20,8 +20,8 @@ type readyRow struct {
 }
 
 // listReady asks the vaults now. The event log adds to that, and is not needed.
-func (a *app) listReady(ctx context.Context) error {
-	found, err := a.deps.Ready(ctx, a.config, "")
+func (a *app) listReady(ctx context.Context, f *filters) error {
+	found, err := a.deps.Ready(ctx, a.config, f.site)
 	if err != nil && len(found) == 0 {
 		return err
 	}
@@ -29,14 +29,20 @@ func (a *app) listReady(ctx context.Context) error {
 	if unread != nil {
 		a.hint("The event log cannot be read, so alarms, and since when machines are protected, are not known: %v", unread)
 	}
-	rows := readyRows(found, cases.ReadyMachines(listed), unread == nil)
+	rows := f.ready(readyRows(found, cases.ReadyMachines(listed), unread == nil))
 	if a.json() {
 		if printErr := a.printJSON(rows); printErr != nil {
 			return printErr
 		}
 		return err
 	}
-	a.printReady(rows)
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		names[i] = r.Machine
+	}
+	if !a.onlyNames(names) {
+		a.printReady(rows)
+	}
 	return err
 }
 

@@ -1,22 +1,31 @@
 package cli
 
 import (
-	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
 	"reprotect.example/events"
+	"reprotect.example/services/cases"
+	"reprotect.example/services/preflight"
 )
 
 // requestFlags are the parts of a request as flags.
 type requestFlags struct {
+	command       string // that they belong to
 	file, plan    string
 	site          string
 	choice        events.Choice
@@ -26,9 +35,48 @@ type requestFlags struct {
 	attest, waive []string
 }
 
+// EnvRequestedBy names who asks, where the config names nobody.
+const EnvRequestedBy = "REPROTECT_REQUESTED_BY"
+
+// sender is who asks, for the event log: as a flag says, the config, the environment, else the login.
+func (a *app) sender(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	s, err := a.settings()
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(s.RequestedBy, strings.TrimSpace(os.Getenv(EnvRequestedBy)), a.deps.User()), nil
+}
+
+func (a *app) settings() (Settings, error) {
+	if a.deps.Settings == nil {
+		return Settings{}, nil
+	}
+	return a.deps.Settings(a.config)
+}
+
+// knownSite says at once that the config has no such site: the services would say so later.
+func (a *app) knownSite(site string) error {
+	s, err := a.settings()
+	if err != nil || site == "" || len(s.Sites) == 0 || slices.Contains(s.Sites, site) {
+		return err
+	}
+	known := map[string]bool{}
+	for _, name := range s.Sites {
+		known[name] = true
+	}
+	remedy := "The config has: " + strings.Join(s.Sites, ", ") + "."
+	if near := nearest(site, known); near != "" {
+		remedy = "Did you mean " + near + "? " + remedy
+	}
+	return usage(remedy, "the config has no site %q", site)
+}
+
 // what adds the flags that say which machines, and how: 'preflight' has them, too.
 func (r *requestFlags) what(f *pflag.FlagSet) {
-	f.StringVar(&r.file, "file", "", "read the request from `FILE`, JSON or YAML; - is stdin")
+	f.StringVar(&r.file, "file", "", "read the request from `FILE`: JSON, YAML, or names of machines, one a line; - is stdin")
 	f.StringVar(&r.plan, "plan", "", "the machines of the recovery plan `PLAN`")
 	f.StringVar(&r.site, "site", "", "`SITE` of the config (default: its only one)")
 	f.BoolVar(&r.together, "together", false, "one case: nothing starts before all may start")
@@ -46,7 +94,7 @@ func (r *requestFlags) what(f *pflag.FlagSet) {
 func (r *requestFlags) why(f *pflag.FlagSet) {
 	f.BoolVar(&r.dryRun, "dry-run", false, "do every step up to the submission, change nothing")
 	f.StringVar(&r.reason, "reason", "", "why, for the event log: `TEXT` such as the number of a change")
-	f.StringVar(&r.by, "requested-by", "", "`WHO` asks, for the event log (default user@host)")
+	f.StringVar(&r.by, "requested-by", "", "`WHO` asks, for the event log (default: requestedBy of the config, $"+EnvRequestedBy+", else user@host)")
 }
 
 // request makes the request of names and flags; what a flag says beats the file. The result holds to its schema.
@@ -58,8 +106,12 @@ func (a *app) request(r requestFlags, names []string) (events.Request, error) {
 			given++
 		}
 	}
-	if given != 1 {
-		return request, usage("For example: reprotect request web01 db01", "say which machines: names, or --plan PLAN, or --file FILE")
+	eg := "For example: reprotect " + r.command + " web01 db01"
+	switch {
+	case given == 0:
+		return request, usage(eg, "say which machines: names, or --plan PLAN, or --file FILE")
+	case given > 1:
+		return request, usage(eg, "names, --plan and --file say which machines: give only one of them")
 	}
 	if r.file != "" {
 		var err error
@@ -79,7 +131,16 @@ func (a *app) request(r requestFlags, names []string) (events.Request, error) {
 	over(&request.Site, r.site)
 	over(&request.Reason, r.reason)
 	over(&request.RequestedBy, r.by)
-	over(&request.RequestedBy, defaultTo(request.RequestedBy, a.deps.User))
+	if request.RequestedBy == "" {
+		by, err := a.sender("")
+		if err != nil {
+			return request, err
+		}
+		request.RequestedBy = by
+	}
+	if err := a.knownSite(request.Site); err != nil {
+		return request, err
+	}
 	request.Choice = r.choice.Or(request.Choice)
 	request.Together = request.Together || r.together
 	request.DryRun = request.DryRun || r.dryRun
@@ -95,16 +156,9 @@ func (a *app) request(r requestFlags, names []string) (events.Request, error) {
 		return request, err
 	}
 	if problems := events.Validate(events.TypeRequest.Kind, raw); problems != nil {
-		return request, usage("", "the request is not valid: %w", &events.Invalid{Problems: problems})
+		return request, usage("", "the request is not valid: %s", sentences(problems))
 	}
 	return request, nil
-}
-
-func defaultTo(value string, otherwise func() string) string {
-	if value != "" {
-		return value
-	}
-	return otherwise()
 }
 
 // pairs adds CODE=TEXT flags to a map.
@@ -122,26 +176,99 @@ func pairs(flag string, given []string, to map[string]string) (map[string]string
 	return to, nil
 }
 
-// requestFile reads the data of a request, JSON or YAML.
+// requestFile reads the data of a request: JSON, YAML, or names of machines, one a line.
 func (a *app) requestFile(path string) (events.Request, error) {
+	const forms = `It holds the names of machines, one a line, or a request as YAML or JSON: "machines: [{name: web01}]".`
 	raw, err := a.readFile(path)
 	if err != nil {
 		return events.Request{}, Usage(err)
 	}
-	if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+	text := strings.TrimSpace(strings.TrimPrefix(string(raw), "\ufeff"))
+	switch {
+	case text == "":
+		return events.Request{}, usage(forms, "%s is empty", path)
+	case strings.HasPrefix(text, "{"):
+		raw = []byte(text)
+	default:
+		if names, ok := plainNames(text); ok {
+			var request events.Request
+			for _, name := range names {
+				request.Machines = append(request.Machines, events.RequestMachine{Name: name})
+			}
+			return request, nil
+		}
 		var value map[string]any
-		if err := yaml.Unmarshal(raw, &value); err != nil {
-			return events.Request{}, Usage(fmt.Errorf("%s: %w", path, err))
+		if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+			return events.Request{}, usage(forms, "%s is no request that can be read", path)
 		}
 		if raw, err = json.Marshal(value); err != nil {
-			return events.Request{}, Usage(fmt.Errorf("%s: %w", path, err))
+			return events.Request{}, usage(forms, "%s is no request that can be read", path)
 		}
 	}
 	e, err := events.ParseCommand(events.TypeRequest, raw, nil, "file")
-	if err != nil {
-		return events.Request{}, usage("", "%s: %w", path, err)
+	var wrong *events.Invalid
+	switch {
+	case errors.As(err, &wrong):
+		return events.Request{}, usage(forms, "%s: %s", path, sentences(wrong.Problems))
+	case err != nil:
+		return events.Request{}, usage(forms, "%s: %w", path, err)
 	}
 	return e.Data, nil
+}
+
+// plainNames reads a list of names: one a line, with comments behind #. What has a colon behind a word is YAML.
+func plainNames(text string) (names []string, ok bool) {
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || slices.Contains(names, line):
+			continue
+		case strings.HasSuffix(line, ":") || strings.Contains(line, ": ") || strings.HasPrefix(line, "- ") || strings.ContainsAny(line, "{}[]\""):
+			return nil, false
+		}
+		names = append(names, line)
+	}
+	return names, len(names) > 0
+}
+
+// sentences says in plain words what is wrong with a request: where, and what. The events' own words are for programs.
+func sentences(problems []events.Problem) string {
+	const most = 5
+	var all []string
+	for _, p := range problems[:min(len(problems), most)] {
+		all = append(all, sentence(p))
+	}
+	if over := len(problems) - most; over > 0 {
+		all = append(all, fmt.Sprintf("and %d more", over))
+	}
+	return strings.Join(all, "; ")
+}
+
+var (
+	placeOfMachine = regexp.MustCompile(`^(?:/data)?/machines/(\d+)(?:/(.*))?$`)
+	tooFew         = regexp.MustCompile(`min(?:Items|Length|Properties): got \d+, want (\d+)`)
+	tooMany        = regexp.MustCompile(`max(?:Items|Length|Properties): got (\d+), want (\d+)`)
+)
+
+func sentence(p events.Problem) string {
+	where := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(p.Place, "/data"), "/"), "/", ".")
+	if m := placeOfMachine.FindStringSubmatch(p.Place); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		where = strings.TrimSpace(fmt.Sprintf("machine %d %s", n+1, strings.ReplaceAll(m[2], "/", ".")))
+	}
+	what := strings.TrimSuffix(p.Message, ".")
+	switch few, many := tooFew.FindStringSubmatch(what), tooMany.FindStringSubmatch(what); {
+	case few != nil && few[1] == "1":
+		what = "must not be empty"
+	case few != nil:
+		what = "must have " + few[1] + " at least"
+	case many != nil:
+		what = "has " + many[1] + ", and may have " + many[2] + " at most"
+	case strings.HasPrefix(what, "got ") || strings.Contains(what, "does not match pattern"):
+		what = "is not written as it must be"
+	}
+	return strings.TrimSpace(where + " " + what)
 }
 
 func (a *app) readFile(path string) ([]byte, error) {
@@ -152,42 +279,101 @@ func (a *app) readFile(path string) ([]byte, error) {
 }
 
 func (a *app) requestCommand() *cobra.Command {
-	var flags requestFlags
-	var wait bool
+	flags := requestFlags{command: "request"}
+	var wait, yes, all bool
+	var limit time.Duration
 	c := &cobra.Command{
-		Use:   "request NAME... | --plan PLAN | --file FILE",
+		Use:   "request NAME... | --plan PLAN | --file FILE | --all",
 		Short: "Ask for machines to be reprotected",
-		Long: `Publish a request to reprotect machines, and print the ids of the cases that come of it, one a line.
+		Long: fmt.Sprintf(`Publish a request to reprotect machines, and print the ids of the cases that come of it, one a line.
 
 Every check is made first; a machine that does not pass is rejected and nothing is changed. With --wait, follow
-the cases to their end: 0 when every machine is protected, 1 when not.
+the cases to their end: 0 when every machine is protected, 1 when not. With --all, every machine of the vault that is
+failed over and does not replicate back yet.
 
-The request is kept by the bus: when no service answers in time, it stands, and is taken up as soon as one runs.`,
+Above %d machines it asks first, or wants --yes where nobody can be asked.
+
+The request is kept by the bus: when no service answers in time the status is 3, but the request stands, and is taken up
+as soon as one runs.`, manyMachines),
 		Example: example(
 			"reprotect request web01 db01 --reason CHG0012345",
-			"reprotect request --plan ERP --wait",
+			"reprotect request --plan ERP --wait --timeout 4h",
 			"reprotect request web01 --dry-run --wait      # rehearse, change nothing",
 			"reprotect request web01 --datastore VMFS-02 --attest configuration-server.backup='restored from 2026-11-20'",
-			"reprotect request --file request.yaml -o json"),
+			"reprotect request --file names.txt --yes",
+			"reprotect request --all --dry-run"),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			request, err := a.request(flags, names)
+			ctx, stop := within(cmd.Context(), limit)
+			defer stop()
+			request, err := a.wholeRequest(ctx, flags, names, all)
 			if err != nil {
+				return timedOut(ctx, err)
+			}
+			if err := a.confirm(yes, len(request.Machines), manyMachines, summaryOf(request)); err != nil {
 				return err
 			}
-			b, err := a.open(cmd.Context())
+			b, err := a.open(ctx)
 			if err != nil {
 				return err
 			}
 			defer b.Close()
-			asked, err := a.ask(cmd.Context(), b, request)
+			asked, err := a.ask(ctx, b, request)
 			if err != nil {
-				return err
+				return timedOut(ctx, err)
 			}
-			return a.answered(cmd.Context(), b, asked, wait)
+			return timedOut(ctx, a.answered(ctx, b, asked, wait))
 		},
 	}
 	flags.what(c.Flags())
 	flags.why(c.Flags())
 	c.Flags().BoolVar(&wait, "wait", false, "follow the cases to their end")
+	c.Flags().BoolVar(&all, "all", false, "every machine of the vault that is failed over and does not replicate back yet")
+	c.Flags().BoolVar(&yes, "yes", false, fmt.Sprintf("do not ask before more than %d machines are requested", manyMachines))
+	addTimeout(c.Flags(), &limit)
 	return c
+}
+
+// wholeRequest is the request of names and flags, or for every machine of the vault that is failed over.
+func (a *app) wholeRequest(ctx context.Context, flags requestFlags, names []string, all bool) (events.Request, error) {
+	if !all {
+		return a.request(flags, names)
+	}
+	question, err := a.question(flags, names, true)
+	if err != nil {
+		return question, err
+	}
+	a.hint("Reading the vault.")
+	found, err := a.deps.Preflight(ctx, a.config, preflight.Ask{Request: question, All: true, Lang: a.lang})
+	if err != nil {
+		return question, err
+	}
+	for _, c := range found.Cases {
+		for _, m := range c.Machines {
+			if m.Stage == preflight.FailedOver {
+				question.Machines = append(question.Machines, events.RequestMachine{Name: cmp.Or(m.Item, m.Name)})
+			}
+		}
+	}
+	if len(question.Machines) == 0 {
+		return question, no("'reprotect preflight --all' shows where each stands.", "no machine of the vault is failed over and waits to be reprotected")
+	}
+	return question, nil
+}
+
+// summaryOf says what a request is about, before it is sent.
+func summaryOf(r events.Request) string {
+	const most = 5
+	var names []string
+	for _, m := range r.Machines[:min(len(r.Machines), most)] {
+		names = append(names, cases.OneLine(m.Name[strings.LastIndexByte(m.Name, '/')+1:]))
+	}
+	text := "Reprotect " + plural(len(r.Machines), "machine", "machines") + " (" + strings.Join(names, ", ")
+	if over := len(r.Machines) - most; over > 0 {
+		text += fmt.Sprintf(", and %d more", over)
+	}
+	text += ")"
+	if r.DryRun {
+		text += " as a dry run"
+	}
+	return text
 }

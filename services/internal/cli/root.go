@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base32"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"os/user"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +16,6 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
-	"reprotect.example/services/audit"
 	"reprotect.example/services/internal/config"
 )
 
@@ -28,7 +24,7 @@ import (
 func Main(ctx context.Context, args []string, deps Deps, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	app := &app{deps: deps.withDefaults(), stdin: stdin, stdout: stdout, stderr: stderr}
+	app := &app{deps: deps.withDefaults(), stdin: stdin, stdout: stdout, stderr: stderr, answers: person(stdin, stderr)}
 	root := app.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -41,9 +37,9 @@ func Main(ctx context.Context, args []string, deps Deps, stdin io.Reader, stdout
 	case ctx.Err() != nil:
 		return exitInterrupted
 	case !app.began: // cobra's own: unknown command, wrong flag, wrong number of arguments
-		err = Usage(err)
+		err = app.misused(root, args, err)
 	}
-	if !errors.Is(err, errNo) {
+	if !isSilent(err) {
 		fmt.Fprint(stderr, explain(err))
 	}
 	return statusOf(err)
@@ -94,7 +90,9 @@ type app struct {
 	output  string
 	lang    string
 	noColor bool
-	began   bool // the command line was understood
+	quiet   bool
+	began   bool      // the command line was understood
+	answers io.Reader // the terminal of somebody who can be asked; nil: nobody
 }
 
 // example sets off examples as cobra's help wants them.
@@ -108,7 +106,11 @@ func (a *app) root() *cobra.Command {
 
 A request becomes one case for each machine, or for each group that must go together. Each case is checked, gets
 a datastore, waits for the machine's agent, starts the Site Recovery job, and is followed until the machine is
-protected. Nothing is changed before every check has passed.`,
+protected. Nothing is changed before every check has passed.
+
+Exit status of every command: 0 done and good; 1 done, and the answer is no (a check blocks, a case failed or was
+rejected); 2 wrong use, a config that cannot work, or a name that nobody knows; 3 the bus, Azure or vCenter is not
+reached, or did not answer in time; 4 not permitted, a password or token refused too; 130 ended by Ctrl-C.`,
 		Example: example(
 			"reprotect preflight web01            # check only, change nothing",
 			"reprotect request web01 --wait       # reprotect, follow to the end",
@@ -116,13 +118,21 @@ protected. Nothing is changed before every check has passed.`,
 			"reprotect watch                      # everything that is under way",
 			"reprotect demo                       # try it, without Azure or vCenter"),
 		SilenceUsage: true, SilenceErrors: true,
-		Args:              cobra.NoArgs,
+		Version:           a.deps.Version,
+		Args:              cobra.ArbitraryArgs, // misused says what is wrong with them
 		PersistentPreRunE: a.begin,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, words []string) error {
+			if len(words) > 0 {
+				return unknownCommand(cmd, words[0])
+			}
+			return cmd.Help()
+		},
 	}
+	root.SetVersionTemplate("reprotect {{.Version}}\n")
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
-	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text or json; preflight has html, too")
+	f.StringVarP(&a.output, "output", "o", "text", "output `FORMAT`: text, json or yaml; some commands have wide, jsonl, name or html, too")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "print the result only: no hints, no progress")
 	f.StringVar(&a.lang, "lang", "en", "language of the texts: en, or ja in preflight, datastores, checks, errors, show, list and watch")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
 	root.AddGroup(
@@ -163,43 +173,25 @@ func (a *app) begin(cmd *cobra.Command, _ []string) error {
 	default:
 		return usage("Languages: en, ja.", "--lang %s: there is no such language", a.lang)
 	}
-	switch {
-	case cmd.Name() == "log" && slices.Contains(audit.Formats(), a.output):
-	case a.output == "text" || a.output == "json" || a.output == "html" && cmd.Name() == "preflight":
-	case a.output == "html":
-		return usage("Use -o text or -o json.", "-o html: only 'reprotect preflight' makes a page")
-	default:
-		return usage("Formats: text, json.", "-o %s: there is no such format", a.output)
+	if err := a.checkFormat(cmd); err != nil {
+		return err
 	}
 	a.config = config.Path(a.config)
 	return nil
 }
 
-func (a *app) json() bool { return a.output == "json" }
-
-// print writes a document to stdout.
-func (a *app) printJSON(document any) error {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(document)
-}
-
-// printLine writes one object of a stream to stdout.
-func (a *app) printLine(object any) error {
-	enc := json.NewEncoder(a.stdout)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(object)
-}
-
 // hint writes a line for people to stderr.
-func (a *app) hint(format string, args ...any) { fmt.Fprintf(a.stderr, format+"\n", args...) }
+func (a *app) hint(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
 
 // open connects to the bus of the config.
 func (a *app) open(ctx context.Context) (Bus, error) { return a.deps.Open(ctx, a.config) }
 
-// terminal says whether w is a screen that a person looks at, and how wide it is.
-func terminal(w io.Writer) bool {
+// terminal says whether something is a screen at which a person sits.
+func terminal(w any) bool {
 	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb"
 }
@@ -219,18 +211,4 @@ func width(w io.Writer) int {
 // color says whether w may be written to in colours.
 func (a *app) color(w io.Writer) bool {
 	return terminal(w) && !a.noColor && os.Getenv("NO_COLOR") == ""
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Long: "Print the version of this program.",
-		Example: example("reprotect version", "reprotect version -o json"), Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			if a.json() {
-				return a.printJSON(map[string]string{"version": a.deps.Version})
-			}
-			fmt.Fprintln(a.stdout, "reprotect "+a.deps.Version)
-			return nil
-		},
-	}
 }

@@ -16,54 +16,68 @@ import (
 )
 
 func (a *app) showCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show CASE",
+	var only []string
+	c := &cobra.Command{
+		Use:   "show NAME|CASE|REQUEST...",
 		Short: "Show a case: state, machines, findings, history",
-		Long: `Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history.
-With the id of a request, list its cases.
+		Long: `Show where a case and each of its machines stand, every finding that did not pass with its remedy, and its history. The
+name of a machine stands for its latest case. With the id of a request, list its cases.
 
 With --lang ja, cause and remedy of every code that the catalogues know are in Japanese. What Azure or vCenter said
 stays as it came, and -o json is what the event log says.`,
-		Example: example("reprotect show r-20261122-ab12cd-web01", "reprotect show r-20261122-ab12cd-web01 -o json | jq .machines"),
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Example: example("reprotect show web01", "reprotect show r-20261122-ab12cd--web01 -o json | jq .machines"),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			if len(words)+len(only) == 0 {
+				return usage("For example: reprotect show web01. 'reprotect list' shows them.", "say which: names of machines, cases, or requests")
+			}
 			b, err := a.open(cmd.Context())
 			if err != nil {
 				return err
 			}
 			defer b.Close()
-			c, ofRequest, err := named(cmd.Context(), b, args[0])
-			switch {
-			case err != nil:
+			targets, err := handles(cmd.Context(), b, words, only)
+			if err != nil {
 				return err
-			case ofRequest != nil:
-				return a.showRequest(args[0], ofRequest)
 			}
-			if a.json() {
-				return a.printJSON(c)
-			}
-			showCase(a.stdout, c, paint(a.color(a.stdout)), a.speech())
-			return nil
+			return a.showTargets(targets)
 		},
 	}
+	c.Flags().StringArrayVar(&only, "case", nil, "the case of that `ID`, and not the latest of a machine; may be repeated")
+	return c
 }
 
-var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
-
-// checkCaseID keeps a word that cannot be a case id out of subjects.
-func checkCaseID(id string) error {
-	if !caseID.MatchString(id) {
-		return usage("'reprotect list' shows the case ids.", "%q is no case id: those have small letters, digits and hyphens only", id)
+// showTargets shows cases in full, and those of requests as a list; as JSON one document for one case, else an array.
+func (a *app) showTargets(targets []target) error {
+	if a.json() {
+		switch all := each(targets); {
+		case len(targets) == 1 && !targets[0].whole:
+			return a.printJSON(all[0])
+		case len(targets) == 1:
+			return a.printJSON(briefs(all))
+		default:
+			return a.printJSON(all)
+		}
+	}
+	for i, t := range targets {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if t.whole {
+			a.hint("%s is a request, which has become %s:", t.word, plural(len(t.cases), "case", "cases"))
+			if err := a.printCases(t.cases); err != nil {
+				return err
+			}
+			continue
+		}
+		showCase(a.stdout, t.cases[0], paint(a.color(a.stdout)), a.speech())
 	}
 	return nil
 }
 
+var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
+
 // factsOf matches every fact of a case.
 func factsOf(id string) string { return events.SubjectFacts + ".*." + id + ".>" }
-
-func noSuchCase(id string) error {
-	return no("'reprotect list' shows the cases.", "there is no case %s in the event log", id)
-}
 
 func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	say := func(name, format string, args ...any) {

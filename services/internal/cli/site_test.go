@@ -40,7 +40,7 @@ func validator() workflow.Service {
 					Code: "machine.unknown", Place: m.Name, Message: "The vault holds no machine of that name.", Remedy: "Look the name up in the vault.",
 				}}}).For("tokyo", events.Token(e.ID), e.ID)}}, nil
 			}
-			c := events.Case{Machines: []events.Machine{{Name: m.Name, Item: "/i", Architecture: "modernized", OS: "linux"}}, DryRun: e.Data.DryRun, RequestedBy: e.Data.RequestedBy}
+			c := events.Case{Machines: []events.Machine{{Name: m.Name, Item: "/i/" + m.Name, Architecture: "modernized", OS: "linux"}}, DryRun: e.Data.DryRun, RequestedBy: e.Data.RequestedBy}
 			r.Publish = append(r.Publish, workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", events.Token(e.ID+"-"+m.Name), e.ID))
 		}
 		return r, nil
@@ -71,7 +71,7 @@ func validator() workflow.Service {
 			return workflow.Result[workflow.None]{Publish: drafts}, nil
 		}, refuse),
 		workflow.OnCommand(events.TypeRetry, func(_ context.Context, e workflow.Event[events.Retry], _ workflow.None) (workflow.Result[workflow.None], error) {
-			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/i", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
+			c := events.Case{Machines: []events.Machine{{Name: "mail01", Item: "/items/mail01", Architecture: "classic", OS: "windows"}}, RetryOf: e.Data.Case, Reason: e.Data.Reason}
 			return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: c}).For("tokyo", e.Data.Case+"--2", "r-1")}}, nil
 		}, refuse),
 		workflow.OnCommand(events.TypeAcknowledge, func(_ context.Context, e workflow.Event[events.Acknowledge], _ workflow.None) (workflow.Result[workflow.None], error) {
@@ -202,7 +202,7 @@ func (s *site) furnish(t testing.TB) {
 	put(t, s, events.TypeAccepted, "", "r-1-web01", 1, 1, events.Accepted{Case: web})
 	put(t, s, events.TypeValidated, "", "r-1-web01", 2, 2, events.Validated{Case: web, Findings: []events.Finding{}})
 	lag := 42
-	put(t, s, events.TypeCompleted, "", "r-1-web01", 40, 3, events.Completed{Case: web, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i", Since: now, Location: "original", LagSeconds: &lag}}})
+	put(t, s, events.TypeCompleted, "", "r-1-web01", 40, 3, events.Completed{Case: web, Machines: []events.ProtectedState{{Machine: "web01", Item: "/items/web01-2", Since: now, Location: "original", LagSeconds: &lag}}})
 
 	put(t, s, events.TypeAccepted, "", "r-1-db01", 3, 1, events.Accepted{Case: db})
 	put(t, s, events.TypeValidated, "", "r-1-db01", 4, 2, events.Validated{Case: db, Findings: findings})
@@ -261,9 +261,21 @@ func examined(name string, ask preflight.Ask) preflight.Case {
 	return c
 }
 
+// patience is how long a service may take to answer: long, since a machine may be slow, but where none runs.
+func patience() time.Duration {
+	if os.Getenv("QUIET") != "" {
+		return time.Second
+	}
+	return 30 * time.Second
+}
+
 // testDeps is the world of the scripts: the config is JSON with the bus's URL, or with the error to make.
 func testDeps() cli.Deps {
-	load := func(path string) (c struct{ URL, Fault string }, err error) {
+	type file struct {
+		URL, Fault string
+		Sites      []string
+	}
+	load := func(path string) (c file, err error) {
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			return c, cli.Usage(fmt.Errorf("config: %w", err))
@@ -278,6 +290,10 @@ func testDeps() cli.Deps {
 	}
 	return cli.Deps{
 		Version: "1.2.3",
+		Settings: func(path string) (cli.Settings, error) {
+			c, err := load(path)
+			return cli.Settings{Sites: c.Sites}, err
+		},
 		Open: func(_ context.Context, path string) (cli.Bus, error) {
 			c, err := load(path)
 			if err != nil {
@@ -376,6 +392,6 @@ func testDeps() cli.Deps {
 		Now:      func() time.Time { return now },
 		NewID:    func(time.Time) string { return os.Getenv("REQUEST_ID") },
 		User:     func() string { return "ops@host" },
-		Patience: 1 * time.Second,
+		Patience: patience(),
 	}
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strings"
 
+	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/cases"
 	"reprotect.example/services/observed"
 )
 
@@ -25,6 +27,7 @@ type failure struct {
 	status int
 	err    error
 	remedy string
+	silent bool // the output of the command says it already
 }
 
 func (f *failure) Error() string { return f.err.Error() }
@@ -39,14 +42,36 @@ func Usage(err error) error {
 }
 
 func usage(remedy, format string, args ...any) error {
-	return &failure{exitUsage, fmt.Errorf(format, args...), remedy}
+	return &failure{status: exitUsage, err: fmt.Errorf(format, args...), remedy: remedy}
 }
 
 // errNo ends a command whose output says already that the answer is no.
-var errNo = &failure{status: exitNo, err: errors.New("the answer is no")}
+var errNo = &failure{status: exitNo, err: errors.New("the answer is no"), silent: true}
+
+// errUnknown is errNo where what was asked for names nothing, or cannot be meant: wrong use.
+var errUnknown = &failure{status: exitUsage, err: errors.New("it names nothing that is known"), silent: true}
+
+// refusal says what it means that a service refused for these reasons.
+func refusal(problems []events.Problem) error {
+	for _, p := range problems {
+		if faults[p.Code] != exitUsage {
+			return errNo
+		}
+	}
+	if len(problems) == 0 {
+		return errNo
+	}
+	return errUnknown
+}
+
+// isSilent says whether the output of a command tells the error already.
+func isSilent(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.silent
+}
 
 func no(remedy, format string, args ...any) error {
-	return &failure{exitNo, fmt.Errorf(format, args...), remedy}
+	return &failure{status: exitNo, err: fmt.Errorf(format, args...), remedy: remedy}
 }
 
 // statusOf maps an error to the exit status. An error that nobody classed comes from outside: not reached.
@@ -71,28 +96,37 @@ var faults = map[string]int{
 	"azure.login": exitNotPermitted, "azure.forbidden": exitNotPermitted,
 	"vcenter.login": exitNotPermitted, "vcenter.permission": exitNotPermitted,
 	"azure.options": exitUsage, "azure.input": exitUsage, "azure.not-found": exitUsage,
-	"machine.unknown": exitUsage, "machine.ambiguous": exitUsage, "machine.none": exitUsage,
+	"machine.unknown": exitUsage, "machine.ambiguous": exitUsage, "machine.twice": exitUsage, "machine.none": exitUsage, "plan.unknown": exitUsage,
+	"site.unknown": exitUsage, "case.unknown": exitUsage, "command.unknown": exitUsage, "event.invalid": exitUsage, "event.not-json": exitUsage,
+	"event.duplicate": exitUsage, "event.too-large": exitUsage, "event.incomplete": exitUsage, "event.data": exitUsage, "event.type": exitUsage,
+	"request.too-many-together": exitUsage, "token.wrong": exitNotPermitted,
 }
 
 // explain words an error for stderr: one line that says what happened, one that says what to do.
 func explain(err error) string {
-	what, todo := err.Error(), ""
+	what := err.Error()
+	if fault, ok := observed.FaultOf(err); ok {
+		short := *fault
+		short.Remedy = ""
+		what = strings.Replace(what, fault.Error(), short.Error(), 1)
+	}
+	text := "reprotect: " + cases.OneLine(what) + "\n"
+	if todo := remedyOf(err); todo != "" {
+		text += "  " + cases.OneLine(todo) + "\n"
+	}
+	return text
+}
+
+// remedyOf is what is to be done about an error.
+func remedyOf(err error) string {
 	var f *failure
+	todo := ""
 	if errors.As(err, &f) {
 		todo = f.remedy
 	} else if fault, ok := observed.FaultOf(err); ok {
-		short := *fault
-		short.Remedy = ""
-		what, todo = strings.Replace(what, fault.Error(), short.Error(), 1), fault.Remedy
+		todo = fault.Remedy
 	}
-	if todo == "" {
-		todo = remedies[statusOf(err)]
-	}
-	text := "reprotect: " + strings.Join(strings.Fields(what), " ") + "\n"
-	if todo != "" {
-		text += "  " + todo + "\n"
-	}
-	return text
+	return cmp.Or(todo, remedies[statusOf(err)])
 }
 
 var remedies = map[int]string{

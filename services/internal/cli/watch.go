@@ -1,8 +1,8 @@
 package cli
 
 import (
-	"context"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,40 +12,54 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var untilDone bool
+	var only []string
+	var limit time.Duration
 	c := &cobra.Command{
-		Use:   "watch [CASE|REQUEST...]",
+		Use:   "watch [NAME|CASE|REQUEST...]",
 		Short: "Watch cases as they move",
-		Long: `Watch cases as they move: live bars on a terminal, plain lines elsewhere, with -o json an object a line.
+		Long: `Watch cases as they move: live bars on a terminal, elsewhere a line when a case gets somewhere else, with -o json an
+object a line after each event.
 
-With the id of a request, watch all of its cases. Without ids, watch everything that is under way, and before it what has an
-alarm that wants somebody, until Ctrl-C. With ids, or with --until-done, end when all watched cases have ended: 0 when all ended well, 1 when one did not.`,
-		Example: example("reprotect watch", "reprotect watch r-20261122-ab12cd-web01", "reprotect watch --until-done -o json"),
-		RunE: func(cmd *cobra.Command, ids []string) error {
-			b, err := a.open(cmd.Context())
+The name of a machine stands for its latest case, the id of a request for all of its cases. Without any, watch everything
+that is under way, and before it what has an alarm that wants somebody, until Ctrl-C. With some, or with --until-done, end
+when all watched cases have ended: 0 when all ended well, 1 when one did not, or when nothing is under way. A case may
+wait for a person for a day: --timeout ends the watch before.`,
+		Example: example("reprotect watch", "reprotect watch web01 db01", "reprotect watch r-20261122-ab12cd --timeout 2h", "reprotect watch --until-done -o json"),
+		RunE: func(cmd *cobra.Command, words []string) error {
+			ctx, stop := within(cmd.Context(), limit)
+			defer stop()
+			b, err := a.open(ctx)
 			if err != nil {
 				return err
 			}
 			defer b.Close()
-			f := &follow{bus: b, ids: ids, filters: []string{events.SubjectFacts + ".>"}, over: never, screen: a.watchScreen()}
-			if len(ids) > 0 {
-				if f.ids, err = eachCase(cmd.Context(), b, ids); err != nil {
-					return err
+			f := &follow{bus: b, filters: []string{events.SubjectFacts + ".>"}, over: never, screen: a.watchScreen()}
+			if len(words)+len(only) > 0 {
+				targets, err := handles(ctx, b, words, only)
+				if err != nil {
+					return timedOut(ctx, err)
 				}
+				f.ids = ids(each(targets))
 				f.belongs = func(e cases.Entry) bool { return slices.Contains(f.ids, e.Header.Case) }
 				if len(f.ids) <= mostFilters {
 					f.filters = caseFilters(f.ids)
 				}
 			}
-			if untilDone || len(ids) > 0 {
+			if untilDone || len(f.ids) > 0 {
 				f.over = allEnded
 			}
-			if err := f.run(cmd.Context()); err != nil {
-				return err
+			if err := f.run(ctx); err != nil {
+				return timedOut(ctx, err)
+			}
+			if len(f.cases()) == 0 {
+				return no("'reprotect status' says what needs you, and 'reprotect list' what became of everything.", "nothing is under way")
 			}
 			return verdict(f.cases())
 		},
 	}
 	c.Flags().BoolVar(&untilDone, "until-done", false, "end when every case has ended")
+	c.Flags().StringArrayVar(&only, "case", nil, "the case of that `ID`, and not the latest of a machine; may be repeated")
+	addTimeout(c.Flags(), &limit)
 	return c
 }
 
@@ -64,6 +78,9 @@ func (a *app) watchScreen() screen {
 
 // progressScreen shows what goes on beside the result of a command, on stderr.
 func (a *app) progressScreen() screen {
+	if a.quiet {
+		return silent{}
+	}
 	if terminal(a.stderr) {
 		return newBars(a.stderr, a.deps.Now, paint(a.color(a.stderr)))
 	}
@@ -79,22 +96,4 @@ func caseFilters(ids []string) []string {
 		filters = append(filters, factsOf(id))
 	}
 	return filters
-}
-
-// eachCase names the cases that ids stand for, each that of a case or of a request.
-func eachCase(ctx context.Context, b Bus, ids []string) ([]string, error) {
-	var all []string
-	for _, id := range ids {
-		c, ofRequest, err := named(ctx, b, id)
-		if err != nil {
-			return nil, err
-		}
-		if ofRequest == nil {
-			all = append(all, c.ID)
-		}
-		for _, of := range ofRequest {
-			all = append(all, of.ID)
-		}
-	}
-	return all, nil
 }

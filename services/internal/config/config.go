@@ -28,14 +28,16 @@ import (
 
 // Config is the whole file.
 type Config struct {
-	Bus     Bus             `koanf:"bus"`
-	DataDir string          `koanf:"dataDir"` // default ./data
-	Azure   Azure           `koanf:"azure"`
-	Sites   map[string]Site `koanf:"sites"` // by name; at least one
-	Notify  []Notify        `koanf:"notify"`
-	HTTP    HTTP            `koanf:"http"`
-	Journal Journal         `koanf:"journal"`
-	Audit   Audit           `koanf:"audit"`
+	Bus     Bus    `koanf:"bus"`
+	DataDir string `koanf:"dataDir"` // default ./data
+	// RequestedBy is who asks by this config's commands, for the event log; "": $REPROTECT_REQUESTED_BY, else user@host.
+	RequestedBy string          `koanf:"requestedBy"`
+	Azure       Azure           `koanf:"azure"`
+	Sites       map[string]Site `koanf:"sites"` // by name; at least one
+	Notify      []Notify        `koanf:"notify"`
+	HTTP        HTTP            `koanf:"http"`
+	Journal     Journal         `koanf:"journal"`
+	Audit       Audit           `koanf:"audit"`
 }
 
 // Bus is at most one of the two; with neither, JetStream runs inside the process, under DataDir.

@@ -145,7 +145,7 @@ func TestProblems(t *testing.T) {
 		"unknown at top":    {minimal + "http: {listem: x}\n", "line 8: http.listem: unknown key; did you mean listen?"},
 		"unknown in site":   {strings.Replace(minimal, "vcenter:", "vcentre:", 1), "line 4: sites.tokyo.vcentre: unknown key; did you mean vcenter?"},
 		"wrong case":        {strings.Replace(minimal, "resourceGroup", "resourcegroup", 1), "did you mean resourceGroup?"},
-		"nothing near":      {minimal + "logging: {}\n", "unknown key; known here are audit, azure, bus, dataDir, http, journal, notify, sites"},
+		"nothing near":      {minimal + "logging: {}\n", "unknown key; known here are audit, azure, bus, dataDir, http, journal, notify, requestedBy, sites"},
 		"token":             {minimal + "azure: {token: hunter2}\n", "azure.token: unknown key; did you mean tokenFile?"},
 		"site name":         {strings.Replace(minimal, "tokyo", "Tokyo.1", 1), "use only a-z, 0-9 and -"},
 		"password":          {strings.Replace(minimal, "passwordFile: vcenter-password", "password: hunter2", 1), "line 7: sites.tokyo.vcenter.password: a secret must not stand in this file"},
