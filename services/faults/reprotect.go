@@ -95,6 +95,7 @@ var questions = []Row{
 	{Code: "case.wrong", Class: observed.Permanent, For: Reprotect},
 	{Code: "journal.closing", Class: observed.Temporary, For: Reprotect},
 	{Code: "journal.stands-by", Class: observed.Temporary, For: Reprotect},
+	{Code: "checkpoint.unsigned", Class: observed.Operator, For: Reprotect},
 	{Code: "journal.unread", Class: observed.Operator, For: Reprotect},
 	{Code: "console.not-signed-in", Class: observed.Operator, For: Reprotect},
 	{Code: "console.not-permitted", Class: observed.Operator, For: Reprotect},

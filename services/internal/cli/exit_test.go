@@ -36,6 +36,7 @@ func TestA9WithoutTheBus(t *testing.T) {
 			deps := Deps{
 				Open:     func(context.Context, string) (Bus, error) { return nil, tt.err },
 				Topology: func(string, []string) (Topology, error) { return Topology{}, nil },
+				Ready:    func(context.Context, string, string) ([]preflight.Readiness, error) { return nil, tt.err },
 			}
 			if got := Main(t.Context(), strings.Fields(command), deps, nil, &out, &errs); got != tt.want || strings.Count(errs.String(), "\n") != 2 || out.Len() > 0 {
 				t.Errorf("%s, %v: status %d, want %d\n%s%s", command, tt.err, got, tt.want, out.String(), errs.String())

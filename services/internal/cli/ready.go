@@ -36,11 +36,13 @@ func (a *app) listReady(ctx context.Context, f *filters) error {
 		}
 		return err
 	}
-	names := make([]string, len(rows))
-	for i, r := range rows {
-		names[i] = r.Machine
+	var ready []string // names alone are for scripts, which would take one that is not ready for one that is
+	for _, r := range rows {
+		if r.Ready != nil && *r.Ready {
+			ready = append(ready, r.Machine)
+		}
 	}
-	if !a.onlyNames(names) {
+	if !a.onlyNames(ready) {
 		a.printReady(rows)
 	}
 	return err

@@ -332,7 +332,7 @@ func testDeps() cli.Deps {
 			return []preflight.Readiness{
 				{Machine: "db01", Item: "/items/db01", Site: "tokyo", Ready: &no, Why: []string{"db01 has no recovery point."}, AsOf: now},
 				{Machine: "dim01", Item: "/items/dim01", Site: "tokyo", Why: []string{"Whether VM dim01 is off could not be read."}, AsOf: now},
-				{Machine: "web01", Item: "/I", Site: "tokyo", Ready: &yes, Why: []string{}, LagSeconds: &lag, RecoveryPoint: &now, AsOf: now},
+				{Machine: "web01", Item: "/ITEMS/WEB01-2", Site: "tokyo", Ready: &yes, Why: []string{}, LagSeconds: &lag, RecoveryPoint: &now, AsOf: now},
 			}, nil
 		},
 		Datastores: func(_ context.Context, _, _, machine string) (events.Placement, error) {
