@@ -30,7 +30,7 @@ type place struct {
 }
 
 // placePrefix begins the names of these attributes, and of none that an event may have in a line.
-const placePrefix = `"log`
+const placePrefix = "log"
 
 // bare is the event that is made around a message which is none.
 type bare struct {
@@ -77,7 +77,7 @@ func Line(e Entry) ([]byte, error) {
 func eventOf(e Entry, p *place) ([]byte, error) {
 	var compact bytes.Buffer
 	isJSON := json.Compact(&compact, e.Data) == nil
-	if _, err := events.Parse(e.Data); err == nil && isJSON && compact.Len() > 2 && !bytes.Contains(compact.Bytes(), []byte(placePrefix)) {
+	if _, err := events.Parse(e.Data); err == nil && isJSON && compact.Len() > 2 && !hasPlace(compact.Bytes()) {
 		if !bytes.Equal(compact.Bytes(), e.Data) {
 			p.Raw = e.Data
 		}
@@ -94,6 +94,20 @@ func eventOf(e Entry, p *place) ([]byte, error) {
 		b.DataBase64 = e.Data
 	}
 	return marshal(b)
+}
+
+// hasPlace says whether an event has attributes that a line would take for its own.
+func hasPlace(event []byte) bool {
+	var attributes map[string]json.RawMessage
+	if err := json.Unmarshal(event, &attributes); err != nil {
+		return true // no object
+	}
+	for name := range attributes {
+		if strings.HasPrefix(name, placePrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // marshal is json.Marshal that leaves what is for HTML as it is.
@@ -177,7 +191,7 @@ func behind(line []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s, ok := name.(string); !ok || !strings.HasPrefix(s, placePrefix[1:]) {
+		if s, ok := name.(string); !ok || !strings.HasPrefix(s, placePrefix) {
 			return append([]byte("{"), bytes.TrimLeft(line[end:], ", ")...), nil
 		}
 		var skipped json.RawMessage
