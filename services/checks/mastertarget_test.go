@@ -138,7 +138,10 @@ func TestUUIDCollision(t *testing.T) {
 		{"BIOS", func(s *site) { s.mtVM().BIOSUUID = "BIOSDB01" }, Failed, "BIOS UUID"},
 		{"instance", func(s *site) { s.mtVM().InstanceUUID = "INSTANCE-db01" }, Failed, "instance UUID"},
 		{"disk", func(s *site) { s.mtVM().Disks[1].UUID = "DISKDB011" }, Failed, "disk UUID disk-db01-1 (Hard disk 1 and Hard disk 2)"},
-		{"the only VM of that name is the master target", func(s *site) { s.without("db01"); s.Inventory.VMs[1].Name, s.Inventory.VMs[1].GuestHost = "db01", "MT-WIN-01" }, Failed, "the master target itself"},
+		{"the only VM of that name is the master target", func(s *site) {
+			s.without("db01")
+			s.Inventory.VMs[1].Name, s.Inventory.VMs[1].GuestHost = "db01", "MT-WIN-01"
+		}, Failed, "the master target itself"},
 		{"VM gone", func(s *site) { s.without("db01") }, Skipped, "db01"},
 		{"disk UUID missing", func(s *site) { s.dbVM().Disks[0].UUID = "" }, Unknown, "Hard disk 1 of db01"},
 		{"master target's missing", func(s *site) { s.mtVM().BIOSUUID = "" }, Unknown, "BIOS UUID"},
