@@ -54,7 +54,7 @@ func TestMoves(t *testing.T) {
 		moves()
 	}
 	calls := srv.Calls()
-	if calls["CreateCollectorForTasks"] != calls["DestroyCollector"] {
+	if calls["CreateCollectorForTasks"]+calls["CreateCollectorForEvents"] != calls["DestroyCollector"] {
 		t.Errorf("collectors are left: %v", calls)
 	}
 	vcentertest.Do(t, srv, "refuse-method", "CreateCollectorForTasks")
