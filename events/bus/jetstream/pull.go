@@ -134,7 +134,7 @@ func (p *pull) over(answer *nats.Msg) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), p.conn.timeout)
 	defer cancel()
-	_, err := p.conn.consumer(ctx, p.stream, p.durable)
+	err := p.conn.consumer(ctx, p.stream, p.durable)
 	if errors.Is(err, bus.ErrMissing) || errors.Is(err, bus.ErrNotPermitted) {
 		return err
 	}
@@ -154,8 +154,8 @@ func (p *pull) stop() {
 	}
 }
 
-// consumer looks up a durable consumer, and what time it is on the server.
-func (c *Conn) consumer(ctx context.Context, stream, durable string) (jetstream.Consumer, error) {
+// consumer says whether a durable consumer is there, and learns what time it is on the server.
+func (c *Conn) consumer(ctx context.Context, stream, durable string) error {
 	begun := time.Now()
 	consumer, err := c.js.Consumer(ctx, stream, durable)
 	if err != nil {
@@ -163,12 +163,12 @@ func (c *Conn) consumer(ctx context.Context, stream, durable string) (jetstream.
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			err = fmt.Errorf("%w: run 'reprotect bus setup': %w", bus.ErrMissing, err)
 		}
-		return nil, err
+		return err
 	}
 	if at := consumer.CachedInfo().TimeStamp; !at.IsZero() {
 		c.clock.Saw(at, c.now())
 	}
-	return consumer, nil
+	return nil
 }
 
 // respond tells the server what becomes of a delivery.

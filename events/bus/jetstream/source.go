@@ -20,7 +20,7 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 		stream string
 		woken  bool
 	}{{StreamLog, false}, {StreamWake(spec.Service), true}} {
-		_, err := c.consumer(ctx, from.stream, spec.Service)
+		err := c.consumer(ctx, from.stream, spec.Service)
 		var p *pull
 		if err == nil {
 			p, err = c.pull(from.stream, spec.Service, s.closing)
@@ -29,7 +29,7 @@ func (c *Conn) Consume(ctx context.Context, spec bus.Consumer) (bus.Source, erro
 			s.Close()
 			return nil, fmt.Errorf("consume as %s from %s: %w", spec.Service, from.stream, err)
 		}
-		s.pumps.Go(func() { s.pump(p, from.woken) })
+		s.pumps.Go(func() { s.pump(p, from.woken) }) //nolint:contextcheck // a source lives until Close, not until the call ends that made it
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.stopReconciling = cancel

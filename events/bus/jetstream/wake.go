@@ -47,7 +47,7 @@ func (c *Conn) reconcile(ctx context.Context, service string, done <-chan struct
 		case <-done:
 			return
 		case <-ticker.C:
-			if _, err := c.consumer(ctx, StreamLog, service); err != nil && ctx.Err() == nil { // it tells the server's time
+			if err := c.consumer(ctx, StreamLog, service); err != nil && ctx.Err() == nil { // it tells the server's time
 				c.log.Warn("the server's time could not be read", slog.String("service", service), slog.Any("error", err))
 			}
 			n, err := c.renewOverdue(ctx, service, c.clock.Brokers(c.now()).Add(-overdue))

@@ -277,11 +277,11 @@ func ofBroker(m *amqp.Message, code uint64, v any) {
 
 // plain says whether the client library writes and reads a value as it is.
 func plain(v any) bool {
-	switch v.(type) {
+	switch v := v.(type) {
 	case nil, bool, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float32, float64, time.Time, amqp.UUID, []byte:
 		return true
 	case string:
-		return utf8.ValidString(v.(string))
+		return utf8.ValidString(v)
 	}
 	return false
 }

@@ -216,7 +216,7 @@ func array(b []byte, small bool, depth int) (items []any, err error) {
 func decimal(b []byte) string {
 	form := map[int]struct{ exponent, bias uint }{4: {8, 101}, 8: {10, 398}, 16: {14, 6176}}[len(b)]
 	all := new(big.Int).SetBytes(b)
-	bits := uint(8 * len(b)) //nolint:gosec // 4, 8 or 16
+	bits := uint(8 * len(b))
 	field := func(from, n uint) uint {
 		mask := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), n), big.NewInt(1))
 		return uint(new(big.Int).And(new(big.Int).Rsh(all, bits-from-n), mask).Uint64())
@@ -238,7 +238,7 @@ func decimal(b []byte) string {
 	width := bits - at - form.exponent
 	mask := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), width), big.NewInt(1))
 	coefficient := new(big.Int).Or(new(big.Int).And(all, mask), new(big.Int).Lsh(lead, width))
-	exponent := int(field(at, form.exponent)) - int(form.bias) //nolint:gosec // at most 14 bits
+	exponent := int(field(at, form.exponent)) - int(form.bias)
 	digits := coefficient.String()
 	switch {
 	case exponent == 0:
