@@ -35,7 +35,7 @@ type left struct {
 
 func loadLeft(t *testing.T, from string) left {
 	t.Helper()
-	l := left{Recording: shifted(t, recorded.Load(t, from))}
+	l := left{Recording: shifted(t, renamed(recorded.Load(t, from)))}
 	for _, m := range l.Log {
 		l.entries = append(l.entries, cases.ReadEntry(m))
 	}
@@ -195,6 +195,36 @@ func shifted(t *testing.T, r recorded.Recording) recorded.Recording {
 		m.Data = move(m.Data)
 		for name, value := range m.Headers {
 			m.Headers[name] = move(value)
+		}
+	}
+	return r
+}
+
+// renamed gives the classic items of a recording the names that the lab has for them now: since then it has learned from
+// the service that an item bears the id which the configuration server gave the machine.
+func renamed(r recorded.Recording) recorded.Recording {
+	site, names := scenario.Default(0), []string{}
+	for _, m := range r.Log {
+		accepted, err := events.Decode(events.TypeAccepted, m.Data)
+		if err != nil {
+			continue // another event
+		}
+		for _, m := range accepted.Data.Case.Machines {
+			if m.Architecture == "classic" {
+				own := site.UUID("discovered", m.Name)
+				names = append(names, "replicationProtectedItems/"+site.UUID("instance", m.Name), "replicationProtectedItems/"+own[:14]+"1"+own[15:])
+			}
+		}
+	}
+	rename := strings.NewReplacer(names...)
+	for i := range r.Log {
+		r.Log[i].Data = []byte(rename.Replace(string(r.Log[i].Data)))
+	}
+	for i := range r.WakeUps {
+		m := &r.WakeUps[i]
+		m.Data = rename.Replace(m.Data)
+		for name, value := range m.Headers {
+			m.Headers[name] = rename.Replace(value)
 		}
 	}
 	return r
