@@ -140,7 +140,7 @@ func (r recording) item(t *testing.T, id string) {
 	}
 	switch i.Provider {
 	case "InMageAzureV2":
-		if i.Architecture != observed.Classic || !i.FailedOver() || i.AzureVM == "" || i.MasterTargetID == "" || i.ProcessServerID == "" || i.GroupID == "" || !i.AgentHeartbeat.Before(i.FailedOverAt) {
+		if i.Architecture != observed.Classic || !i.FailedOver() || i.AzureVM == "" || i.MasterTargetID == "" || i.ProcessServerID == "" || i.GroupID != "" || !i.AgentHeartbeat.Before(i.FailedOverAt) {
 			t.Errorf("classic, failed over: %+v", i)
 		}
 	case "InMageRcm":

@@ -305,7 +305,7 @@ func TestBusInsideTheDaemon(t *testing.T) {
 	for _, m := range []string{"web01", "db01"} {
 		w.submissions(m, 1)
 	}
-	w.command(1, "request", "nobody", "--wait")
+	w.command(2, "request", "nobody", "--wait") // a name that nobody knows
 	if status := daemon.terminate(t); status != 0 {
 		t.Errorf("%s ended on SIGTERM with %d: %s", daemon.name, status, daemon.stderr)
 	}
