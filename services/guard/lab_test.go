@@ -45,10 +45,10 @@ type site struct {
 }
 
 const (
-	limit = 20 * time.Second
+	limit = 90 * time.Second
 	// bound is what a loaded test machine may take from the change in the lab to the fact in the event log; the
 	// promise is two seconds from vCenter's report.
-	bound = 5 * time.Second
+	bound = 30 * time.Second
 )
 
 func startSite(t *testing.T, machines ...scenario.Machine) *site {
