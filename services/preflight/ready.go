@@ -180,7 +180,7 @@ func (s candidate) judge(r *Readiness, vault observed.Vault, now time.Time) {
 	case observed.Unclear:
 		r.unknown("Site Recovery does not say the health of %s.", i.Name)
 	default:
-		r.refuse("Site Recovery calls the health of %s %s%s.", i.Name, strings.ToLower(i.Health), after(": ", said))
+		r.refuse("Site Recovery calls the health of %s %s%s.", i.Name, strings.ToLower(i.Health), after(said))
 	}
 	r.recoveryPoints(s, now)
 	r.writer(i, vault, now)
@@ -192,7 +192,7 @@ func (r *Readiness) stage(i observed.Item) {
 	if p := i.Replication.Percent; p != nil {
 		percent = fmt.Sprintf(", %d %% done", *p)
 	}
-	switch stage := i.Stage(); stage { //nolint:exhaustive // the others are no stages of a machine that replicates back
+	switch stage := i.Stage(); stage {
 	case observed.StageReady, observed.StageFailbackCancelled:
 		if i.Busy() {
 			r.refuse("Site Recovery job %s (%s) holds %s.", i.JobID, i.Scenario, i.Name)
@@ -240,7 +240,7 @@ func (r *Readiness) writer(i observed.Item, vault observed.Vault, now time.Time)
 		r.unknown("Site Recovery does not say which %s writes the disks of %s.", role, i.Name)
 		return
 	case !ok:
-		r.unknown("The %s of %s could not be read%s.", role, i.Name, after(": ", strings.TrimSuffix(vault.Unread["fabrics"], ".")))
+		r.unknown("The %s of %s could not be read%s.", role, i.Name, after(strings.TrimSuffix(vault.Unread["fabrics"], ".")))
 		return
 	}
 	var parts []observed.Component
@@ -278,9 +278,9 @@ func (r *Readiness) azureVM(i observed.Item, look observed.AzureVMs) {
 	switch {
 	case !sure:
 		why := cmp.Or(look.Groups[strings.ToLower(i.AzureHome())], look.PowerUnread)
-		r.unknown("Which Azure VM %s is, and whether it runs, is not known%s.", i.Name, after(": ", strings.TrimSuffix(why, ".")))
+		r.unknown("Which Azure VM %s is, and whether it runs, is not known%s.", i.Name, after(strings.TrimSuffix(why, ".")))
 	case vms[0].Power == "":
-		r.unknown("Whether Azure VM %s of %s runs is not known%s.", vms[0].Name, i.Name, after(": ", strings.TrimSuffix(look.PowerUnread, ".")))
+		r.unknown("Whether Azure VM %s of %s runs is not known%s.", vms[0].Name, i.Name, after(strings.TrimSuffix(look.PowerUnread, ".")))
 	case vms[0].Power != observed.Running:
 		r.refuse("Azure VM %s of %s does not run: Azure calls it %s.", vms[0].Name, i.Name, vms[0].Power)
 	}
@@ -306,9 +306,10 @@ func (r *Readiness) onPremises(i observed.Item, inv observed.Inventory, finder *
 	}
 }
 
-func after(prefix, text string) string {
+// after is what stands behind a colon, where there is something.
+func after(text string) string {
 	if text == "" {
 		return ""
 	}
-	return prefix + text
+	return ": " + text
 }

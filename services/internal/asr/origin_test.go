@@ -32,7 +32,6 @@ func TestSiteRecoveryOrigin(t *testing.T) {
 		{"F14 a physical server", physicalOne, true, false},
 		{"F14 never seen before", "", false, true},
 	} {
-		c := c
 		client := s.client(t, with(clock))
 		look := func(item string) observed.Item {
 			t.Helper()

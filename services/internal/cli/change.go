@@ -128,7 +128,7 @@ func runChange[T any](ctx context.Context, a *app, flags changeFlags, words []st
 	case err != nil:
 		return timedOut(ctx, err)
 	}
-	concerned, err := pickConcerned(ctx, a, b, targets, how)
+	concerned, err := pickConcerned(ctx, b, targets, how)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func runChange[T any](ctx context.Context, a *app, flags changeFlags, words []st
 }
 
 // pickConcerned picks what a command is about: every case that was named, and of a request those that it concerns.
-func pickConcerned[T any](ctx context.Context, a *app, b Bus, targets []target, how changing[T]) (all []cases.Case, err error) {
+func pickConcerned[T any](ctx context.Context, b Bus, targets []target, how changing[T]) (all []cases.Case, err error) {
 	var listed []cases.Case
 	for _, t := range targets {
 		if !t.whole {

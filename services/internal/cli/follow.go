@@ -29,7 +29,6 @@ type follow struct {
 
 	log     cases.Log
 	watched []string
-	under   bool            // something was under way at the beginning
 	past    map[string]bool // cases that nobody asked for and that had ended before, and want nobody
 }
 

@@ -182,6 +182,7 @@ func (a access) signIn(given, name string, now time.Time) (*http.Cookie, bool) {
 }
 
 func (a access) cookie(value string, lasts int) *http.Cookie {
+	//nolint:gosec // Secure is left out where the page is served without TLS, on loopback
 	return &http.Cookie{Name: sessionCookie, Value: value, Path: "/", MaxAge: lasts, HttpOnly: true, Secure: a.secure, SameSite: http.SameSiteStrictMode}
 }
 

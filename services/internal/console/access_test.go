@@ -39,9 +39,9 @@ func header(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
 
-func (w *world) signIn(name, secret string) (func(*http.Request), reply) {
+func (w *world) signIn(secret string) (func(*http.Request), reply) {
 	w.t.Helper()
-	body, typed := form(url.Values{"token": {w.formToken("/login", nil)}, "name": {name}, "secret": {secret}, "back": {"/cases"}})
+	body, typed := form(url.Values{"token": {w.formToken("/login", nil)}, "name": {"Ann"}, "secret": {secret}, "back": {"/cases"}})
 	got := w.send(http.MethodPost, "/login", body, typed)
 	cookies := got.Cookies()
 	return func(r *http.Request) {
@@ -149,7 +149,7 @@ func (w *world) asked(t *testing.T, kind events.Kind, by string) events.Event[an
 func TestRequestByForm(t *testing.T) {
 	t.Parallel()
 	w := open(t, Access{Loopback: true, Token: "secret"})
-	me, in := w.signIn("Ann", "secret")
+	me, in := w.signIn("secret")
 	if in.StatusCode != http.StatusSeeOther || in.Header.Get("Location") != "/cases" {
 		t.Fatalf("sign in: %d %s", in.StatusCode, in.Header)
 	}
@@ -214,7 +214,7 @@ func TestSignInIsGuarded(t *testing.T) {
 			}
 		}
 	}
-	me, in := w.signIn("Ann", "look")
+	me, in := w.signIn("look")
 	if c := in.Cookies()[0]; !c.Secure {
 		t.Errorf("the cookie goes over http, too: %+v", c)
 	}
@@ -235,7 +235,7 @@ func TestSignInIsGuarded(t *testing.T) {
 	}
 	refused := 0
 	for range 12 {
-		if _, in := w.signIn("Ann", "guess"); in.StatusCode == http.StatusTooManyRequests {
+		if _, in := w.signIn("guess"); in.StatusCode == http.StatusTooManyRequests {
 			refused++
 		} else if in.StatusCode != http.StatusForbidden {
 			t.Errorf("a wrong token: %d", in.StatusCode)
@@ -285,7 +285,7 @@ func TestOtherSites(t *testing.T) {
 	if got := w.send(http.MethodGet, "/api/v1/sites", "", all(host("reprotect.internal"), header("Authorization", "Bearer secret"))); got.StatusCode != http.StatusOK {
 		t.Errorf("a script that has the token, by another name: %d", got.StatusCode)
 	}
-	me, _ := w.signIn("Ann", "secret")
+	me, _ := w.signIn("secret")
 	body, typed := form(url.Values{"token": {w.formToken("/request", me)}, "machines": {"web01"}, "reason": {"CHG1"}})
 	for what, from := range map[string]func(*http.Request){
 		"fetched across sites":  header("Sec-Fetch-Site", "cross-site"),

@@ -260,7 +260,7 @@ func (c *Console) apiDatastores(r *http.Request, q query) (any, error) {
 
 // apiEvents streams the event log as server-sent events: the id of each is its place in the journal, from which a client
 // that comes back goes on.
-func (c *Console) apiEvents(w http.ResponseWriter, r *http.Request) {
+func (c *Console) apiEvents(w http.ResponseWriter, r *http.Request) { //nolint:contextcheck // a stream ends with its request, or when the process does
 	if !personOf(r).Reads {
 		c.refuse(w, r, notSignedIn())
 		return
@@ -323,7 +323,7 @@ func (c *Console) apiEvents(w http.ResponseWriter, r *http.Request) {
 			if !c.o.Serves() || out.write([]byte(": still there\n\n")) != nil {
 				return
 			}
-		case <-failed:
+		case <-failed: //nolint:errcheck // the client comes again, and is told then what is wrong
 			return
 		}
 	}

@@ -71,8 +71,7 @@ func (c *Console) casesPage(_ *http.Request, d *sheet, s *snapshot) error {
 			rows = append(rows, r)
 		}
 	}
-	sort, down := q.get("sort"), false
-	sort, down = strings.CutPrefix(sort, "-")
+	sort, down := strings.CutPrefix(q.get("sort"), "-")
 	if sort == "" {
 		sort, down = "updated", true
 	}

@@ -166,7 +166,8 @@ func caseOf(names ...string) events.Case {
 }
 
 // protected lets a case come to its end.
-func (w *world) protected(caseID string, names ...string) {
+func (w *world) protected(names ...string) {
+	const caseID = "r1-web01"
 	c := caseOf(names...)
 	var jobs []events.Job
 	var ends []events.ProtectedState
@@ -269,7 +270,7 @@ func TestHostileNamesAreText(t *testing.T) {
 	t.Parallel()
 	w := open(t, Access{Loopback: true, Token: "secret"})
 	long := strings.Repeat("ｗeb", 100)
-	w.protected("r1-web01", "web01", hostile, long)
+	w.protected("web01", hostile, long)
 	alarm := w.alarm("r1-web01", hostile)
 	c := caseOf(hostile)
 	c.Reason, c.RequestedBy, c.Plan = hostile, hostile, hostile
@@ -316,7 +317,7 @@ func (w *world) eventually(what string, holds func() bool) {
 func TestPagesStayTrue(t *testing.T) {
 	t.Parallel()
 	w := open(t, loopback)
-	w.protected("r1-web01", "web01")
+	w.protected("web01")
 	w.knows()
 	s := w.stream("/")
 	first := s.page()
@@ -338,7 +339,7 @@ func TestPagesStayTrue(t *testing.T) {
 func TestStandsByAndReturns(t *testing.T) {
 	t.Parallel()
 	w := open(t, loopback)
-	w.protected("r1-web01", "web01")
+	w.protected("web01")
 	w.knows()
 	s := w.stream("/cases")
 	if first := s.page(); !strings.Contains(first.HTML, "r1-web01") {
@@ -421,7 +422,7 @@ func (s *streamReader) page() (p streamed) {
 func TestEventsGoOn(t *testing.T) {
 	t.Parallel()
 	w := open(t, loopback)
-	w.protected("r1-web01", "web01")
+	w.protected("web01")
 	w.knows()
 	first := w.stream("/api/v1/events?from=1")
 	var kinds []string

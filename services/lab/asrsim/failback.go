@@ -184,11 +184,11 @@ func (s *Server) postFailback(rq *request, classic bool, provider string, takes 
 	case m.classic() != classic || s.phase(m, rq.now) != Protected:
 		return rq.serviceError(http.StatusConflict, notAllowed(m, "The failover"))
 	case in.InstanceType != provider:
-		return rq.badRequest("506", "The instance type '"+in.InstanceType+"' does not fit the provider of the protected item.", "Use "+provider+".")
+		return rq.badRequest("The instance type '"+in.InstanceType+"' does not fit the provider of the protected item.", "Use "+provider+".")
 	case in.RecoveryPointType == "":
-		return rq.badRequest("506", "The required parameter 'recoveryPointType' is missing.", "Specify 'recoveryPointType'.")
+		return rq.badRequest("The required parameter 'recoveryPointType' is missing.", "Specify 'recoveryPointType'.")
 	case classic && !strings.EqualFold(body.Properties.FailoverDirection, "PrimaryToRecovery"):
-		return rq.badRequest("506", "The failover direction '"+body.Properties.FailoverDirection+"' is not valid.", "Use PrimaryToRecovery.")
+		return rq.badRequest("The failover direction '"+body.Properties.FailoverDirection+"' is not valid.", "Use PrimaryToRecovery.")
 	}
 	return s.started(rq, s.beginFailback(m, s.sc.Real(takes), rq.now))
 }

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// protect takes a machine as far as protected.
-func (l *lab) protect(name string) {
+// protect takes web01 as far as protected.
+func (l *lab) protect() {
 	l.t.Helper()
 	l.advance(13 * time.Minute)
-	l.mustReprotect(name)
+	l.mustReprotect("web01")
 	l.advance(13*time.Minute + l.sc.Times.InitialReplication)
 }
 
@@ -21,7 +21,7 @@ func (l *lab) protect(name string) {
 func TestSiteRecoveryFailback(t *testing.T) {
 	t.Parallel()
 	l := standard(t)
-	l.protect("web01")
+	l.protect()
 	l.mustReprotect("mail01")
 	l.advance(13*time.Minute + l.sc.Times.InitialReplication)
 	post := func(name, operation, body string) {
@@ -73,7 +73,7 @@ func TestSiteRecoveryFailback(t *testing.T) {
 func TestCancelledFailbackJob(t *testing.T) {
 	t.Parallel()
 	l := standard(t)
-	l.protect("web01")
+	l.protect()
 	resp, _ := l.send("POST", *l.item("web01").ID+"/plannedFailover?api-version=2025-01-01",
 		`{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback","recoveryPointType":"LatestProcessed"}}}`, nil)
 	l.advance(time.Minute)
@@ -90,7 +90,7 @@ func TestCancelledFailbackJob(t *testing.T) {
 func TestSiteRecoveryFailbackRefused(t *testing.T) {
 	t.Parallel()
 	l := standard(t)
-	l.protect("web01")
+	l.protect()
 	l.mustReprotect("mail01")
 	l.advance(13*time.Minute + l.sc.Times.InitialReplication)
 	jobs := len(l.jobs())
@@ -136,7 +136,7 @@ func TestSiteRecoveryFailbackRefused(t *testing.T) {
 func TestSiteRecoveryVersionsAndFilters(t *testing.T) {
 	t.Parallel()
 	l := standard(t)
-	l.protect("web01")
+	l.protect()
 	l.mustReprotect("app01")
 	jobs := strings.TrimSuffix(l.path("replicationJobs"), "?api-version=2025-01-01")
 	for _, c := range []struct {

@@ -103,7 +103,7 @@ func javaScript(t *testing.T) string {
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		t.Skip("the folder for caches cannot be made: ", err)
 	}
-	fetched, err := os.MkdirTemp(cache, "fetch-")
+	fetched, err := os.MkdirTemp(cache, "fetch-") //nolint:usetesting // beside the place to which it is moved
 	if err != nil {
 		t.Skip("the folder for caches cannot be written: ", err)
 	}

@@ -87,8 +87,8 @@ func (rq *request) notFound(name string) reply {
 	})
 }
 
-func (rq *request) badRequest(code, message, action string) reply {
-	return rq.serviceError(http.StatusBadRequest, fault{code: code, message: message, causes: "The request is not valid.", action: action})
+func (rq *request) badRequest(message, action string) reply {
+	return rq.serviceError(http.StatusBadRequest, fault{code: "506", message: message, causes: "The request is not valid.", action: action})
 }
 
 // accepted answers a request that became an operation, with the headers that were recorded. results is the
@@ -139,7 +139,7 @@ func (s *Server) page(rq *request, path string, l list) reply {
 		raw, err := base64.RawURLEncoding.DecodeString(token)
 		place, convErr := strconv.Atoi(strings.TrimPrefix(string(raw), "after:"))
 		if err != nil || convErr != nil {
-			return rq.badRequest("506", "The skip token is not valid.", "Follow nextLink as it was given.")
+			return rq.badRequest("The skip token is not valid.", "Follow nextLink as it was given.")
 		}
 		after = place
 	}

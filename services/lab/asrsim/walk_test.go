@@ -71,9 +71,9 @@ func TestSiteRecoveryWalk(t *testing.T) {
 }
 
 func (w *walk) modernized(name string) {
-	w.item("InMageRcm", name, "rcm_cli_item_GET_failover_committed_pending.json", 0)
+	w.item("InMageRcm", name, "rcm_cli_item_GET_failover_committed_pending.json")
 	w.advance(13 * time.Minute)
-	w.item("InMageRcm", name, "rcm_item_GET_failed_over_before_commit.json", 0)
+	w.item("InMageRcm", name, "rcm_item_GET_failed_over_before_commit.json")
 	if p := w.item0(name); p["lastSuccessfulFailoverTime"].(string) < p["providerSpecificDetails"].(map[string]any)["mobilityAgentDetails"].(map[string]any)["lastHeartbeatUtc"].(string) {
 		w.t.Error("the heartbeat is newer than the failover: in the recordings it stays that of before")
 	}
@@ -85,11 +85,11 @@ func (w *walk) modernized(name string) {
 	w.assume("item while a job runs")
 	w.advance(12 * time.Minute)
 	w.holds("status", w.recorded("rcm_reprotect_opstatus_inprogress_then_succeeded.json", 1).body, w.get(w.path("replicationOperationStatus/"+job)))
-	w.item("InMageRcmFailback", name, "rcm_cli_item_GET_failback_initial_replication.json", 0)
+	w.item("InMageRcmFailback", name, "rcm_cli_item_GET_failback_initial_replication.json")
 	w.advance(w.sc.Times.InitialReplication / 2)
 	w.assume("progress of a replication back")
 	w.advance(w.sc.Times.InitialReplication)
-	w.item("InMageRcmFailback", name, "rcm_cli_item_GET_protected_failback_before_plannedfailover.json", 0)
+	w.item("InMageRcmFailback", name, "rcm_cli_item_GET_protected_failback_before_plannedfailover.json")
 
 	planned := w.recorded("rcm_plannedfailover_post_and_job_running.json", 0)
 	resp, job = w.post(name, "plannedFailover", planned.request, nil)
@@ -99,7 +99,7 @@ func (w *walk) modernized(name string) {
 	w.assume("item while a failback or its cancellation runs")
 	w.advance(plannedTakes)
 	w.holds("status", w.recorded("rcm_cli_plannedfailover_post_and_opstatus.json", -1).body, w.get(w.path("replicationOperationStatus/"+job)))
-	w.item("InMageRcmFailback", name, "rcm_item_GET_after_planned_failover.json", 0)
+	w.item("InMageRcmFailback", name, "rcm_item_GET_after_planned_failover.json")
 	w.listed("InMageRcmFailback list", name, "rcm_item_list_after_planned_failover.json", 3)
 
 	undo := w.recorded("rcm_failovercancel_post_and_job_running.json", 0)
@@ -109,7 +109,7 @@ func (w *walk) modernized(name string) {
 	w.holds("job CancelFailover", w.recorded("rcm_failovercancel_post_and_job_running.json", 1).body, w.get(w.path("replicationJobs/"+job)))
 	w.advance(cancelTakes)
 	w.assume("end of the jobs PlannedFailover and CancelFailover")
-	w.item("InMageRcmFailback", name, "rcm_item_GET_after_failover_cancel.json", 0)
+	w.item("InMageRcmFailback", name, "rcm_item_GET_after_failover_cancel.json")
 	w.listed("InMageRcmFailback list", name, "rcm_item_list_after_failover_cancel.json", 0)
 
 	_, _ = w.post(name, "plannedFailover", planned.request, nil)
@@ -129,14 +129,14 @@ func (w *walk) commitOfAFailover(name string) {
 	w.holds("job CommitFailover", w.recorded("rcm_failover_commit_post_and_job.json", 1).body, w.get(w.path("replicationJobs/"+job)))
 	w.advance(time.Second)
 	w.holds("job CommitFailover", w.recorded("rcm_failover_commit_post_and_job.json", 2).body, w.get(w.path("replicationJobs/"+job)))
-	w.item("InMageRcm", name, "rcm_item_GET_failover_committed.json", 0)
+	w.item("InMageRcm", name, "rcm_item_GET_failover_committed.json")
 	_, job = w.post(name, "failoverCommit", nil, nil) // nothing waits for it any more: accepted, and it fails
 	w.advance(time.Second)
 	w.holds("job CommitFailover failed", w.recorded("classic_FAILED_commit_job_25037.json", 2).body, w.get(w.path("replicationJobs/"+job)))
 }
 
 func (w *walk) classic(name string) {
-	w.item("InMageAzureV2", name, "classic_protecteditem_committed_InMageAzureV2.json", 0)
+	w.item("InMageAzureV2", name, "classic_protecteditem_committed_InMageAzureV2.json")
 	post := w.recorded("classic_reverse_reprotect_post_job_2021.json", 1)
 	resp, job := w.post(name, "reProtect", post.request, w.reprotectBody(name))
 	w.headers("reprotect", resp, post)
@@ -147,7 +147,7 @@ func (w *walk) classic(name string) {
 	w.holds("job SwitchReplicationGroupProtection classic, forward", w.recorded("classic_reprotect_job_succeeded_grouptask.json", 0).body, w.get(w.path("replicationJobs/"+job)))
 	w.assume("tasks of the jobs that follow a classic reprotect")
 	w.advance(w.sc.Times.InitialReplication)
-	w.item("InMage", name, "classic_item_GET_before_failback.json", 0)
+	w.item("InMage", name, "classic_item_GET_before_failback.json")
 	w.listed("InMage list", name, "classic_item_list_before_failback.json", 0)
 
 	failover := w.recorded("classic_failback_unplannedfailover_post_and_job.json", 0)
@@ -161,7 +161,7 @@ func (w *walk) classic(name string) {
 	_, job = w.post(name, "failoverCommit", nil, nil)
 	w.advance(finalizeTakes)
 	w.holds("job CommitFailover", w.recorded("classic_failback_commit_post_and_job.json", 3).body, w.get(w.path("replicationJobs/"+job)))
-	w.item("InMage", name, "classic_item_GET_after_failback_commit.json", 0)
+	w.item("InMage", name, "classic_item_GET_after_failback_commit.json")
 	w.listed("InMage list", name, "classic_item_list_after_failback_commit.json", 0)
 	w.listed("InMageAzureV2 list", "db01", "classic_item_list_after_failback_commit.json", 1)
 }
@@ -197,9 +197,9 @@ func (w *walk) must(err error) {
 // assume says that a step has no recording, and on which row of the README it stands.
 func (w *walk) assume(what string) { w.assumed[what] = true }
 
-func (w *walk) item(kind, name, recording string, at int) {
+func (w *walk) item(kind, name, recording string) {
 	w.t.Helper()
-	w.holds(kind, w.recorded(recording, at).body, w.get(*w.items()[name].ID+"?api-version=2025-01-01"))
+	w.holds(kind, w.recorded(recording, 0).body, w.get(*w.items()[name].ID+"?api-version=2025-01-01"))
 }
 
 // item0 are the properties of a machine's item.

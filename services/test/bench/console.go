@@ -67,7 +67,11 @@ func consoleFigures(ctx context.Context, cases int) error {
 		if time.Since(begun) > 5*time.Minute {
 			return errors.New("the console does not get ready")
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 	emit(map[string]any{"figure": "console ready", "unit": "ms", "product": round(time.Since(begun).Seconds() * 1000), "cases": cases})
 	for name, path := range map[string]string{"Overview": "/", "Cases": "/cases", "Cases, searched": "/cases?q=vm0999", "API status": "/api/v1/status"} {
@@ -206,7 +210,7 @@ func factToPage(ctx context.Context, l *logWriter, address string) (took []time.
 		return nil, err
 	}
 	r.Header.Set("Accept", "text/event-stream")
-	response, err := http.DefaultClient.Do(r)
+	response, err := http.DefaultClient.Do(r) //nolint:bodyclose // it is closed below, also for the goroutine that reads it
 	if err != nil {
 		return nil, err
 	}
