@@ -84,11 +84,16 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	if err != nil || token == "" && c.Journal.Listen == "" && !c.HTTP.OnLoopback() {
 		return nil, err
 	}
-	o := journal.HandlerOptions{Token: token, Drain: drain, Serves: a.journal.serves.Load}
-	if a.journal.signer != nil {
-		o.Checkpoint = a.journal.checkpoint
+	return a.journal.api(token, drain), nil
+}
+
+// api is the journal's API, by itself and within the console.
+func (j *ownJournal) api(token string, drain <-chan struct{}) http.Handler {
+	o := journal.HandlerOptions{Token: token, Drain: drain, Serves: j.serves.Load}
+	if j.signer != nil {
+		o.Checkpoint = j.checkpoint
 	}
-	return journal.Handler(a.journal.Store, o), nil
+	return journal.Handler(j.Store, o)
 }
 
 // keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the
