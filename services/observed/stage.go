@@ -150,6 +150,9 @@ func (i Item) Stage() Stage {
 	if i.migrated() {
 		return StageMigrated
 	}
+	if i.State == "" {
+		return StageUnknown // a job alone does not tell: what was not read is unknown
+	}
 	for _, row := range stages {
 		if row.fits(i) {
 			return row.stage
