@@ -184,6 +184,34 @@ func TestJobsOfStrangersCountWhereTheyMayGo(t *testing.T) {
 	}
 }
 
+// The process before may have started a job that ended between a look's items and its jobs: the item shows later.
+func TestAJobThatHasJustEndedCountsUntilItsItemShowsIt(t *testing.T) {
+	for _, tt := range []struct {
+		name, state string
+		ended       time.Duration // before the look
+		home        bool
+		want        bool
+	}{
+		{"succeeded now", "Succeeded", 0, false, true},
+		{"succeeded long ago", "Succeeded", ReplacedWithin, false, false},
+		{"failed now", "Failed", 0, false, false},
+		{"protected at home again", "Succeeded", time.Minute, true, false},
+	} {
+		q := newSite(Limits{})
+		q.machine("a-0", 60)
+		if tt.home {
+			home := q.items["a-0"]
+			home.State, home.Location = "Protected", "Primary"
+			q.items["a-0"] = home
+		}
+		q.looks(time.Second, nil)
+		q.vault.Jobs = []observed.Job{{ID: "j", State: tt.state, Scenario: observed.ReprotectScenario, TargetName: "a-0", End: q.now.Add(-tt.ended)}}
+		if got := q.ask("b", 2, 1, 1); (got.Outcome == NoDiskSlot) != tt.want {
+			t.Errorf("%s: %+v", tt.name, got)
+		}
+	}
+}
+
 // Who does not ask again is dropped, whoever asked before.
 func TestPatience(t *testing.T) {
 	q := newSite(Limits{Concurrent: 1})

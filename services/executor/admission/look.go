@@ -43,9 +43,9 @@ func (u *use) read(vault observed.Vault, now time.Time) (news bool) {
 		}
 		if !j.Done() {
 			u.seen.running++
-			if !ours[key(j.ID)] {
-				u.seen.strangers(vault, j)
-			}
+		}
+		if changes(j, vault) && !ours[key(j.ID)] {
+			u.seen.strangers(vault, j)
 		}
 		if j.Start.After(now.Add(-time.Minute)) && !slices.ContainsFunc(u.starts, func(s start) bool { return key(s.job) == key(j.ID) }) {
 			u.seen.recent = append(u.seen.recent, j.Start.Add(clockStep))
@@ -126,12 +126,12 @@ func foreign(vault observed.Vault, back, pending, before map[string]int) map[str
 	return counts
 }
 
-// strangers counts the disks of a machine whose job somebody else started, a process before this one or a person, at
-// each writer that it may go to: a list of jobs does not say which. Once its case is looked at, Occupied tells.
+// strangers counts the disks of a machine whose job somebody else started, a process before this one or a person, and
+// which does not show where they go, at each writer that it may go to: a list of jobs does not say which. Once its case is looked at, Occupied tells.
 func (s *look) strangers(vault observed.Vault, j observed.Job) {
 	for _, i := range vault.ItemsNamed(j.TargetName) {
-		if i.ReversedOnce() {
-			continue // its own disks count
+		if i.ReversedOnce() || i.AtHome() {
+			continue // its own disks count, or none
 		}
 		for _, f := range vault.Fabrics {
 			for _, a := range f.Appliances {
@@ -155,8 +155,7 @@ func (r *reservation) stands(vault observed.Vault) bool {
 			return false // its own disks count from now on
 		}
 		job, known := vault.Job(r.job)
-		// The items of a look are read before its jobs.
-		return i.Busy() || known && (!job.Done() || job.State == "Succeeded" && vault.Taken.Sub(job.End) < ReplacedWithin)
+		return i.Busy() || known && changes(job, vault)
 	}
 	if _, ok := vault.Became(r.Name); ok {
 		return false
@@ -166,7 +165,11 @@ func (r *reservation) stands(vault observed.Vault) bool {
 
 // Changing says whether a reprotect of the machine runs or has just run: on the classic path the item is replaced.
 func Changing(vault observed.Vault, machine string) bool {
-	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j observed.Job) bool {
-		return !j.Done() || j.State == "Succeeded" && vault.Taken.Sub(j.End) < ReplacedWithin
-	})
+	return slices.ContainsFunc(vault.ReprotectsOf(machine), func(j observed.Job) bool { return changes(j, vault) })
+}
+
+// changes says whether a job runs, or has just done its work and its machine may not show it: the items of a look are
+// read before its jobs, and on the classic path a new item may still be on its way.
+func changes(j observed.Job, vault observed.Vault) bool {
+	return !j.Done() || j.State == "Succeeded" && vault.Taken.Sub(j.End) < ReplacedWithin
 }
