@@ -408,7 +408,7 @@ func TestNothingMovesBesideAMachineThatFailed(t *testing.T) {
 	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "db01", Job: "j2"})
 	w.looks(0)
 	said, _ := w.looks(quiet + time.Minute)
-	if len(said) != 1 || said[0].(events.Waiting).For != events.ForReplication {
+	if all := waitingOf(said); len(all) != 2 || all[0].For != events.ForOthers || all[1].For != events.ForReplication || !slices.Equal(all[1].Machines, []string{"db01"}) {
 		t.Errorf("%+v", said)
 	}
 }

@@ -22,7 +22,6 @@ type followState struct {
 	Told      map[string]waiting.Told `json:"told,omitempty"`      // the waits that were told last, each by what it is for and its code
 	Moved     time.Time               `json:"moved,omitzero"`      // when something changed last
 	Still     int                     `json:"still,omitempty"`     // looks since
-	Quiet     time.Time               `json:"quiet,omitzero"`      // when it was told last that nothing moves
 	Unsure    bool                    `json:"unsure,omitempty"`    // a submission may have arrived unseen: only a fresh look shows it
 	Machines  map[string]known        `json:"machines,omitempty"`  // by item
 	Violation string                  `json:"violation,omitempty"` // code of the last one that the guard told of no machine in particular

@@ -36,6 +36,8 @@ type known struct {
 	Ended       string    `json:"ended,omitempty"`   // its job that succeeded, once it was read in full
 	Became      string    `json:"became,omitempty"`  // the new item that its job named
 	Seen        milestone `json:"seen,omitzero"`     // where its replication stood at first
+	Reached     int       `json:"reached,omitempty"` // percent of its replication, as Azure said last
+	Halted      time.Time `json:"halted,omitzero"`   // since when its replication has stopped
 	Bytes       int64     `json:"bytes,omitempty"`   // replicated so far
 	Since       time.Time `json:"since,omitzero"`    // when it was seen protected first
 	Cancel      time.Time `json:"cancel,omitzero"`   // when the end of its job was asked for first
@@ -177,6 +179,17 @@ func waitsFor(d admission.Decision) events.Reason {
 // agentDeadline is until when a missing agent is borne: counted from the fact that all agents of the case were there.
 func agentDeadline(site Site, registered time.Time) time.Time { return registered.Add(site.AgentWait) }
 
+// lastTry lets a try that would come after the deadline come at it, yet not before the earliest.
+func lastTry(next, earliest, deadline time.Time) time.Time {
+	switch {
+	case next.Before(deadline):
+		return next
+	case deadline.Before(earliest):
+		return earliest
+	}
+	return deadline
+}
+
 // triedAgain says what brings about the next try of what an operator has to see to.
 func triedAgain(caseID string) string {
 	return "It is tried again by itself from time to time, or at once after 'reprotect retry " + caseID + "'"
@@ -274,8 +287,7 @@ func (s sight) decide() move {
 		if item.Ours() {
 			return move{kind: hold, because: events.Problem{
 				Code: "machine.state-unknown", Place: m.Name,
-				Message: fmt.Sprintf("What Site Recovery says of %s is not known: state %q (%s), active location %q, allowed operations %v",
-					title(s.c, s.i), item.State, item.StateText, item.Location, item.Operations),
+				Message: unknownState(title(s.c, s.i), item),
 			}}
 		}
 	}

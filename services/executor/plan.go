@@ -240,7 +240,9 @@ func (v *view) fails(f *failure, cause observed.Problem, do submission.Handling)
 	f.Next = v.now.Add(do.Pause(v.site.Look, f.Alike))
 	switch do {
 	case submission.AwaitAgent:
-		f.Over = !v.now.Before(agentDeadline(v.site, v.registered))
+		deadline := agentDeadline(v.site, v.registered)
+		f.Next = lastTry(f.Next, v.now, deadline)
+		f.Over = !v.now.Before(deadline)
 	case submission.TryAgain, submission.LookAfresh:
 		f.Over = f.Alike >= submission.MostTries
 	case submission.AwaitOperator, submission.AwaitAzure:
@@ -361,38 +363,6 @@ func (v *view) untilTry(m machine, f *failure) events.Waiting {
 func (v *view) waits(m machine, w events.Waiting) *events.Waiting {
 	w.Machines, w.Items = []string{m.Name}, itemsOf(v.c, m.place)
 	return &w
-}
-
-// replicates says how far the data of a machine has come, and until when it may take.
-func (v *view) replicates(m machine) machine {
-	s := &m.stand
-	s.State, s.Percent, s.Task = events.StateReplicating, jobShare, m.item.StateText
-	s.Bytes = m.item.Replication.ProcessedBytes
-	if v.late() && v.now.Sub(v.moved) > quiet {
-		s.end(events.StateFailed, "replication.timeout", fmt.Sprintf("%s is not protected after %s, and nothing has moved for %s. Its replication is left as it is", v.title(m), v.site.JobWait, quiet),
-			"Look in the portal at the health of the replication. When it moves again, retry the case.")
-		return m
-	}
-	if m.item.Replication.Percent == nil {
-		return m
-	}
-	percent := min(max(*m.item.Replication.Percent, 0), 100)
-	s.Replication = &percent
-	s.Percent = jobShare + (99-jobShare)*percent/100
-	from := m.known.Seen
-	if from.At.IsZero() {
-		m.known.Seen = milestone{percent, s.Bytes, v.now}
-		return m
-	}
-	if took := v.now.Sub(from.At); s.Bytes > from.Bytes && took > 0 {
-		s.Rate = int64(float64(s.Bytes-from.Bytes) / took.Seconds())
-	}
-	// An estimate needs a basis: some percent made before our eyes.
-	if made := percent - from.Percent; made >= 5 {
-		perPercent := v.now.Sub(from.At) / time.Duration(made)
-		s.ETA = v.now.Add(time.Duration(100-percent) * perPercent).UTC().Truncate(time.Second)
-	}
-	return m
 }
 
 func first(a, b string) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"reprotect.example/events"
 	"reprotect.example/services/observed"
@@ -17,7 +16,8 @@ import (
 func (f *follower) goOn() followResult {
 	progress := events.Progressed{}
 	var waits []events.Waiting
-	jobsDue, waited, open := false, false, false
+	jobsDue, waited := false, false
+	var open []machine
 	for i := range f.machines {
 		s := &f.machines[i].stand
 		if s.State == events.StateFailed {
@@ -33,7 +33,9 @@ func (f *follower) goOn() followResult {
 		progress.Warnings = append(progress.Warnings, s.warnings...)
 		jobsDue = jobsDue || s.State == events.StateRunning && s.waits == nil
 		waited = waited || s.waits != nil
-		open = open || s.waits == nil && !s.rests()
+		if s.waits == nil && !s.rests() {
+			open = append(open, f.machines[i])
+		}
 		f.keep(f.machines[i])
 	}
 	sparing(progress.Machines)
@@ -51,8 +53,8 @@ func (f *follower) goOn() followResult {
 	if waited {
 		result.After = min(result.After, 2*f.site.Look) // a retry that somebody asks for is to be seen soon
 	}
-	if !moved && open {
-		result.Publish = f.sayQuiet(result.After)
+	if w, long := f.stillness(open); long && !moved {
+		waits = add(waits, w)
 	}
 	told := map[string]waiting.Told{}
 	for _, w := range waits {
@@ -91,6 +93,9 @@ func (f *follower) leavesOthers(m machine) *events.Waiting {
 	})
 }
 
+// worded is how many machines that wait for the same have their words in full.
+const worded = 3
+
 // add joins what machines wait for alike.
 func add(waits []events.Waiting, w events.Waiting) []events.Waiting {
 	i := slices.IndexFunc(waits, func(o events.Waiting) bool {
@@ -105,25 +110,34 @@ func add(waits []events.Waiting, w events.Waiting) []events.Waiting {
 	if same.Since.After(w.Since) {
 		same.Since = w.Since
 	}
-	const worded = 3 // of them in full
 	if len(same.Machines) <= worded && !strings.Contains(same.Message, w.Message) {
 		same.Message = strings.TrimRight(same.Message, ". ") + ". " + w.Message
 	}
 	return waits
 }
 
-// sayQuiet tells that nothing has moved for long, and again after another such time.
-func (f *follower) sayQuiet(pause time.Duration) []workflow.Draft {
-	silent := f.now.Sub(f.state.Moved)
-	if silent <= quiet || f.now.Sub(f.state.Quiet) <= quiet {
-		return nil
+// stillness tells of machines of which nothing has moved for long, with what Azure says of them meanwhile.
+func (f *follower) stillness(still []machine) (w events.Waiting, long bool) {
+	if len(still) == 0 || f.now.Sub(f.state.Moved) <= quiet {
+		return w, false
 	}
-	f.state.Quiet = f.now
-	return []workflow.Draft{workflow.Fact(events.TypeWaiting, "", events.Waiting{
-		For: events.ForReplication, Machines: f.c.Names(), Since: f.now.Add(-silent).UTC(), NextLook: f.now.Add(pause).UTC(),
-		Message: fmt.Sprintf("Nothing has moved for %s", silent.Round(time.Minute)),
+	w = events.Waiting{
+		For: events.ForReplication, Since: f.state.Moved.UTC(),
+		Message: "Nothing has moved since " + f.state.Moved.UTC().Format("2006-01-02 15:04 MST"),
 		Remedy:  "Look in the portal whether data still flows: bandwidth of VPN or ExpressRoute, health of the process server or appliance.",
-	})}
+	}
+	said := 0
+	var places []int
+	for _, m := range still {
+		w.Machines = append(w.Machines, m.Name)
+		places = append(places, m.place)
+		if words := observed.Words(m.item.HealthErrors); words != "" && said < worded {
+			said++
+			w.Message += fmt.Sprintf(". Site Recovery says of %s: %s", f.title(m), words)
+		}
+	}
+	w.Items = itemsOf(f.c, places...)
+	return w, true
 }
 
 // digest changes when something worth telling does: bytes and estimates do not count by themselves.

@@ -249,8 +249,9 @@ func (s *starter) wait(w events.Waiting, pause time.Duration) (startResult, erro
 func (s *starter) keep(r workflow.Result[waiting.Told]) startResult {
 	s.state.Looks++
 	if !r.State.Equal(s.state.Said) {
-		s.state.Said, s.state.Looks = r.State, 0
+		s.state.Looks = 0
 	}
+	s.state.Said = r.State
 	return workflow.Keep(r, s.state)
 }
 

@@ -157,6 +157,9 @@ func (s *starter) tryLater(i int, fault *observed.Fault, do submission.Handling,
 	if before := s.state.Refused; before != nil {
 		r.First = before.First
 	}
+	if do == submission.AwaitAgent {
+		r.Next = lastTry(r.Next, at.Add(fault.After), agentDeadline(s.site, s.e.Time))
+	}
 	s.state.Refused = r
 	return s.await()
 }

@@ -33,6 +33,7 @@ var pipeline = []Row{
 	{Code: "job.unknown", Class: observed.Permanent, For: Reprotect},
 	{Code: "job.timeout", Class: observed.Permanent, For: Reprotect},
 	{Code: "job.warning", Class: observed.Temporary, Warning: true, For: Reprotect},
+	{Code: "replication.failed", Class: observed.Operator, For: Reprotect, Refs: []string{"S3"}},
 	{Code: "replication.timeout", Class: observed.Permanent, For: Reprotect, Refs: []string{"S3", "S17"}},
 	{Code: "case.cancelled", Class: observed.Permanent, For: Reprotect},
 	{Code: "internal", Class: observed.Permanent, For: Reprotect},

@@ -25,6 +25,8 @@ type Told struct {
 	Since   time.Time     `json:"since,omitzero"`
 	Message string        `json:"message,omitempty"`
 	Place   int           `json:"place,omitempty"` // in the queue, as coarse as it is told
+	At      time.Time     `json:"at,omitzero"`     // when it was told last
+	Again   int           `json:"again,omitempty"` // how often it was told since it is the same
 }
 
 func told(w events.Waiting) Told {
@@ -35,7 +37,7 @@ func told(w events.Waiting) Told {
 	return t
 }
 
-// Equal says whether both tell the same.
+// Equal says whether both tell the same, whenever that was.
 func (t Told) Equal(o Told) bool {
 	return t.For == o.For && t.Since.Equal(o.Since) && t.Message == o.Message && t.Place == o.Place
 }
@@ -71,12 +73,26 @@ func FromText(text string) (t Told) {
 }
 
 // On says that the handler looks again after the pause. The waiting event is drafted when what it says differs
-// from what the last look said, so that a long wait is one event and not hundreds. The draft goes to the case of
-// the event unless into is given.
+// from what the last look said, so that a long wait is a few events and not hundreds; and while it stays the same at
+// growing pauses, with how long it has lasted, so that nobody forgets it. The draft goes to the case of the event
+// unless into is given.
 func On(w events.Waiting, before Told, now time.Time, pause time.Duration, into ...func(workflow.Draft) workflow.Draft) workflow.Result[Told] {
 	w.NextLook = now.Add(pause)
 	result := workflow.Result[Told]{After: pause, State: told(w)}
-	if !result.State.Equal(before) {
+	state := &result.State
+	same := state.Equal(before)
+	if state.At, state.Again = now.UTC().Round(0), 0; same {
+		state.At, state.Again = before.At, before.Again
+		if before.At.IsZero() { // an older version did not say
+			state.At = now.UTC().Round(0)
+		}
+	}
+	due := same && now.Sub(state.At) >= reminder(state.Again)
+	if due {
+		state.At, state.Again = now.UTC().Round(0), state.Again+1
+		w.Message = strings.TrimRight(w.Message, ". ") + ". This has lasted for " + lasting(now.Sub(w.Since)) + "."
+	}
+	if !same || due {
 		draft := workflow.Fact(events.TypeWaiting, "", w)
 		for _, f := range into {
 			draft = f(draft)
@@ -84,6 +100,27 @@ func On(w events.Waiting, before Told, now time.Time, pause time.Duration, into 
 		result.Publish = []workflow.Draft{draft}
 	}
 	return result
+}
+
+// reminder is the time until a wait is told again that was told again so often: an hour, then twice as long each time,
+// and every day in the end.
+func reminder(again int) time.Duration { return min(time.Hour<<min(again, 5), 24*time.Hour) }
+
+// lasting words how long a wait has lasted.
+func lasting(d time.Duration) string {
+	count := func(n time.Duration, unit string) string {
+		if n != 1 {
+			unit += "s"
+		}
+		return fmt.Sprintf("%d %s", n, unit)
+	}
+	switch d = d.Round(time.Minute); {
+	case d < 2*time.Hour:
+		return count(d/time.Minute, "minute")
+	case d < 48*time.Hour:
+		return count(d/time.Hour, "hour")
+	}
+	return count(d/(24*time.Hour), "day")
 }
 
 // telling changes when a place in the queue is to be told again: near the front at every step, further back whenever

@@ -3,6 +3,7 @@ package waiting
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -132,7 +133,7 @@ func TestToldDiffersByWhatIsTold(t *testing.T) {
 			t.Errorf("another %s is not told", name)
 		}
 	}
-	if r := On(w, first.State, now.Add(time.Hour), look); len(r.Publish) != 0 {
+	if r := On(w, first.State, now.Add(time.Hour-1), look); len(r.Publish) != 0 {
 		t.Error("the same is told twice")
 	}
 	for near, far := range map[int]int{11: 15, 33: 62, 100: 120} { // told again whenever half of those before it are through
@@ -142,4 +143,47 @@ func TestToldDiffersByWhatIsTold(t *testing.T) {
 			t.Errorf("place %d is told again after %d", near, far)
 		}
 	}
+}
+
+// Nothing waits for ever without a word: F7, and any other wait that has no end of its own.
+func TestTheSameWaitIsToldAgainAtGrowingPauses(t *testing.T) {
+	since := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	w := events.Waiting{For: events.ForAzure, Code: "ScopeLocked", Message: "The vault is locked.", Since: since}
+	state, at := Told{}, map[time.Duration]string{}
+	for after := time.Duration(0); after <= 96*time.Hour; after += time.Minute {
+		r := On(w, state, since.Add(after), time.Minute)
+		raw, err := json.Marshal(r.State) // as it is kept
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state = (Told{}); json.Unmarshal(raw, &state) != nil {
+			t.Fatal(err)
+		}
+		for _, d := range r.Publish {
+			at[after] = d.Data().(events.Waiting).Message
+		}
+	}
+	const said = "The vault is locked. This has lasted for "
+	want := map[time.Duration]string{
+		0: "The vault is locked.", time.Hour: said + "60 minutes.", 3 * time.Hour: said + "3 hours.", 7 * time.Hour: said + "7 hours.",
+		15 * time.Hour: said + "15 hours.", 31 * time.Hour: said + "31 hours.", 55 * time.Hour: said + "2 days.", 79 * time.Hour: said + "3 days.",
+	}
+	if !maps.Equal(at, want) {
+		t.Errorf("told %v", at)
+	}
+	other := w
+	other.Message = "Azure does not answer."
+	if r := On(other, state, since.Add(97*time.Hour), look); len(r.Publish) != 1 || r.State.Again != 0 {
+		t.Errorf("another wait goes on with the pauses of this one: %+v", r.State)
+	}
+	older := first(t, w, since)
+	older.At = time.Time{} // kept by an older version
+	if r := On(w, older, since.Add(5*time.Hour), look); len(r.Publish) != 0 || !r.State.At.Equal(since.Add(5*time.Hour)) {
+		t.Errorf("a wait of an older version is told anew: %+v", r)
+	}
+}
+
+func first(t *testing.T, w events.Waiting, now time.Time) Told {
+	t.Helper()
+	return On(w, Told{}, now, look).State
 }

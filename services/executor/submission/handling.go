@@ -15,7 +15,7 @@ type Handling int
 const (
 	Bear          Handling = iota + 1 // borne for as long as it lasts: nothing else can be done meanwhile either
 	LookAfresh                        // a look from now on tells what to do
-	AwaitAgent                        // tried again as its agent registers, within the site's agentWait
+	AwaitAgent                        // tried again at growing pauses until its agent registers, within the site's agentWait
 	AwaitAzure                        // tried again at growing pauses, within the site's jobWait
 	AwaitOperator                     // the same, and at once when somebody asks for it
 	TryAgain                          // tried again a few times (MostTries), at growing pauses
@@ -123,7 +123,7 @@ func (h Handling) Pause(look time.Duration, tries int) time.Duration {
 		return doubling(20*look, 120*look)
 	case AwaitAzure:
 		return doubling(2*look, 120*look)
-	case TryAgain:
+	case TryAgain, AwaitAgent:
 		return doubling(look, 10*look)
 	default:
 		return look

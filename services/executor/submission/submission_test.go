@@ -173,7 +173,7 @@ func TestPausesGrow(t *testing.T) {
 		{AwaitOperator, []time.Duration{20, 40, 80, 120, 120}},
 		{AwaitAzure, []time.Duration{2, 4, 8, 16, 32, 64, 120, 120}},
 		{TryAgain, []time.Duration{1, 2, 4, 8, 10, 10}},
-		{AwaitAgent, []time.Duration{1, 1, 1}},
+		{AwaitAgent, []time.Duration{1, 2, 4, 8, 10, 10}}, // B4
 		{LookAfresh, []time.Duration{1, 1, 1}},
 	} {
 		for tries, want := range tt.pauses {
