@@ -115,6 +115,7 @@ var watched = []Row{
 	{Code: "guard.storage-vmotion", Class: observed.Operator, For: Reprotect, Refs: []string{"S13", "S23", "M5"}, Reference: pagePrepare},
 	{Code: "guard.snapshot", Class: observed.Operator, For: Reprotect, Refs: []string{"S5", "S30"}, Reference: pageProtect},
 	{Code: "guard.azure-vm", Class: observed.Operator, For: Reprotect, Refs: []string{"S2"}, Reference: pageFailback},
+	{Code: "guard.azure-vm-off", Class: observed.Operator, For: Reprotect, Refs: []string{"S15", "S33"}, Reference: pageFailback},
 	{Code: "guard.ambiguous", Class: observed.Operator, For: Reprotect},
 	{Code: "guard.not-found", Class: observed.Operator, For: Reprotect},
 	{Code: "guard.unwatched", Class: observed.Operator, For: Reprotect},

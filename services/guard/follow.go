@@ -211,6 +211,14 @@ func (p *siteGuard) lookAtAzure(ctx context.Context, c *guarded) error {
 	defer c.mu.Unlock()
 	for i, t := range c.subjects {
 		k, told := t.judgeAzure(c.known[i], look, p.now())
+		if dangerous(told) { // a failback switches the Azure VM off, and may have begun since the vault was read
+			if item, going := p.goesHome(ctx, c.known[i]); going {
+				if err := p.follow(ctx, c, i, item, true); err != nil {
+					return err
+				}
+				continue
+			}
+		}
 		if err := p.publish(ctx, c, i, k, told); err != nil {
 			return err
 		}

@@ -295,67 +295,6 @@ func datastoreOf(d observed.VMDisk) string {
 // told, or before it is over.
 func (k known) pending() bool { return k.Loose != 0 || k.Moving != "" }
 
-// judgeAzure holds a machine against a look at Azure.
-func (t subject) judgeAzure(k known, look observed.AzureVMs, now time.Time) (known, []news) {
-	if k.Home || k.Back || k.Azure == nil {
-		return k, nil
-	}
-	where, vm := find(look, k.Azure.item())
-	was := k.Lost
-	switch where {
-	case unknown:
-		return k, nil
-	case inPlace:
-		k.Lost = false
-	case elsewhere, nowhere, notThere:
-		k.Lost = true
-	}
-	switch {
-	case !k.Lost:
-		n := k.over(azureGone, t.cleared(codeAzure, "The Azure VM of "+t.name+" is in its resource group again", now))
-		return k, n
-	case was:
-		return k, nil
-	}
-	n := k.tell(azureGone, now, news{violated: t.leftAzure(where, vm, k.Azure.item())})
-	return k, n
-}
-
-// Where the Azure VM of a machine is.
-type where int
-
-const (
-	unknown where = iota
-	inPlace
-	elsewhere // in another resource group
-	nowhere   // not found in any
-	notThere  // not in its resource group; the others could not be searched, or hold only what has its name
-)
-
-func find(look observed.AzureVMs, i observed.Item) (where, observed.AzureVM) {
-	home := i.AzureHome()
-	unlisted, looked := look.Groups[strings.ToLower(home)]
-	vms, sure := look.Of(i)
-	atHome := func(vm observed.AzureVM) bool { return observed.SameID(observed.ResourceGroupOf(vm.ID), home) }
-	switch {
-	case look.Taken.IsZero() || !looked:
-		return unknown, observed.AzureVM{}
-	case sure && atHome(vms[0]):
-		return inPlace, vms[0]
-	case sure:
-		return elsewhere, vms[0]
-	case unlisted != "" || slices.ContainsFunc(vms, atHome):
-		return unknown, observed.AzureVM{}
-	case len(vms) == 0 && look.Elsewhere == "":
-		return nowhere, observed.AzureVM{}
-	}
-	return notThere, observed.AzureVM{}
-}
-
-func (a azureVM) item() observed.Item {
-	return observed.Item{Location: "Recovery", AzureVM: a.ID, AzureVMName: a.Name, AzureGroup: a.Group, AzureDisks: a.Disks}
-}
-
 // Where a machine stands on its way home, by the vault.
 type stage int
 

@@ -316,6 +316,10 @@ func TestJudgeAzure(t *testing.T) {
 	const here, there = rg + "/providers/Microsoft.Compute/virtualMachines/web01", "/subscriptions/s/resourceGroups/other/providers/Microsoft.Compute/virtualMachines/web01"
 	blind := func(l *observed.AzureVMs) { l.Groups[strings.ToLower(rg)] = "no permission" }
 	narrow := func(l *observed.AzureVMs) { l.Elsewhere = "no permission" }
+	vmIs := func(power string) observed.AzureVMs {
+		return azureVMs(func(l *observed.AzureVMs) { l.VMs[0].Power = power }, here)
+	}
+	later := func(l observed.AzureVMs) observed.AzureVMs { l.Taken = noon.Add(time.Minute); return l }
 	known1 := known{machineKnown: machineKnown{Azure: &azureVM{ID: here, Disks: []string{"osdisk-web01"}}}}
 	for _, tt := range []struct {
 		name  string
@@ -327,6 +331,11 @@ func TestJudgeAzure(t *testing.T) {
 		{"moved, back, moved", []observed.AzureVMs{azureVMs(nil, there), azureVMs(nil, here), azureVMs(nil, there)}, []string{"to other", "over: ", "to other"}},
 		{"not to be seen", []observed.AzureVMs{azureVMs(blind), {}, azureVMs(nil, here)}, []string{"", "", ""}},
 		{"away, and nobody can say where", []observed.AzureVMs{azureVMs(narrow)}, []string{"deleted or moved"}},
+		{"F10 switched off, told at the second look, and on again", []observed.AzureVMs{vmIs("running"), vmIs("deallocated"), later(vmIs("deallocated")), later(vmIs("running"))}, []string{"", "", "switched off: Azure says deallocated", "over: The Azure VM of web01 runs again"}},
+		{"F10 one look, read twice", []observed.AzureVMs{vmIs("stopped"), vmIs("stopped")}, []string{"", ""}},
+		{"F10 off for a moment", []observed.AzureVMs{vmIs("stopping"), later(vmIs("running")), later(vmIs("stopped"))}, []string{"", "", ""}},
+		{"F10 off, and then nobody knows", []observed.AzureVMs{vmIs("stopped"), later(vmIs("")), later(vmIs("stopped")), later(vmIs("stopped"))}, []string{"", "", "switched off", ""}},
+		{"F10 off, then deleted", []observed.AzureVMs{vmIs("stopped"), later(vmIs("stopped")), later(azureVMs(nil))}, []string{"", "switched off", "over: The Azure VM of web01 is not there any more" + "The Azure VM of web01 was deleted"}},
 		{"not to be seen after it went", []observed.AzureVMs{azureVMs(nil), azureVMs(blind), azureVMs(nil)}, []string{"was deleted", "", ""}},
 	} {
 		k := known1

@@ -312,7 +312,12 @@ func TestViolations(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 
-	w.only("on-m", "guard.powered-on", "guard.storage-vmotion")
+	v = w.raises(1, "guard.azure-vm-off", "on-m", "set-azure-vm", "on-m", "stopped") // F10
+	if v.Machine != "on-m" || !strings.Contains(v.What, "stopped") {
+		t.Errorf("%+v", v)
+	}
+
+	w.only("on-m", "guard.powered-on", "guard.storage-vmotion", "guard.azure-vm-off")
 	w.only("on-c", "guard.powered-on", "guard.powered-on", "guard.snapshot", "guard.storage-vmotion")
 	w.only("gone-c", "guard.snapshot", "guard.storage-vmotion", "guard.azure-vm")
 	w.only("gone-m", "guard.storage-vmotion", "guard.azure-vm")

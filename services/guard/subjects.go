@@ -44,7 +44,7 @@ func subjects(s events.Started) []subject {
 // The ways of a subject are the kinds of news that there are of it.
 const (
 	poweredOn = 0 // of a machine
-	azureGone = 1
+	azureGone = 1 // the Azure VM is not there, or off
 	returned  = 2
 
 	relocated   = 0 // of a writer
@@ -102,6 +102,7 @@ type machineKnown struct {
 	Before bool   `json:"before,omitempty"` // it is on since before the reprotect, whose job switches it off
 	Past   bool   `json:"past,omitempty"`   // it replicates back: that job had its time
 	Lost   bool   `json:"lost,omitempty"`   // the Azure VM is not where it was
+	Off    int64  `json:"off,omitempty"`    // when the Azure VM was seen switched off first; 0: it is not
 	Home   bool   `json:"home,omitempty"`   // its guard has ended
 	Back   bool   `json:"back,omitempty"`   // its failback has begun; it falls when that is cancelled
 	Still  int64  `json:"still,omitempty"`  // Unix time since when nothing brings it home; 0: something does

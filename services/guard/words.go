@@ -15,6 +15,7 @@ const (
 	codeMotion   = "guard.storage-vmotion"
 	codeSnapshot = "guard.snapshot"
 	codeAzure    = "guard.azure-vm"
+	codeAzureOff = "guard.azure-vm-off"
 
 	codeAmbiguous = "guard.ambiguous"
 	codeNotFound  = "guard.not-found"
@@ -166,6 +167,15 @@ func (t subject) leftAzure(at where, vm observed.AzureVM, i observed.Item) *even
 		v.Do += fmt.Sprintf(" Move the VM with its disks back to %s, then look whether it replicates; if not, ask Microsoft support.", group)
 	}
 	return v
+}
+
+func (t subject) isOffInAzure(power string) *events.Violated {
+	return &events.Violated{
+		Code: codeAzureOff, Machine: t.name,
+		What:      fmt.Sprintf("The Azure VM of %s is switched off: Azure says %s", t.name, power),
+		Endangers: "While its Azure VM is off, the machine runs nowhere and nothing replicates: a reprotect fails (78093), and what is replicated grows old.",
+		Do:        "Switch the Azure VM on again, unless it is off on purpose. The activity log says who switched it off: a person, an auto-shutdown schedule, or a tool that saves costs.",
+	}
 }
 
 // served is the machine in danger; "" when there are many.
