@@ -128,7 +128,7 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	if err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}
-	c.pages = pages{Client: manager, vault: "/subscriptions/" + url.PathEscape(o.Subscription) + "/resourceGroups/" + url.PathEscape(o.ResourceGroup) +
+	c.pages = pages{Client: manager, decoded: new(decoded), vault: "/subscriptions/" + url.PathEscape(o.Subscription) + "/resourceGroups/" + url.PathEscape(o.ResourceGroup) +
 		"/providers/Microsoft.RecoveryServices/vaults/" + url.PathEscape(o.Vault)}
 	c.full = fullItems{pace: rate.NewLimiter(readsPerSecond, readsBurst), items: map[string]fullItem{}}
 	c.was.items = map[string]observed.Item{}
