@@ -151,6 +151,7 @@ var badExamples = map[string]string{
 	"acknowledged.bad-no-reason.json":       "/data/reason",
 	"unwatched.bad-writer.json":             "/data/writer",
 	"watched.bad-no-vm.json":                "/data/vm",
+	"voided.bad-no-reason.json":             "/data/reason",
 	"notification.bad-level.json":           "/data/level",
 	"dead.bad-reason.json":                  "/data/reason",
 	"dead.bad-original.json":                "/data/original",

@@ -358,6 +358,14 @@ type Watched struct {
 	Until     time.Time `json:"until"`
 }
 
+// Voided: what stood under a step until now is no outcome of it, says an administrator; the step is decided anew.
+type Voided struct {
+	Subject     string `json:"subject"`  // of what is void
+	Sequence    uint64 `json:"sequence"` // and its place in the event log
+	Reason      string `json:"reason"`
+	RequestedBy string `json:"requestedBy,omitempty"`
+}
+
 // Levels of a notification.
 const (
 	LevelInfo     = "info"

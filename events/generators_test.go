@@ -224,6 +224,13 @@ func watched(t *rapid.T) events.Watched {
 	}
 }
 
+func voided(t *rapid.T) events.Voided {
+	return events.Voided{
+		Subject: word.Draw(t, "subject"), Sequence: rapid.Uint64Range(1, 1<<40).Draw(t, "sequence"), Reason: word.Draw(t, "reason"),
+		RequestedBy: maybe.Draw(t, "requestedBy"),
+	}
+}
+
 func note(t *rapid.T) events.Note {
 	return events.Note{
 		Level: rapid.SampledFrom([]string{events.LevelInfo, events.LevelWarning, events.LevelCritical}).Draw(t, "level"),

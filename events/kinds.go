@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ const (
 type Kind struct {
 	Name string // as in the subject: "accepted"
 	Role Role
-	Step string // the step it belongs to; "" when the publisher says which (rejected, failed, cancelled)
+	Step string // the step it belongs to; "" when the publisher says which (rejected, failed, cancelled, voided)
 }
 
 // CloudType is the CloudEvents type: io.reprotect.<name>.v1.
@@ -94,6 +95,9 @@ var (
 	TypeUnwatched    = Type[Unwatched]{Kind{"unwatched", Report, StepGuard}}
 	TypeWatched      = Type[Watched]{Kind{"watched", Report, StepGuard}}
 
+	// TypeVoided stands under the step whose outcome it makes void.
+	TypeVoided = Type[Voided]{Kind{"voided", Report, ""}}
+
 	TypeNotification = Type[Note]{Kind{"notification", Notification, ""}}
 	TypeDead         = Type[Dead]{Kind{"dead", DeadLetter, ""}}
 )
@@ -118,6 +122,7 @@ var registry = []entry{
 	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
 	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated), row(TypeReturned),
 	row(TypeCleared), row(TypeAcknowledged), row(TypeUnwatched), row(TypeWatched),
+	row(TypeVoided),
 	row(TypeNotification), row(TypeDead),
 }
 
@@ -157,6 +162,12 @@ func FactSubject(site, caseID, step, name string) string {
 
 // OutcomeFilter matches every outcome of a step of a case: at most one message ever stands under it.
 func OutcomeFilter(site, caseID, step string) string { return FactSubject(site, caseID, step, "*") }
+
+// OutcomeAnew is the id of an outcome that was decided after what stood at a place of the event log, under the same step,
+// was made void (TypeVoided).
+func OutcomeAnew(caseID, step string, void uint64) string {
+	return caseID + "/" + step + "/" + strconv.FormatUint(void, 10)
+}
 
 // NotificationSubject is where notifications of a level stand.
 func NotificationSubject(site, level string) string {

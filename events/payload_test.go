@@ -99,6 +99,7 @@ func TestPayloadsKeepToTheirSchemas(t *testing.T) {
 		}),
 		pin(events.TypeUnwatched, unwatched),
 		pin(events.TypeWatched, watched),
+		pin(events.TypeVoided, voided),
 		pin(events.TypeNotification, note),
 		pin(events.TypeDead, dead),
 	}

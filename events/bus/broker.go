@@ -19,7 +19,10 @@ type Message struct {
 	ID string
 	// Once is a subject filter that ends in its only wildcard, ".*". When a message stands under it already, Publish stores nothing and returns
 	// ErrDecided. Of many who race, exactly one wins. Empty: no such demand.
-	Once    string
+	Once string
+	// After, with Once, is the number in the event log of the mark under it (events.Voided) that makes what stood there
+	// void: it decides the step anew, once. A mark that Once covers is published without Once.
+	After   uint64
 	Headers map[string]string
 	Data    []byte
 }

@@ -121,7 +121,7 @@ func (s *teller) reports(most int) {
 		n := fmt.Sprintf("/%d", len(s.facts))
 		m := rapid.SampledFrom(s.machines).Draw(s.T, "of")
 		alarm := fmt.Sprintf("r1-web01/guard/%d", rapid.IntRange(0, 12).Draw(s.T, "alarm"))
-		switch rapid.IntRange(0, 12).Draw(s.T, "kind") {
+		switch rapid.IntRange(0, 13).Draw(s.T, "kind") {
 		case 0:
 			s.fact(events.TypeViolated.Kind, events.StepGuard, n, 40, events.Violated{Code: "guard.powered-on", Machine: m.Name, Item: s.beside(m)})
 		case 1:
@@ -140,7 +140,11 @@ func (s *teller) reports(most int) {
 			if rapid.IntRange(0, 5).Draw(s.T, "cancelling") == 0 {
 				s.fact(events.TypeCancelling.Kind, events.StepCancel, n, 2, events.Cancelling{})
 			}
-		case 8, 9, 10:
+		case 8:
+			if step := rapid.SampledFrom(events.Steps()).Draw(s.T, "void"); rapid.IntRange(0, 5).Draw(s.T, "voided") == 0 {
+				s.fact(events.TypeVoided.Kind, step, n, 2, events.Voided{Subject: "s", Sequence: 1, Reason: "forged"})
+			}
+		case 9, 10, 11:
 			s.position++
 			s.fact(events.TypeWaiting.Kind, events.StepProgress, n, s.position, s.waiting(m))
 		default:

@@ -30,13 +30,31 @@ func Fold(entries []Entry) Case {
 	}
 	// What is carried along grows from step to step, so it is taken in the order of the steps.
 	var last Entry
-	for _, e := range outcomes(entries) {
+	for _, e := range outcomes(valid(entries)) {
 		c.decide(e)
 		last = e
 	}
 	c.report(entries, last)
 	c.alarms(entries)
 	return c
+}
+
+// valid leaves out the outcomes that an administrator has made void: of a step with marks only that stands which was decided
+// after the newest of them, as its id says (events.OutcomeAnew). The order in which they came does not matter.
+func valid(entries []Entry) []Entry {
+	marks := map[string]uint64{} // by step
+	for _, e := range entries {
+		if d, ok := e.Data.(events.Voided); ok {
+			marks[e.Header.Step] = max(marks[e.Header.Step], d.Sequence)
+		}
+	}
+	if len(marks) == 0 {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool {
+		void := marks[e.Header.Step]
+		return void > 0 && e.Kind.Decides() && e.Header.ID != events.OutcomeAnew(e.Header.Case, e.Header.Step, void)
+	})
 }
 
 // outcomes lists what decided each step, in the order of the steps; what ended the case comes last, and only that of the

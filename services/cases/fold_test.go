@@ -445,3 +445,28 @@ func TestDuration(t *testing.T) {
 		}
 	}
 }
+
+// nats-N2: what an administrator has made void counts no more; what was decided after it does, in whatever order they came.
+func TestWhatIsVoidDoesNotCount(t *testing.T) {
+	s := upTo(events.StepSubmission)
+	before := cases.Fold(s.entries)
+	tell(s, events.TypeCompleted, "", 7, events.Completed{Case: two})
+	forged := s.entries[len(s.entries)-1]
+	tell(s, events.TypeVoided, events.StepReplication, 0, events.Voided{Subject: forged.Subject, Sequence: forged.Sequence, Reason: "forged"})
+	c := cases.Fold(s.entries)
+	if c.State != before.State || c.End || c.Good || !c.EndedAt.IsZero() {
+		t.Errorf("with its end void: %s, end %v", c.State, c.End)
+	}
+	tell(s, events.TypeFailed, events.StepReplication, 8, events.Failed{Code: "internal", Message: "no"})
+	anew := &s.entries[len(s.entries)-1]
+	if c := cases.Fold(s.entries); c.End {
+		t.Errorf("what was decided without knowing of the mark ends it: %s", c.State)
+	}
+	anew.Header.ID = events.OutcomeAnew("r1-web01", events.StepReplication, forged.Sequence)
+	for range 5 {
+		if c := cases.Fold(s.entries); c.State != events.CaseFailed || c.Code != "internal" {
+			t.Errorf("decided anew: %s, %s", c.State, c.Code)
+		}
+		rand.Shuffle(len(s.entries), func(i, j int) { s.entries[i], s.entries[j] = s.entries[j], s.entries[i] })
+	}
+}

@@ -106,6 +106,8 @@ func sentence(e Entry) (level, text string) {
 		return Warn, fmt.Sprintf("Not watched: %s What to do: %s", stop(d.What)+candidates(d.Candidates), d.Do)
 	case events.Watched:
 		return Info, fmt.Sprintf("%s It was not from %s to %s.", stop(d.What), stamp(d.From), stamp(d.Until))
+	case events.Voided:
+		return Warn, fmt.Sprintf("What stood under this step, at %d on %s, is void%s%s", d.Sequence, d.Subject, prefixed(", says ", d.RequestedBy), because(d.Reason))
 	case events.Returned:
 		if d.Undone {
 			return Warn, "The failback of " + d.Machine + " was cancelled or failed: it replicates from Azure again, and stands ready for failback."

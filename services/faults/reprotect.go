@@ -71,6 +71,7 @@ var commands = []Row{
 	{Code: "event.incomplete", Class: observed.Permanent, For: Reprotect},
 	{Code: "event.duplicate", Class: observed.Permanent, For: Reprotect},
 	{Code: "event.too-large", Class: observed.Permanent, For: Reprotect},
+	{Code: "step.occupied", Class: observed.Operator, For: Reprotect},
 	{Code: "event.headers", Class: observed.Permanent, For: Reprotect},
 	{Code: "event.specversion", Class: observed.Permanent, For: Reprotect},
 	{Code: "event.content-type", Class: observed.Permanent, For: Reprotect},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func position(in incoming, h events.Header) int { return max(in.wait.Position, h
 
 func (l *delivering) publish(ctx context.Context, in incoming, h events.Header, drafts []Draft) error {
 	for i, draft := range drafts {
-		if err := publish(ctx, l.broker, l.service.Name, h, cmp.Or(draft.number, position(in, h)+i+1), draft, l.o.Now()); err != nil {
+		if err := l.publishOne(ctx, in, h, cmp.Or(draft.number, position(in, h)+i+1), draft); err != nil {
 			return err
 		}
 	}
@@ -31,15 +32,34 @@ func (l *delivering) publish(ctx context.Context, in incoming, h events.Header, 
 //
 // An error means that it may not have been published; a *Rejection that it never can be.
 func Report(ctx context.Context, b bus.Broker, service string, answered events.Header, number int, d Draft, now time.Time) error {
-	return publish(ctx, b, service, answered, answered.Position+number, d, now)
-}
-
-func publish(ctx context.Context, b bus.Broker, service string, answered events.Header, position int, d Draft, now time.Time) error {
-	m, err := message(service, d, answered, position, now)
+	m, err := message(service, d, answered, answered.Position+number, anew{}, now)
 	if err != nil {
 		return unpublishable(err)
 	}
-	err = b.Publish(ctx, m)
+	return publish(ctx, b, m)
+}
+
+// publishOne publishes a draft, and keeps count of the steps under which something stands that is no outcome.
+func (l *delivering) publishOne(ctx context.Context, in incoming, h events.Header, number int, d Draft) error {
+	m, err := message(l.service.Name, d, h, number, in.wait.Anew, l.o.Now())
+	if err != nil {
+		return unpublishable(err)
+	}
+	err = publish(ctx, l.broker, m)
+	var stands *Occupied
+	switch {
+	case m.Once == "":
+	case errors.As(err, &stands):
+		l.occupied.add(m.Once)
+		l.log(in).Error("a step is occupied by what is no outcome of it", slog.String("step", m.Once), slog.String("by", stands.By.Subject), slog.Uint64("at", stands.By.Sequence), slog.Any("error", err))
+	case err == nil:
+		l.occupied.remove(m.Once)
+	}
+	return err
+}
+
+func publish(ctx context.Context, b bus.Broker, m bus.Message) error {
+	err := b.Publish(ctx, m)
 	var decided *bus.Decided
 	switch {
 	case errors.As(err, &decided):
@@ -52,30 +72,50 @@ func publish(ctx context.Context, b bus.Broker, service string, answered events.
 	return fmt.Errorf("publish %s: %w", m.ID, err)
 }
 
-// occupied rejects a message whose step holds something that is no outcome of it: not read as an event, of another case, or
-// not from the service that decides the step. To settle the message would leave the case where it is without a word.
+// Occupied rejects a message whose step holds something that is no outcome of it: not read as an event, of another case, or
+// not from the service that decides the step. To settle the message would leave the case where it is without a word. An
+// administrator can make void what stands there (events.Voided); the step is then decided anew (Redecide).
+type Occupied struct {
+	Rejection
+	By bus.Received
+}
+
+// Unwrap makes it a *Rejection.
+func (o *Occupied) Unwrap() error { return &o.Rejection }
+
 func occupied(m bus.Message, by bus.Received) error {
 	own, err := events.Parse(m.Data)
 	if err != nil {
 		return unpublishable(err)
 	}
+	if why := NoOutcome(by, own.Site, own.Case, own.Step, own.Source); why != "" {
+		return &Occupied{By: by, Rejection: Rejection{
+			Code:    "step.occupied",
+			Message: fmt.Sprintf("what stands under step %s, at %d on %s, is no outcome of it: %s", own.Step, by.Sequence, by.Subject, why),
+			Remedy:  fmt.Sprintf("Find out who published it: nobody but the service may. Then let an administrator run 'reprotect bus void %s %s'.", own.Case, own.Step),
+		}}
+	}
+	return nil
+}
+
+// NoOutcome says why what stands under a step of a case is no outcome that a source has decided; "": it is one, or the mark
+// that an administrator has made an outcome void.
+func NoOutcome(by bus.Received, site, caseID, step, source string) (why string) {
 	stands, err := events.Parse(by.Data)
-	var why string
+	kind, known := events.KindOf(stands.Type)
 	switch {
 	case err != nil:
-		why = "it cannot be read: " + err.Error()
-	case stands.Case != own.Case || stands.Step != own.Step:
-		why = fmt.Sprintf("it is of case %q and step %q", stands.Case, stands.Step)
-	case stands.Source != own.Source:
-		why = fmt.Sprintf("it comes from %q, and only %s decides this step", stands.Source, own.Source)
-	default:
-		return nil
+		return "it cannot be read: " + err.Error()
+	case stands.Case != caseID || stands.Step != step || stands.Site != site:
+		return fmt.Sprintf("it is of case %q and step %q of site %q", stands.Case, stands.Step, stands.Site)
+	case kind == events.TypeVoided.Kind && by.Subject == events.FactSubject(site, caseID, step, kind.Name):
+		return ""
+	case stands.Source != source:
+		return fmt.Sprintf("it comes from %q, and only %s decides this step", stands.Source, source)
+	case !known || !kind.Decides() || by.Subject != events.FactSubject(site, caseID, step, kind.Name):
+		return fmt.Sprintf("it says that it is %q, which on %s decides nothing", stands.Type, by.Subject)
 	}
-	return &Rejection{
-		Code:    "internal",
-		Message: fmt.Sprintf("what stands under this step, at %d on %s, is no outcome of it: %s", by.Sequence, by.Subject, why),
-		Remedy:  "Find out who published it: nobody but the service may. Then request the machine anew.",
-	}
+	return ""
 }
 
 // unpublishable rejects the message whose answer cannot be published, however often it is tried.
@@ -89,7 +129,7 @@ func unpublishable(err error) error {
 }
 
 // message makes the event of a draft: its envelope, its subject, and the fence if it decides a step.
-func message(service string, d Draft, answered events.Header, position int, now time.Time) (bus.Message, error) {
+func message(service string, d Draft, answered events.Header, position int, again anew, now time.Time) (bus.Message, error) {
 	h := events.Header{
 		Site: answered.Site, Case: answered.Case, Request: answered.Request,
 		Type: d.kind.CloudType(), DataSchema: d.kind.Schema(), Time: now.UTC(),
@@ -111,6 +151,9 @@ func message(service string, d Draft, answered events.Header, position int, now 
 	case d.kind.Decides():
 		h.ID = h.Case + "/" + d.step
 		m.Once = events.OutcomeFilter(h.Site, h.Case, d.step)
+		if again.Step == d.step {
+			h.ID, m.After = events.OutcomeAnew(h.Case, d.step, again.Void), again.Mark
+		}
 	default:
 		h.ID = h.Case + "/" + d.step + "/" + strconv.Itoa(position)
 	}

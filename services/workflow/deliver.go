@@ -23,6 +23,7 @@ type delivering struct {
 
 	underway underway
 	hangs    hangs
+	occupied occupiedSteps
 }
 
 // loop asks the handlers of a service's routes, many at once.
@@ -175,6 +176,13 @@ func (l *delivering) tell(ctx context.Context, in incoming, h events.Header, rou
 		in.Data = nil
 		err = l.publish(ctx, in, h, route.giveUp(h, in, failure))
 	}
+	var stands *Occupied
+	if errors.As(err, &stands) && h.Case != "" {
+		now := l.o.Now()
+		return l.publish(ctx, in, h, []Draft{Fact(events.TypeWaiting, "", events.Waiting{
+			For: events.ForOperator, Code: stands.Code, Message: stands.Message, Remedy: stands.Remedy, Since: now, NextLook: now,
+		})})
+	}
 	if errors.As(err, &rejection) {
 		l.log(in).Error("only the dead letter tells that the message is given up", slog.Any("error", err))
 		return nil
@@ -198,7 +206,10 @@ func (l *delivering) finish(ctx context.Context, d bus.Delivery, in incoming, ro
 	}
 	of := cmp.Or(h.Case, events.Token(h.ID))
 	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
-	wait := wait{Looks: in.wait.Looks + 1, State: r.state, Position: position(in, h) + len(r.publish), Chain: in.wait.Chain}
+	if in.wait.Anew.Void > 0 {                            // beside what may wait from before
+		key += fmt.Sprintf("-%d", in.wait.Anew.Void)
+	}
+	wait := wait{Looks: in.wait.Looks + 1, State: r.state, Position: position(in, h) + len(r.publish), Chain: in.wait.Chain, Anew: in.wait.Anew}
 	woken, err := wrap(in.Received, wait)
 	if err == nil {
 		woken.ID = fmt.Sprintf("%s#%s%d", key, wait.Chain, wait.Looks)

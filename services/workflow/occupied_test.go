@@ -43,6 +43,8 @@ func TestWhatStandsUnderAStepIsLookedAt(t *testing.T) {
 		"nothing":              {nil, "cannot be read"},
 		"another case's":       {event(func(h *events.Header) { h.Case, h.Subject, h.ID = "c2", "c2", "c2/replication" }), `of case "c2"`},
 		"from somebody else":   {event(func(h *events.Header) { h.Source = "/reprotect/tokyo/validator" }), "only /reprotect/tokyo/executor decides"},
+		"another site's":       {event(func(h *events.Header) { h.Site = "osaka"; h.Source = "/reprotect/tokyo/executor" }), `of site "osaka"`},
+		"a report of its own":  {event(func(h *events.Header) { h.Type = events.TypeProgressed.CloudType() }), "decides nothing"},
 		"from another program": {event(func(h *events.Header) { h.Source = "/chatbot" }), `comes from "/chatbot"`},
 	} {
 		t.Run(name, func(t *testing.T) {

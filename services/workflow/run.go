@@ -28,6 +28,9 @@ type Options struct {
 	// Hanging is told by how much the number of messages changes whose handler took longer than its route allows and
 	// that have not come to an end since, and that of handlers which still run after they were left behind.
 	Hanging func(service, kind string, messages, handlers int)
+	// Occupied is told under how many steps something was found to stand that is no outcome of them, since the service
+	// began and until they are decided. 'reprotect bus void' makes it void.
+	Occupied func(service string, steps int)
 }
 
 func (o Options) withDefaults() Options {
@@ -57,6 +60,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Hanging == nil {
 		o.Hanging = func(string, string, int, int) {}
+	}
+	if o.Occupied == nil {
+		o.Occupied = func(string, int) {}
 	}
 	return o
 }
@@ -165,6 +171,7 @@ func run(ctx, held context.Context, b bus.Broker, s Service, o Options) error {
 		underway: underway{since: map[bus.Delivery]time.Time{}},
 		hangs:    hangs{messages: map[hanging]*hang{}, tell: func(kind string, messages, handlers int) { o.Hanging(s.Name, kind, messages, handlers) }},
 	}
+	l.occupied.tell = func(steps int) { o.Occupied(s.Name, steps) }
 	defer l.hangs.close()
 	next := loop{l, s.served()}.next
 	if s.Keep != nil {

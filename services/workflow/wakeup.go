@@ -14,6 +14,14 @@ type wait struct {
 	Note     string          `json:"note,omitempty"`  // the same, as it was written until 2026: JSON in a string, or a text
 	Position int             `json:"position"`        // of the last event published for the case
 	Chain    string          `json:"chain,omitempty"` // tells the waits of a message that was requeued from those before
+	Anew     anew            `json:"anew,omitzero"`
+}
+
+// anew says that a step is decided once more: what stood under it, at Void in the log, was made void by the mark at Mark.
+type anew struct {
+	Step string `json:"step"`
+	Void uint64 `json:"void"`
+	Mark uint64 `json:"mark"`
 }
 
 // wrap makes the wake-up of a message, with what its handler left for itself.

@@ -98,6 +98,7 @@ var brokerTests = []Test{
 	{"carries a wake-up of the size that it promises, and refuses one that is too large", wakeSizes},
 	{"keeps a dead letter and gives the message up", deadLetters},
 	{"shows the newest mark of a subject", stands},
+	{"decides a step anew, once, after a mark that makes its outcome void", decidesAnew},
 	{"lets one process hold a service, and the next after its release", holds},
 	{"gives a service to the next when its holder dies", holdOutlived},
 	{"never lets two processes hold a service when the holder's network is cut", holdSevered},

@@ -3,6 +3,7 @@ package bustest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -50,5 +51,42 @@ func fencesApart(t *testing.T, h Harness) {
 		if err := conn.Publish(ctx, m); !errors.Is(err, bus.ErrDecided) {
 			t.Errorf("%s: got %v, want ErrDecided", m.Subject, err)
 		}
+	}
+}
+
+func decidesAnew(t *testing.T, h Harness) {
+	b, ctx := h.New(t), Patience(t, h)
+	conn, _ := b.Connect(t)
+	decided := func(what string, err error) {
+		t.Helper()
+		if _, silent := h.Cannot["fences steps and cases apart"]; !errors.Is(err, bus.ErrDecided) && (err != nil || !silent) {
+			t.Errorf("%s: got %v, want ErrDecided", what, err)
+		}
+	}
+	mark := Message("a", "placement", "voided")
+	mark.ID, mark.Once = "a/placement/voided-1", ""
+	anew := Message("a", "placement", "placed")
+	Publish(t, ctx, conn, Message("b", "placement", "placed"), Message("a", "placement", "failed"), mark)
+	for _, r := range b.Log(t) {
+		if r.Subject == mark.Subject {
+			anew.After = r.Sequence
+		}
+	}
+	if anew.After == 0 {
+		t.Fatal("the mark does not stand in the log")
+	}
+	decided("who does not know of the mark", conn.Publish(ctx, Message("a", "placement", "rejected")))
+	anew.ID = fmt.Sprint("a/placement/", anew.After)
+	Publish(t, ctx, conn, anew)
+	again := Message("a", "placement", "rejected")
+	again.ID, again.After = anew.ID, anew.After
+	decided("a second one", conn.Publish(ctx, again))
+	var of []string
+	for _, r := range b.Log(t) {
+		of = append(of, r.Subject)
+	}
+	want := []string{Message("b", "placement", "placed").Subject, Message("a", "placement", "failed").Subject, mark.Subject, anew.Subject}
+	if !slices.Equal(of, want) {
+		t.Errorf("the log has %q, want %q", of, want)
 	}
 }

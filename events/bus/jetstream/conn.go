@@ -233,7 +233,7 @@ func (c *Conn) publish(ctx context.Context, m bus.Message) error {
 		msg.Header.Set(nats.MsgIdHdr, m.ID)
 	}
 	if m.Once != "" {
-		options = append(options, jetstream.WithExpectLastSequenceForSubject(0, m.Once))
+		options = append(options, jetstream.WithExpectLastSequenceForSubject(m.After, m.Once))
 	}
 	for pause := 5 * time.Millisecond; ; pause *= 2 {
 		begun := time.Now()
@@ -265,20 +265,26 @@ func (c *Conn) publish(ctx context.Context, m bus.Message) error {
 	}
 }
 
-// decided says what stands under the step of a message.
+// decided says what stands under the step of a message: the newest, since an older one is void.
 func (c *Conn) decided(ctx context.Context, m bus.Message) error {
-	page, _, err := c.page(ctx, StreamLog, pageRequest{Seq: 1, Next: m.Once, Batch: 1})
+	page, _, err := c.page(ctx, StreamLog, pageRequest{Latest: []string{m.Once}, Batch: pageSize})
 	if err == nil && len(page) == 0 { // a server that has not caught up
 		err = errors.New("nothing yet")
 	}
 	if err != nil {
 		return fmt.Errorf("publish on %s: something stands under its step, and what that is could not be read: %w", m.Subject, err)
 	}
-	by, err := stored(page[0])
-	if err != nil {
-		return err
+	var newest bus.Received
+	for _, msg := range page {
+		by, err := stored(msg)
+		if err != nil {
+			return err
+		}
+		if by.Sequence > newest.Sequence {
+			newest = by
+		}
 	}
-	return &bus.Decided{By: by}
+	return &bus.Decided{By: newest}
 }
 
 // isStored says whether the message of that number is this one, and not just one with its id.

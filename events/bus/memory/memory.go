@@ -29,7 +29,7 @@ type Faults struct {
 type Bus struct {
 	mu        sync.Mutex
 	log       []bus.Received
-	stands    map[string]bool      // "a.b.*" for every subject "a.b.c" in the log
+	stands    map[string]uint64    // newest number under "a.b.*", for every subject "a.b.c" in the log
 	seen      map[string]time.Time // ids, for the window in which they are remembered
 	consumers map[string]*consumer
 	timers    map[string]*time.Timer // wake-ups by service and key
@@ -45,7 +45,7 @@ const window = 2 * time.Minute
 // New makes an empty bus.
 func New(f Faults) *Bus {
 	return &Bus{
-		stands: map[string]bool{}, seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
+		stands: map[string]uint64{}, seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
 		newest: map[string]int{}, holders: map[string]*holder{},
 		faults: f, random: rand.New(rand.NewPCG(f.Seed, 0)),
 	}
@@ -148,12 +148,12 @@ func (b *Bus) store(m bus.Message) error {
 	now := time.Now()
 	if at, ok := b.seen[m.ID]; ok && m.ID != "" && now.Sub(at) < window {
 		if m.Once != "" {
-			return bus.ErrDecided
+			return b.decided(m.Once)
 		}
 		return nil
 	}
-	if m.Once != "" && b.stands[m.Once] {
-		return bus.ErrDecided
+	if m.Once != "" && b.stands[m.Once] != m.After {
+		return b.decided(m.Once)
 	}
 	if m.ID != "" {
 		b.seen[m.ID] = now
@@ -162,13 +162,21 @@ func (b *Bus) store(m bus.Message) error {
 	r := bus.Received{Message: m, Sequence: uint64(len(b.log) + 1), Published: now}
 	b.newest[m.Subject] = len(b.log)
 	b.log = append(b.log, r)
-	b.stands[m.Subject[:strings.LastIndexByte(m.Subject, '.')+1]+"*"] = true
+	b.stands[m.Subject[:strings.LastIndexByte(m.Subject, '.')+1]+"*"] = r.Sequence
 	for _, q := range b.consumers {
 		if q.wants(m.Subject) {
 			q.put(r)
 		}
 	}
 	return nil
+}
+
+// decided says what stands under a step.
+func (b *Bus) decided(step string) error {
+	if n := b.stands[step]; n > 0 {
+		return &bus.Decided{By: b.log[n-1]}
+	}
+	return bus.ErrDecided
 }
 
 // fits refuses what other buses take no more: as short as theirs, so that simulations see it.

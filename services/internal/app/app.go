@@ -187,6 +187,8 @@ type Options struct {
 	Observe func(service, kind, how string, took time.Duration)
 	// Hanging is told what workflow.Options.Hanging is; telemetry.Metrics.Hanging is one. It may be nil.
 	Hanging func(service, kind string, messages, handlers int)
+	// Occupied is told what workflow.Options.Occupied is; telemetry.Metrics.Occupied is one. It may be nil.
+	Occupied func(service string, steps int)
 	// Count publishes a number that only grows; telemetry.Metrics.Count is one. Nil: nothing is published.
 	Count func(name, help string, labels map[string]string, read func() int64)
 }
@@ -340,14 +342,14 @@ func tellClock(h Health, ahead time.Duration) {
 // where this account may make it. What exists is left as it is: changing it is for 'reprotect bus setup'.
 func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 	pause := firstPause
-	hanging := tellsWhatHangs(o.Health, o.Hanging)
+	hanging, occupied := tellsWhatHangs(o.Health, o.Hanging), tellsWhatIsOccupied(o.Health, o.Occupied)
 	if s.Alone && s.StandBy == nil {
 		s = tellsWhetherItServes(s, o.Health)
 	}
 	for {
 		o.Health.Set(s.Name, nil)
 		begun := time.Now()
-		err := workflow.Run(ctx, b.Broker, s, workflow.Options{Log: telemetry.Slog(o.Log), Observe: o.Observe, Hanging: hanging})
+		err := workflow.Run(ctx, b.Broker, s, workflow.Options{Log: telemetry.Slog(o.Log), Observe: o.Observe, Hanging: hanging, Occupied: occupied})
 		if ctx.Err() != nil {
 			o.Log.Info("service stopped", zap.String("service", s.Name))
 			return

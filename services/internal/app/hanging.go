@@ -29,3 +29,19 @@ func tellsWhatHangs(h Health, also func(service, kind string, messages, handlers
 			"a handler did not end within its time limit. Messages that hang and come again: %d. Handlers that still run all the same: %d. The log names the cases", c.messages, c.handlers))
 	}
 }
+
+// tellsWhatIsOccupied lets /ready name the service whose steps something occupies, as "executor/steps".
+func tellsWhatIsOccupied(h Health, also func(service string, steps int)) func(service string, steps int) {
+	return func(service string, steps int) {
+		if also != nil {
+			also(service, steps)
+		}
+		component := service + "/steps"
+		if steps == 0 {
+			h.Set(component, nil)
+			return
+		}
+		h.Remark(component, fmt.Sprintf(
+			"under steps of cases, %d of them, stands something that is no outcome: those cases do not go on. 'reprotect status' names them, and an administrator makes it void with 'reprotect bus void'", steps))
+	}
+}

@@ -12,12 +12,12 @@ import (
 func (a *app) busCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bus", Short: "Set up and look after the message bus",
-		Long:    "Set up the message bus, see how far each service is behind, and look after the messages that were given up.",
+		Long:    "Set up the message bus, see how far each service is behind, and look after the messages that were given up\nor that are no outcomes.",
 		Example: example("reprotect bus setup", "reprotect bus status", "reprotect bus dead list"),
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	c.AddCommand(a.busSetupCommand(), a.busStatusCommand(), a.deadCommand())
+	c.AddCommand(a.busSetupCommand(), a.busStatusCommand(), a.deadCommand(), a.voidCommand())
 	return c
 }
 

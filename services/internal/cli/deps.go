@@ -86,6 +86,8 @@ type Bus interface {
 	// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
 	// Where dead letters are taken away then, that of this number is.
 	Requeue(ctx context.Context, number uint64, letter events.Event[events.Dead]) error
+	// Redecide asks a service anew to decide a step (workflow.Redecide).
+	Redecide(ctx context.Context, service string, in bus.Received, step string, void, mark uint64) error
 	Close()
 }
 

@@ -315,6 +315,7 @@ var words = map[string]word{
 	"kind-acknowledged": {"alarm acknowledged", "アラーム確認"},
 	"kind-unwatched":    {"not watched", "監視不可"},
 	"kind-watched":      {"watched again", "監視再開"},
+	"kind-voided":       {"outcome voided", "結果を無効化"},
 	"kind-returned":     {"failed back", "フェールバック"},
 	"kind-notification": {"notification", "通知"},
 }

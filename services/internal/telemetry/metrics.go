@@ -16,6 +16,7 @@ type Metrics struct {
 	took     *prometheus.HistogramVec
 	hanging  *prometheus.GaugeVec
 	left     *prometheus.GaugeVec
+	occupied *prometheus.GaugeVec
 }
 
 // NewMetrics starts from zero, with the Go runtime's and the process's own metrics.
@@ -40,7 +41,11 @@ func NewMetrics() *Metrics {
 		Name: "reprotect_handlers_left_behind",
 		Help: "Handlers that were ended at their time limit, did not heed that, and still run.",
 	}, []string{"service", "kind"})
-	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, collectors.NewGoCollector(),
+	m.occupied = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_steps_occupied",
+		Help: "Steps under which something was found to stand that is no outcome of them, since the service began and until they are decided.",
+	}, []string{"service"})
+	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, m.occupied, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -55,6 +60,11 @@ func (m *Metrics) Observe(service, kind, how string, took time.Duration) {
 func (m *Metrics) Hanging(service, kind string, messages, handlers int) {
 	m.hanging.WithLabelValues(service, kind).Add(float64(messages))
 	m.left.WithLabelValues(service, kind).Add(float64(handlers))
+}
+
+// Occupied takes note of how many steps are occupied; it fits workflow.Options.Occupied.
+func (m *Metrics) Occupied(service string, steps int) {
+	m.occupied.WithLabelValues(service).Set(float64(steps))
 }
 
 // Count publishes a number that only grows and that somebody else keeps, such as requests to Azure: read is

@@ -52,6 +52,8 @@ var publishers = map[string][]string{
 	"reprotect.event.tokyo.c.guard.unwatched":         {"guard"},
 	"reprotect.event.tokyo.c.guard.watched":           {"guard"},
 	"reprotect.event.tokyo.c.validation.completed":    {},
+	"reprotect.event.tokyo.c.validation.voided":       {admin},
+	"reprotect.event.tokyo.c.replication.voided":      {admin},
 	"reprotect.notification.tokyo.critical":           {"notifier"},
 	"reprotect.dead.executor":                         {"executor"},
 	"reprotect.dead.notifier":                         {"notifier"},

@@ -33,6 +33,7 @@ var tests = []bustest.Test{
 	{Name: "a message whose note no bus can carry is given up at once, with the reason", Run: loopNoteTooLong},
 	{Name: "a handler that decides no step waits and reports beside its messages", Run: loopReports},
 	{Name: "a second outcome is dropped and the message settled", Run: loopDecided},
+	{Name: "a step that something occupies is decided anew when that is void", Run: loopOccupied},
 	{Name: "a long handler keeps its message", Run: loopHeartbeat},
 	{Name: "a case that is cancelled ends where it waits", Run: loopCancels},
 	{Name: "a service that serves alone goes to the next process when its own stops", Run: loopAlone},

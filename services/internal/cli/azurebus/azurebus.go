@@ -107,6 +107,10 @@ func (b azureBus) Requeue(ctx context.Context, number uint64, letter events.Even
 
 func (b azureBus) Close() { b.o.Close() }
 
+func (b azureBus) Redecide(ctx context.Context, service string, in bus.Received, step string, void, mark uint64) error {
+	return workflow.Redecide(ctx, b.o.Conn, service, in, step, void, mark, time.Now())
+}
+
 // Topology says what SetUp makes, for people and in Azure's terms.
 func Topology(made servicebus.Topology) cli.Topology {
 	t := cli.Topology{Document: made}

@@ -81,6 +81,10 @@ func (b jetBus) Requeue(ctx context.Context, _ uint64, letter events.Event[event
 	return workflow.Requeue(ctx, b.Conn, letter.Data, time.Now())
 }
 
+func (b jetBus) Redecide(ctx context.Context, service string, in bus.Received, step string, void, mark uint64) error {
+	return workflow.Redecide(ctx, b.Conn, service, in, step, void, mark, time.Now())
+}
+
 // Topology says what SetUp makes, for people and in the server's own form.
 func Topology(streams []jetstream.Stream) cli.Topology {
 	t := cli.Topology{Document: streams}
