@@ -12,7 +12,9 @@ var applianceChecks = []Check{
 		Title:     "The replication appliance is healthy and connected.",
 		Why:       "The reprotect agent of the appliance takes the data from Azure and writes the disks.",
 		Remedy:    "Open the appliance in the vault (Site Recovery Infrastructure > ASR replication appliances) and correct what it reports, or choose another appliance.",
-		Reference: pageModernized, Judge: must(theAppliance, judgeAppliance),
+		Reference: pageModernized, Judge: must(theAppliance, judgeAppliance, func(v Verdict) Verdict {
+			return v.remedy("Name an appliance that is registered with the vault, in the request or in the defaults of the site.")
+		}),
 	},
 	{
 		Code: "appliance.disk-slots", Level: Block, For: modernized, Refs: []string{"M1"},

@@ -10,14 +10,14 @@ var configurationServerChecks = []Check{
 		Title:     "The configuration server is running and connected to Azure.",
 		Why:       "The configuration server directs every reprotect and failback; without it both fail.",
 		Remedy:    "On the configuration server, start the services (tmansvc, InMage Scout VX Agent) and check that it reaches Azure on port 443.",
-		Reference: pagePrepare, Judge: must(theFabric, judgeServerConnected),
+		Reference: pagePrepare, Judge: must(theFabric, judgeServerConnected, serverGone),
 	},
 	{
 		Code: "configuration-server.knows-machine", Level: Block, For: classic, Refs: []string{"S10"},
 		Title:     "The configuration server has the machine in its database.",
 		Why:       "A failback fails for a machine that its configuration server does not know.",
 		Remedy:    "Restore the configuration server from its backup, with the same address, and refresh it in the vault.",
-		Reference: pagePrepare, Judge: must(theFabric, judgeServerKnows),
+		Reference: pagePrepare, Judge: must(theFabric, judgeServerKnows, serverGone),
 	},
 	{
 		Code: "configuration-server.address", Level: Warn, For: classic, Refs: []string{"S11"},
@@ -57,6 +57,11 @@ func judgeComponents(s Subject, components ...observed.Component) Verdict {
 		verdicts = append(verdicts, status[complaint.Condition]("%s: %s.", capital(list(whose[complaint])), complaint.What))
 	}
 	return worst(verdicts)
+}
+
+// serverGone is for a configuration server that the vault has no more: nothing on it can be started.
+func serverGone(v Verdict) Verdict {
+	return v.remedy("Restore the configuration server from its backup, with the same address, and register it with the vault again. Without it no machine of it can be reprotected; if there is no backup, ask Microsoft support before you delete anything.")
 }
 
 func theFabric(s Subject) Found[observed.Fabric] { return s.Fabric }

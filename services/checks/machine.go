@@ -14,7 +14,9 @@ var machineChecks = []Check{
 		Title:     "The machine runs in Azure after a failover, and no other job holds it.",
 		Why:       "Only a machine that was failed over to Azure can be reprotected, and Site Recovery runs one job on a machine at a time.",
 		Remedy:    "In the vault, open Replicated items, look at the state of the machine and finish its failover first.",
-		Reference: pageReprotect, Judge: must(theItem, judgeFailedOver),
+		Reference: pageReprotect, Judge: must(theItem, judgeFailedOver, func(v Verdict) Verdict {
+			return v.remedy("Look in the vault what became of the machine: its protection may have been disabled, after which Site Recovery cannot bring it home.")
+		}),
 	},
 	{
 		Code: "machine.not-migrated", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,

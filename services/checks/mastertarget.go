@@ -16,7 +16,9 @@ var masterTargetChecks = []Check{
 		Title:     "The master target is switched on and connected to the configuration server.",
 		Why:       "The master target receives the data and writes the disks.",
 		Remedy:    "In vCenter, switch the master target on. On it, check its services and that it reaches the configuration server on port 443.",
-		Reference: pagePrepare, Judge: must(theMasterTarget, judgeMasterTarget),
+		Reference: pagePrepare, Judge: must(theMasterTarget, judgeMasterTarget, func(v Verdict) Verdict {
+			return v.remedy("Name a master target that is registered with the machine's configuration server, in the request or in the defaults of the site.")
+		}),
 	},
 	{
 		Code: "master-target.version", Level: Block, For: classic, Refs: []string{"N1"},

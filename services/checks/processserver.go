@@ -12,7 +12,9 @@ var processServerChecks = []Check{
 		Title:     "The process server is connected to the configuration server.",
 		Why:       "The process server takes the data from the Azure VM; without it nothing replicates.",
 		Remedy:    "On the process server, check that it reaches the configuration server on port 443 and that its services run.",
-		Reference: pageReprotect, Judge: must(theProcessServer, judgeProcessServer),
+		Reference: pageReprotect, Judge: must(theProcessServer, judgeProcessServer, func(v Verdict) Verdict {
+			return v.remedy("Name a process server that is registered with the machine's configuration server, in the request or in the defaults of the site.")
+		}),
 	},
 	{
 		Code: "process-server.placement", Level: Warn, For: classic, Refs: []string{"S6", "S16"},

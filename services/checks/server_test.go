@@ -26,7 +26,7 @@ func TestConfigurationServer(t *testing.T) {
 		}, Failed, "Configuration server CS-01: its health is critical: Disk full."},
 		{"F9 stopped", func(s *site) { s.cs().Service = "Stopped" }, Failed, "its service is stopped"},
 		{"F9 certificate expired", func(s *site) { s.cs().Expires = []observed.Expiry{{Of: "certificate", At: late}} }, Failed, "its certificate expired"},
-		{"gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "no configuration server"},
+		{"azdocs#25663 gone", func(s *site) { s.Vault.Fabrics = s.Vault.Fabrics[1:] }, Failed, "no configuration server"},
 		{"unread", noFabrics, Unknown, "HTTP 503"},
 	})
 	judge(t, "configuration-server.knows-machine", "db01", []judgement{

@@ -125,6 +125,9 @@ func (s *Subject) find(look *lookup) {
 	}
 	s.By = look.vault.WriterOf(m, fabricID)
 	s.Writer = look.vm(s.By.VM, s.By.String())
+	if s.By.Name == "" {
+		s.Writer = absent[observed.VM]("No " + s.By.Role + " is chosen, and the site has no default.")
+	}
 	s.Host = look.host(s.Writer)
 }
 
@@ -203,11 +206,12 @@ func with[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict) fu
 	}
 }
 
-// must is with, for a check that fails when what it is about is not there.
-func must[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict) func(Subject) Verdict {
+// must is with, for a check that fails when what it is about is not there. Its own remedy is for what is there; gone says
+// what to do when it is not.
+func must[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict, gone func(Verdict) Verdict) func(Subject) Verdict {
 	return func(s Subject) Verdict {
 		if it := pick(s); it.It == nil && it.Absent {
-			return fail("%s", it.Why)
+			return gone(fail("%s", it.Why))
 		}
 		return with(pick, judge)(s)
 	}

@@ -31,7 +31,7 @@ var siteRecovery = []Row{
 	{Code: "78253", Class: observed.Operator, For: Azure, Refs: []string{"S32"}, Reference: pagePolicy, Basis: Documented},  // of enabling protection
 	{Code: "499", Class: observed.Temporary, For: Azure, Basis: Assumed},
 	{Code: "506", Class: observed.Operator, For: Azure, Refs: []string{"S34", "M2"}, Basis: Assumed},
-	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}, Basis: Documented},
+	{Code: "EP0886", Class: observed.Operator, For: Azure, Refs: []string{"S15", "S18", "S33"}, Basis: Assumed}, // of the push installation
 	{Code: "28031", Class: observed.Operator, For: Azure, Basis: Recorded},
 	{Code: "25037", Class: observed.Operator, For: Azure, Basis: Recorded},
 	{Code: "ArmResourceDoesNotExist", Class: observed.Permanent, Reach: OfPlace, For: Azure, Basis: Recorded},
@@ -50,6 +50,8 @@ var resourceManager = []Row{
 	{Code: "RequestDisallowedByPolicy", Class: observed.Operator, For: Azure, Reference: pagePolicyError, Basis: Documented},
 	{Code: "MissingSubscriptionRegistration", Class: observed.Operator, For: Azure, Reference: pageRegister, Basis: Documented},
 	{Code: "NoRegisteredProviderFound", Class: observed.Operator, For: Azure, Reference: pageRegister, Basis: Documented},
+	{Code: "AuthorizationFailed", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
+	{Code: "InvalidAuthenticationTokenTenant", Class: observed.Operator, For: Azure, Basis: Assumed},
 	{Code: "SubscriptionNotFound", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
 	{Code: "ReadOnlyDisabledSubscription", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},
 	{Code: "QuotaExceeded", Class: observed.Operator, For: Azure, Reference: pageErrors, Basis: Documented},

@@ -31,6 +31,12 @@ func TestRowsAreComplete(t *testing.T) {
 		if slices.ContainsFunc(slices.Concat(siteRecovery, resourceManager), func(a Row) bool { return a.Code == r.Code }) != (r.Basis != "") {
 			t.Errorf("F7 %s: basis %q", r.Code, r.Basis)
 		}
+		if (r.Basis == Documented) != (r.Basis != "" && r.Reference != "") {
+			t.Errorf("F7 %s: it is %s, with page %q", r.Code, r.Basis, r.Reference)
+		}
+		if r.Basis != "" && !slices.Contains([]Basis{Documented, Recorded, Assumed}, r.Basis) {
+			t.Errorf("F7 %s: basis %q", r.Code, r.Basis)
+		}
 		if r.Warning && r.Class != observed.Temporary {
 			t.Errorf("%s: an operation that goes on needs nobody", r.Code)
 		}

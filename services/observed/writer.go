@@ -30,7 +30,7 @@ type Writer struct {
 }
 
 // String is how an operator calls it.
-func (w Writer) String() string { return w.Role + " " + w.Name }
+func (w Writer) String() string { return strings.TrimSuffix(w.Role+" "+w.Name, " ") }
 
 // Key tells writers apart: by id where the vault shows them, else by the name that was chosen.
 func (w Writer) Key() string {

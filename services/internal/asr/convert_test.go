@@ -147,6 +147,28 @@ func TestFabric(t *testing.T) {
 	}
 }
 
+// What Site Recovery gives no name is called by its id: no sentence about it has a hole.
+func TestSiteRecoveryNothingIsWithoutAName(t *testing.T) {
+	t.Parallel()
+	nameless := func(name string, paths ...string) []byte {
+		raw := fixture(t, name)
+		for _, path := range paths {
+			raw = spoil(t, raw, path, func(any) any { return nil })
+		}
+		return raw
+	}
+	classic := fabric(decode[sr.Fabric](t, nameless("fabric-classic", "name", "properties.friendlyName", "properties.customDetails.processServers.friendlyName", "properties.customDetails.masterTargetServers.name")))
+	if classic.Name == "" || classic.ProcessServers[0].Name != "PS-ID" || classic.MasterTargets[0].Name != "MT-ID" {
+		t.Errorf("%+v", classic)
+	}
+	if f := fabric(decode[sr.Fabric](t, nameless("fabric-modernized", "properties.customDetails.reprotectAgents.name"))); f.Appliances[0].Name != "appl01.home.example" {
+		t.Errorf("%+v", f.Appliances)
+	}
+	if i := item(decode[sr.ReplicationProtectedItem](t, nameless("item-classic", "name", "properties.friendlyName"))); i.Name != "item-db01" {
+		t.Errorf("%q", i.Name)
+	}
+}
+
 func TestJob(t *testing.T) {
 	t.Parallel()
 	start := at("2026-03-01T11:00:00Z")

@@ -13,7 +13,7 @@ import (
 // get no architecture.
 func fabric(f *sr.Fabric) observed.Fabric {
 	p := val(f.Properties)
-	out := observed.Fabric{ID: val(f.ID), Name: first(val(p.FriendlyName), val(f.Name)), InternalID: val(p.InternalIdentifier),
+	out := observed.Fabric{ID: val(f.ID), Name: first(val(p.FriendlyName), val(f.Name), observed.LastSegment(val(f.ID))), InternalID: val(p.InternalIdentifier),
 		Health: val(p.Health), HealthErrors: problems(p.HealthErrorDetails...)}
 	switch d := p.CustomDetails.(type) {
 	case *sr.VMwareDetails:
@@ -37,7 +37,7 @@ func configurationServer(out *observed.Fabric, d *sr.VMwareDetails) {
 	out.Service, out.Expires = val(d.CsServiceStatus), expiries(d.SSLCertExpiryDate, d.AgentExpiryDate)
 	for _, s := range d.ProcessServers {
 		if s != nil {
-			out.ProcessServers = append(out.ProcessServers, observed.ProcessServer{ID: val(s.ID), Name: val(s.FriendlyName), IPAddress: val(s.IPAddress),
+			out.ProcessServers = append(out.ProcessServers, observed.ProcessServer{ID: val(s.ID), Name: first(val(s.FriendlyName), val(s.ID)), IPAddress: val(s.IPAddress),
 				Version: val(s.AgentVersion), Heartbeat: when(s.LastHeartbeat), Health: string(val(s.Health)), Problems: problems(s.HealthErrors...),
 				Service: val(s.PsServiceStatus), Expires: expiries(s.SSLCertExpiryDate, s.AgentExpiryDate)})
 		}
@@ -58,7 +58,7 @@ func configurationServer(out *observed.Fabric, d *sr.VMwareDetails) {
 }
 
 func masterTarget(m *sr.MasterTargetServer) observed.MasterTarget {
-	out := observed.MasterTarget{ID: val(m.ID), Name: val(m.Name), IPAddress: val(m.IPAddress), OS: family(m.OSType), OSVersion: val(m.OSVersion),
+	out := observed.MasterTarget{ID: val(m.ID), Name: first(val(m.Name), val(m.ID)), IPAddress: val(m.IPAddress), OS: family(m.OSType), OSVersion: val(m.OSVersion),
 		Version: val(m.AgentVersion), VersionStatus: val(m.VersionStatus), Heartbeat: when(m.LastHeartbeat), DiskCount: int(val(m.DiskCount)),
 		Problems: append(problems(m.ValidationErrors...), problems(m.HealthErrors...)...), Expires: expiries(nil, m.AgentExpiryDate)}
 	for _, v := range m.RetentionVolumes {
@@ -86,7 +86,7 @@ func expiries(certificate, agent *time.Time) (all []observed.Expiry) {
 
 // appliance takes the parts with the appliance's id, which each kind has, one for each appliance (seen in recordings).
 func appliance(a *sr.ReprotectAgentDetails, parts []observed.Component) observed.Appliance {
-	out := observed.Appliance{ID: val(a.ID), Name: val(a.Name), BIOSID: val(a.BiosID), FQDN: val(a.Fqdn), Version: val(a.Version),
+	out := observed.Appliance{ID: val(a.ID), Name: first(val(a.Name), val(a.Fqdn), val(a.ID)), BIOSID: val(a.BiosID), FQDN: val(a.Fqdn), Version: val(a.Version),
 		Health: string(val(a.Health)), Problems: problems(a.HealthErrors...), Heartbeat: when(a.LastHeartbeatUTC), LastDiscovery: when(a.LastDiscoveryInUTC),
 		Datastores: texts(a.AccessibleDatastores), VCenterID: val(a.VcenterID), ProtectedItems: int(val(a.ProtectedItemCount))}
 	for _, p := range parts {

@@ -80,6 +80,9 @@ func (c *Client) refusal(what string, refused *azcore.ResponseError) *observed.F
 	var f *observed.Fault
 	if code, ok := ownStatus[resp.StatusCode]; ok && !(isKnown && slices.Contains(saysMore, known.Code)) {
 		f = c.owned(code, what, said.String(), nil)
+		if isKnown && strings.EqualFold(known.Code, said.code) { // of what it may be that, it says
+			f.Remedy = known.Remedy()
+		}
 	} else if isKnown && strings.EqualFold(known.Code, said.code) {
 		f = c.owned(known.Code, what, said.message, nil)
 	} else if isKnown { // by its words: Azure's code, if any, says less, but is shown

@@ -16,7 +16,7 @@ import (
 func item(i *sr.ReplicationProtectedItem) observed.Item {
 	p := val(i.Properties)
 	out := observed.Item{
-		ID: val(i.ID), Name: first(val(p.FriendlyName), val(i.Name)), PolicyID: val(p.PolicyID),
+		ID: val(i.ID), Name: first(val(p.FriendlyName), val(i.Name), observed.LastSegment(val(i.ID))), PolicyID: val(p.PolicyID),
 		FabricID: upTo(val(i.ID), segFabrics), ContainerID: upTo(val(i.ID), segContainers),
 		State: val(p.ProtectionState), StateText: val(p.ProtectionStateDescription), Location: val(p.ActiveLocation),
 		Operations: texts(p.AllowedOperations),

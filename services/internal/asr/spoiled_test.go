@@ -20,7 +20,11 @@ func spoil(t *testing.T, item []byte, path string, change func(any) any) []byte 
 	}
 	at, keys := whole, strings.Split(path, ".")
 	for _, key := range keys[:len(keys)-1] {
-		inner, ok := at[key].(map[string]any)
+		next := at[key]
+		if list, ok := next.([]any); ok && len(list) > 0 { // of a list, its first
+			next = list[0]
+		}
+		inner, ok := next.(map[string]any)
 		if !ok {
 			t.Fatalf("%s leads nowhere", path)
 		}
