@@ -34,6 +34,8 @@ type options struct {
 	azure     int
 	console   int
 	look      int
+	programs  string
+	watched   int
 }
 
 func main() {
@@ -45,6 +47,8 @@ func main() {
 	flag.IntVar(&o.azure, "servicebus", 1000, "cases of a run on Service Bus; 0: leave that out")
 	flag.IntVar(&o.console, "console", 10000, "cases behind the console; 0: leave that out")
 	flag.IntVar(&o.look, "look", 1000, "items of a vault that is looked at; 0: leave that out")
+	flag.StringVar(&o.programs, "programs", "", "folder of reprotect and reprotectd, for what they take as processes; none: leave that out")
+	flag.IntVar(&o.watched, "watched", 1000, "machines that the guard of -programs watches, of -inventory; 0: leave that out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -60,8 +64,13 @@ func bench(ctx context.Context, o options) error {
 			return err
 		}
 	}
-	if o.inventory > 0 {
+	if o.inventory > 0 && o.programs == "" {
 		if err := errors.Join(pureChecks(ctx), preflightReads(ctx, o.inventory)); err != nil {
+			return err
+		}
+	}
+	if o.programs != "" {
+		if err := programFigures(ctx, o.programs, o.inventory, o.watched); err != nil {
 			return err
 		}
 	}

@@ -101,13 +101,13 @@ func waitOnce(ctx context.Context, conn *jetstream.Conn, w world, cases int) (re
 	}
 	reads := azure.Counters().Reads - before
 	debug.FreeOSMemory()
-	rss, err = residentMB()
+	rss, err = residentMB(os.Getpid())
 	return float64(reads) / waitWindow.Minutes(), rss, err
 }
 
-// residentMB reads what this process holds in memory (Linux).
-func residentMB() (float64, error) {
-	raw, err := os.ReadFile("/proc/self/status")
+// residentMB reads what a process holds in memory (Linux).
+func residentMB(pid int) (float64, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -117,7 +117,7 @@ func residentMB() (float64, error) {
 			return kb / 1024, err
 		}
 	}
-	return 0, errors.New("/proc/self/status names no VmRSS")
+	return 0, fmt.Errorf("/proc/%d/status names no VmRSS", pid)
 }
 
 const benchToken = "bench"
