@@ -40,6 +40,9 @@ func TestAppliance(t *testing.T) {
 	judge(t, "appliance.disk-slots", "web01", []judgement{
 		{"few", nil, Passed, "adds 2 disk(s) to appliance ASR-APPL-01, which has 2 of 60"}, {"unread", noFabrics, Unknown, "HTTP 503"},
 		{"just full", back(58), Passed, "58 of 60"},
+		{"just full with its request", func(s *site) { s.Beside = map[string]int{"appl-id": 56} }, Passed, "2 of 60"},
+		{"too many with its request", func(s *site) { s.Beside = map[string]int{"appl-id": 57} }, Warned, "Together with the rest of the request that is 1 too many"},
+		{"too many, whatever its request has", func(s *site) { back(59)(s); s.Beside = map[string]int{"appl-id": 57} }, Failed, "1 too many"},
 		{"one too many", back(59), Failed, "1 too many"},
 		{"its own disks", func(s *site) { s.Inventory.VMs[3].Disks = make([]observed.VMDisk, 60) }, Failed, "60 of 60"},
 		{"counted already", func(s *site) { back(58)(s); s.web().Provider, s.web().ApplianceID = "InMageRcmFailback", "APPL-ID" }, Passed, "adds 0"},

@@ -62,8 +62,9 @@ type Input struct {
 	Inventory      observed.Inventory // what Query asked for
 	InventoryError string             // why vCenter could not be read; "" when it could
 	Site           Site
-	Lang           string // of the remedies; "" is English
-	Ahead          bool   // asked before the disaster: that a machine is not failed over yet is no fault
+	Lang           string         // of the remedies; "" is English
+	Beside         map[string]int // disks that the other cases of the same request add, as Adds counts; nil: none
+	Ahead          bool           // asked before the disaster: that a machine is not failed over yet is no fault
 }
 
 // Run makes every check that belongs to the machines of a case. Findings come in the catalogue's order: first

@@ -34,6 +34,7 @@ machine.disk-uuid warn - C N2
 group.complete block - CM S37
 group.same-master-target block - C S38
 group.same-os block - C N1
+group.in-step warn - CM S37
 configuration-server.connected block - C S10
 configuration-server.knows-machine block - C S10
 configuration-server.address warn - C S11

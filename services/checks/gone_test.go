@@ -54,13 +54,19 @@ func TestSiteRecoverySentencesHaveNoHoles(t *testing.T) {
 				m.MasterTarget, m.ProcessServer, m.Appliance, m.Datastore, m.RetentionDrive, m.LogStorageAccount = "", "", "", "", "", ""
 			}
 		},
-		"no fabrics":          func(s *site) { s.Vault.Fabrics = nil },
-		"no items":            func(s *site) { s.Vault.Items = nil },
-		"no inventory":        func(s *site) { s.Inventory = observed.Inventory{} },
-		"servers without":     func(s *site) { s.cs().HostName, s.cs().IPAddress, s.ps().IPAddress = "", "", "" },
-		"items without words": func(s *site) { each(s, func(i *observed.Item) { i.State, i.StateText, i.Location, i.Operations = "", "", "", nil }) },
-		"items without ids":   func(s *site) { each(s, func(i *observed.Item) { i.VMID, i.AzureVM, i.AzureVMName, i.LogStorage = "", "", "", "" }) },
-		"items without names": func(s *site) { each(s, func(i *observed.Item) { i.Disks, i.Datastores, i.OS, i.OSVersion, i.GroupName = nil, nil, "", "", "" }) },
+		"no fabrics":      func(s *site) { s.Vault.Fabrics = nil },
+		"no items":        func(s *site) { s.Vault.Items = nil },
+		"no inventory":    func(s *site) { s.Inventory = observed.Inventory{} },
+		"servers without": func(s *site) { s.cs().HostName, s.cs().IPAddress, s.ps().IPAddress = "", "", "" },
+		"items without words": func(s *site) {
+			each(s, func(i *observed.Item) { i.State, i.StateText, i.Location, i.Operations = "", "", "", nil })
+		},
+		"items without ids": func(s *site) {
+			each(s, func(i *observed.Item) { i.VMID, i.AzureVM, i.AzureVMName, i.LogStorage = "", "", "", "" })
+		},
+		"items without names": func(s *site) {
+			each(s, func(i *observed.Item) { i.Disks, i.Datastores, i.OS, i.OSVersion, i.GroupName = nil, nil, "", "", "" })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

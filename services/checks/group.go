@@ -30,6 +30,13 @@ var groupChecks = []Check{
 		Remedy:    "In the vault, take the machines of the other system out of the replication group; that may mean protecting them anew.",
 		Reference: pagePrepare, Judge: ofGroups(classic, judgeSameSystem),
 	},
+	{
+		Code: "group.in-step", Level: Warn, For: both, Refs: []string{"S37"}, PerCase: true,
+		Title:     "All machines of a replication group stand at the same stage.",
+		Why:       "A group whose machines went different ways has no common recovery point: what comes home is of different times.",
+		Remedy:    "Look in the vault where each machine of the group stands, and bring the others to the same stage. Else see that what they share (a database and its application) fits together after the failback.",
+		Reference: pageReprotect, Judge: ofGroups(both, judgeInStep),
+	},
 }
 
 // group is a replication group with those of its members that are in the case.
@@ -90,6 +97,51 @@ func judgeComplete(s Subject, g group) Verdict {
 	}
 	return fail("Replication group %s also has %s, not in this case.", g.name, strings.Join(missing, ", ")).
 		remedy("Send one request that names %s too.", strings.Join(missing, ", "))
+}
+
+// judgeInStep holds the members of a group that the vault has against each other, those that are not in the case too.
+func judgeInStep(s Subject, g group) Verdict {
+	where := map[string][]string{}
+	var order []string
+	for _, i := range s.Vault.Group(g.members[0].Item) {
+		at := standsAt(i)
+		if at == "" {
+			return unknown("Where %s of replication group %s stands is not known.", i.Name, g.name)
+		}
+		if where[at] == nil {
+			order = append(order, at)
+		}
+		where[at] = append(where[at], i.Name)
+	}
+	var parts []string
+	for _, at := range order {
+		parts = append(parts, list(where[at])+" "+at)
+	}
+	if len(order) > 1 {
+		return fail("The machines of replication group %s are not in step: %s.", g.name, strings.Join(parts, "; "))
+	}
+	return pass("The machines of replication group %s are in step: %s.", g.name, strings.Join(parts, "; "))
+}
+
+// standsAt says on which of the ways a machine is whose recovery points must belong together; "" when that is not known.
+func standsAt(i observed.Item) string {
+	switch i.Stage() {
+	case observed.StageUnknown:
+		return ""
+	case observed.StageUncommitted, observed.StageCommitted:
+		return "failed over"
+	case observed.StageMigrated:
+		return "migrated"
+	case observed.StageHome, observed.StageHomeUncommitted:
+		return "failed back"
+	}
+	switch {
+	case i.FailedOver():
+		return "failed over"
+	case i.ReversedOnce():
+		return "replicating back"
+	}
+	return "not failed over"
 }
 
 func judgeSameMasterTarget(_ Subject, g group) Verdict {

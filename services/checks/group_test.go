@@ -34,6 +34,18 @@ func TestGroups(t *testing.T) {
 			s.Vault.Items = append(s.Vault.Items, other)
 		}, Failed, "group SHOP also has web02"},
 	})
+	judge(t, "group.in-step", "", []judgement{ // groups that drift
+		{"no group", nil, Skipped, "No machine of the case"},
+		{"all failed over", func(s *site) { grouped(s, true) }, Passed, "failed over"},
+		{"one uncommitted", func(s *site) { grouped(s, true).State = "UnplannedFailoverCommitPendingStatesBegin" }, Passed, "failed over"},
+		{"one replicates back", func(s *site) {
+			i := grouped(s, false)
+			i.Provider, i.State, i.Location = "InMage", "Protected", "Primary"
+		}, Warned, "db01 failed over; app01 replicating back"},
+		{"one is home", func(s *site) { i := grouped(s, false); i.Provider, i.State = "InMage", "UnplannedFailoverCommitted" }, Warned, "app01 failed back"},
+		{"one was not failed over", func(s *site) { i := grouped(s, true); i.State, i.Location = "Protected", "Primary" }, Warned, "app01 not failed over"},
+		{"of one nobody knows", func(s *site) { grouped(s, true).State = "Odd" }, Unknown, "app01"},
+	})
 	judge(t, "group.same-master-target", "", []judgement{
 		{"no group", nil, Skipped, "No machine of the case"},
 		{"one", func(s *site) { grouped(s, true) }, Passed, "MT-WIN-01"},

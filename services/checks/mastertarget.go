@@ -222,6 +222,9 @@ func judgeSlots[T any](s Subject, _ T) Verdict {
 	if s.Slots.Case > free {
 		return fail("%s: %d too many.", text, s.Slots.Case-max(free, 0))
 	}
+	if more := s.Slots.Case + s.Slots.Beside - free; more > 0 && s.Slots.Beside > 0 {
+		return warn("%s. Together with the rest of the request that is %d too many: some of its machines wait until others have failed back.", text, more)
+	}
 	return pass("%s.", text)
 }
 

@@ -68,6 +68,7 @@ func unclear[T any](why string) Found[T] { return Found[T]{Why: why} }
 type Slots struct {
 	observed.Slots
 	Case    int    // disks that the machines of this case will add
+	Beside  int    // that the other cases of its request will add
 	Unclear string // why that cannot be counted
 }
 
@@ -107,6 +108,7 @@ func subjects(in Input) (ofCase Subject, ofMachines []Subject) {
 	slots := countSlots(ofMachines, in.Vault)
 	for i := range ofMachines {
 		ofMachines[i].Slots = slots[ofMachines[i].By.Key()]
+		ofMachines[i].Slots.Beside = in.Beside[ofMachines[i].By.Key()]
 	}
 	return Subject{Shared: shared}, ofMachines
 }
@@ -167,6 +169,17 @@ func server[T any](fabric Found[observed.Fabric], name, role string, find func(o
 		return found(&it)
 	}
 	return absent[T]("The " + role + " " + name + " is not registered with " + fabric.It.Name + ".")
+}
+
+// Adds counts, by Writer.Key, the disks that the machines of a case bring to their master targets and appliances (S7, M1).
+func Adds(c events.Case, vault observed.Vault) map[string]int {
+	adds := map[string]int{}
+	for _, m := range c.Machines {
+		if item, ok := vault.ItemOf(m); ok && !item.ReversedOnce() {
+			adds[vault.WriterOf(m, item.FabricID).Key()] += item.DiskCount()
+		}
+	}
+	return adds
 }
 
 // countSlots counts, by master target or appliance, the disks there and those that the case will add.

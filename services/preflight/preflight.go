@@ -82,8 +82,12 @@ func Run(ctx context.Context, s Site, ask Ask, now time.Time) (Report, error) {
 		in.InventoryError, found.Unread = err.Error(), err
 	}
 	scopes := observed.NewScopes(in.Inventory)
+	all := checks.Adds(everything, vault)
 	for _, id := range ids {
-		in.Case = cases[id]
+		in.Case, in.Beside = cases[id], maps.Clone(all)
+		for writer, disks := range checks.Adds(in.Case, vault) {
+			in.Beside[writer] -= disks
+		}
 		if in.InventoryError == "" {
 			in.Inventory = scopes.Only(checks.Query(in.Case, vault))
 		}

@@ -74,6 +74,9 @@ var rows = []row{
 
 	{"group.complete", forCase, world{scenario: grouped, request: func(r *events.Request) { r.Machines = r.Machines[1:] }}, world{}, "the vault's items are read or the look fails"},
 	{"group.same-master-target", forCase, world{scenario: grouped, request: together}, world{}, "it is about the request"},
+	{"group.in-step", forCase,
+		world{scenario: grouped, request: together, do: []string{"set-item mail01 activeLocation Primary", "set-item mail01 protectionState Protected"}},
+		world{scenario: grouped, request: together, do: []string{"set-item mail01 protectionState none"}}, ""},
 	{"group.same-os", forCase, world{scenario: grouped, request: together}, world{scenario: grouped, request: together, do: []string{"set-item mail01 providerSpecificDetails.osType none"}}, ""},
 
 	{"configuration-server.connected", old, do("stop-heartbeat CS-01"), do("set-server CS-01 lastHeartbeat none"), ""},
