@@ -221,3 +221,20 @@ func TestSiteRecoveryNotOurs(t *testing.T) {
 		})
 	}
 }
+
+// Row B10: a recovery plan's groups are the order in which its machines start, whatever else asks for them.
+func TestSiteRecoveryPlanOrder(t *testing.T) {
+	ids, all, problems := Resolve("r7", events.Request{Plan: "erp", Machines: names("db01")}, time.Now(), theVault(), Defaults{})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	rank := map[string]int{}
+	for _, id := range ids {
+		for _, m := range all[id].Machines {
+			rank[m.Name] = all[id].Rank
+		}
+	}
+	if rank["app02"] >= rank["web01"] || rank["app01"] != rank["app02"] || rank["db01"] == rank["web01"] {
+		t.Errorf("they start in the order %v", rank)
+	}
+}

@@ -1,6 +1,7 @@
 package asr
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -237,4 +238,16 @@ func TestDiscoveredID(t *testing.T) {
 func remedy(code string) string {
 	_, remedy := Explain(code, "")
 	return remedy
+}
+
+// Row B10: the machines of a plan stand in the order of its groups; those that shut down or boot nothing are passed over.
+func TestSiteRecoveryPlanGroups(t *testing.T) {
+	t.Parallel()
+	raw := `{"id":"/p","name":"p","properties":{"friendlyName":"ERP","groups":[
+		{"groupType":"Shutdown","replicationProtectedItems":[]},{"groupType":"Failover"},null,
+		{"groupType":"Boot","replicationProtectedItems":[{"id":"/i/db"}],"endGroupActions":[{"actionName":"wait","failoverTypes":["PlannedFailover"],"failoverDirections":["RecoveryToPrimary"],"customDetails":{"instanceType":"ManualActionDetails","description":"look"}}]},
+		{"groupType":"Boot","replicationProtectedItems":[{"id":"/i/app"},{"id":"/I/DB"},null]},{"groupType":"Boot","replicationProtectedItems":[{"id":"/i/web"}]}]}}`
+	if got := plan(decode[sr.RecoveryPlan](t, []byte(raw))); got.Name != "ERP" || !slices.Equal(got.Items, []string{"/i/db", "/i/app", "/i/web"}) {
+		t.Errorf("%+v", got)
+	}
 }

@@ -17,7 +17,7 @@ const reversed = `{"id":"` + dbID + `","name":"item-db01","properties":{"friendl
 	"vmId":"35dd7b4c-96c2-11eb-a892-000d3ad78fab","infrastructureVmId":"35dd7b4c-96c2-11eb-a892-000d3ad78fab"}}}`
 
 // TestSiteRecoveryOrigin: what a machine was on-premises is told by its item of the way to Azure; of one that was never
-// seen it is unknown, and never the word of the reversed item (F14).
+// seen it is unknown, and never the word of the reversed item (F14, R4).
 func TestSiteRecoveryOrigin(t *testing.T) {
 	t.Parallel()
 	s, clock := serve(t), newClock()

@@ -16,7 +16,7 @@ func (l *lab) protect() {
 	l.advance(13*time.Minute + l.sc.Times.InitialReplication)
 }
 
-// TestSiteRecoveryFailback (R3): a failback, its cancellation and its commit are jobs, which hold the item while they
+// TestSiteRecoveryFailback (R2, R3): a failback, its cancellation and its commit are jobs, which hold the item while they
 // run, and the item stands in the end where the recordings have it.
 func TestSiteRecoveryFailback(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 )
 
 // TestSiteRecoveryLeanLists walks what goes wrong when a list's silence is taken for nothing: the lab's lists leave out
-// disks, master targets and components, as those of the service do.
+// disks, master targets and components, as those of the service do (R1).
 func TestSiteRecoveryLeanLists(t *testing.T) {
 	t.Run("F1 forty machines with two disks each, one appliance: never more than sixty disks", func(t *testing.T) {
 		var machines []scenario.Machine
