@@ -187,7 +187,7 @@ func (c *Conn) explain(err error, prefix string, begun time.Time) error {
 	}
 	switch {
 	case errors.As(err, &refusal) && slices.Contains(full, refusal.ErrorCode):
-		return fmt.Errorf("%w: the server has no room left: see 'reprotect bus status', give the disk or max_file_store more room; it goes on by itself then: %w", bus.ErrFull, err)
+		return fmt.Errorf("%w: the server has no room left: see 'reprotect bus status', give the disk, max_file_store or the max_file of the account more room; it goes on by itself then: %w", bus.ErrFull, err)
 	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.As(err, &refusal) && slices.Contains(off, refusal.ErrorCode):
 		return fmt.Errorf("JetStream does not answer for it: the server switches JetStream off when its disk is full, and on again at its next start: %w", err)
 	case !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout):
@@ -215,8 +215,8 @@ const (
 )
 
 var (
-	// full are the answers of a server without room: in all, in its store, in a stream.
-	full = []jetstream.ErrorCode{10023, 10047, 10077}
+	// full are the answers of a server without room: for the account, in all, in its store, in a stream.
+	full = []jetstream.ErrorCode{10002, 10023, 10047, 10077}
 	// off are those of one whose JetStream is off, or not on for the account.
 	off = []jetstream.ErrorCode{10039, 10076}
 )

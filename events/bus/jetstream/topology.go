@@ -159,8 +159,32 @@ type Status struct {
 	Server   string `json:"server"`
 	Messages uint64 `json:"messages"` // in the event log
 	Bytes    uint64 `json:"bytes"`
+	Rooms    []Room `json:"rooms"` // the store, and of it each stream
 	Dead     uint64 `json:"dead"`
 	Services []Lag  `json:"services"`
+}
+
+// Room is what a part of the bus has taken of what it may, in bytes. Limit 0: nothing but the disk bounds it, or the server does
+// not say.
+type Room struct {
+	Name  string `json:"name"`
+	Bytes uint64 `json:"bytes"`
+	Limit uint64 `json:"limit"`
+}
+
+// Store says what of the store this account has taken, all copies of a cluster together. Every role may ask.
+func (c *Conn) Store(ctx context.Context) (Room, error) {
+	begun := time.Now()
+	info, err := c.js.AccountInfo(ctx)
+	if err != nil {
+		return Room{}, fmt.Errorf("bus: room of the store: %w", c.explain(err, api+"INFO", begun))
+	}
+	return Room{Name: "store", Bytes: info.Store, Limit: uint64(max(info.Limits.MaxStore, 0))}, nil
+}
+
+// taken is what a stream has taken. It has room of its own where an administrator gave it a limit.
+func taken(s *jetstream.StreamInfo) Room {
+	return Room{Name: s.Config.Name, Bytes: s.State.Bytes, Limit: uint64(max(s.Config.MaxBytes, 0))}
 }
 
 // Status reads the state of the bus. It needs the rights of an administrator.
@@ -175,8 +199,14 @@ func (c *Conn) Status(ctx context.Context) (Status, error) {
 		return s, fmt.Errorf("bus: stream %s: %w", StreamLog, c.explain(err, api+"STREAM.INFO.", begun))
 	}
 	s.Messages, s.Bytes = log.CachedInfo().State.Msgs, log.CachedInfo().State.Bytes
+	store, err := c.Store(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Rooms = []Room{store, taken(log.CachedInfo())}
 	if dead, err := c.js.Stream(ctx, StreamDead); err == nil {
 		s.Dead = dead.CachedInfo().State.Msgs
+		s.Rooms = append(s.Rooms, taken(dead.CachedInfo()))
 	}
 	consumers := log.ListConsumers(ctx)
 	for info := range consumers.Info() {
@@ -185,6 +215,7 @@ func (c *Conn) Status(ctx context.Context) (Status, error) {
 		}
 		lag := Lag{Service: info.Config.Durable, Pending: info.NumPending, UnderWay: info.NumAckPending, Redeliver: info.NumRedelivered}
 		if wake, err := c.js.Stream(ctx, StreamWake(info.Config.Durable)); err == nil {
+			s.Rooms = append(s.Rooms, taken(wake.CachedInfo()))
 			lag.Waiting = wake.CachedInfo().State.Msgs
 			hold := holdSubject(info.Config.Durable) // who holds the service stands there, too
 			if info, err := wake.Info(ctx, jetstream.WithSubjectFilter(hold)); err == nil {

@@ -189,6 +189,8 @@ type Options struct {
 	Hanging func(service, kind string, messages, handlers int)
 	// Occupied is told what workflow.Options.Occupied is; telemetry.Metrics.Occupied is one. It may be nil.
 	Occupied func(service string, steps int)
+	// Room is told now and then what a part of the bus has taken of what it may, in bytes; limit 0: it is not known. It may be nil.
+	Room func(part string, taken, limit uint64)
 	// Count publishes a number that only grows; telemetry.Metrics.Count is one. Nil: nothing is published.
 	Count func(name, help string, labels map[string]string, read func() int64)
 }
@@ -304,6 +306,7 @@ func troubleOf(service string, log *zap.Logger) func(site string, err error) {
 
 // watchBus keeps the word on the bus's health true.
 func watchBus(ctx context.Context, o Options, b *Bus) {
+	var looked time.Time
 	for ok := true; ok; ok = sleep(ctx, time.Second) {
 		ready := b.Ready()
 		if b.server != nil {
@@ -318,6 +321,10 @@ func watchBus(ctx context.Context, o Options, b *Bus) {
 		o.Health.Set("bus/send", sends)
 		o.Health.Set("bus/receive", receives)
 		tellClock(o.Health, b.ahead())
+		if now := time.Now(); now.Sub(looked) >= lookAtRoom {
+			looked = now
+			tellRoom(ctx, o, b)
+		}
 	}
 }
 

@@ -63,6 +63,15 @@ func (b *Bus) ahead() time.Duration {
 	return b.NATS.Ahead()
 }
 
+// store is what the bus has taken of its room. Service Bus tells that to nobody but administrators ('reprotect bus status').
+func (b *Bus) store(ctx context.Context) (r jetstream.Room, known bool, err error) {
+	if b.NATS == nil {
+		return r, false, nil
+	}
+	r, err = b.NATS.Store(ctx)
+	return r, err == nil, err
+}
+
 // Close cuts the connection and stops a server that runs inside.
 func (b *Bus) Close() {
 	if b.Journal != nil {

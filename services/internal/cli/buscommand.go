@@ -104,6 +104,13 @@ locks have run out, half a minute at most.`,
 			fmt.Fprintf(a.stdout, "Server     %s\nEvent log  %s\n", s.Server, kept)
 			for _, room := range s.Rooms {
 				taken := fmt.Sprintf("%s of %s (%d %%)", storage(room.Bytes), storage(room.Limit), room.Percent())
+				switch {
+				case room.Limit > 0:
+				case room.Bytes < 1<<20: // of no interest
+					continue
+				default:
+					taken = storage(room.Bytes)
+				}
 				if room.Percent() >= mostTaken {
 					taken = p.level(cases.Warn, taken) + ": when it is full, nothing goes on; see what nobody takes below, or give it more room"
 				}

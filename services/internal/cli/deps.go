@@ -111,7 +111,7 @@ type Status struct {
 	Services  []Lag  `json:"services"`
 }
 
-// Room is what a part of the bus has taken of what it may, in bytes.
+// Room is what a part of the bus has taken of what it may, in bytes; Limit 0: it has no limit of its own.
 type Room struct {
 	Name  string `json:"name"`
 	Bytes uint64 `json:"bytes"`

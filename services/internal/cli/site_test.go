@@ -113,7 +113,7 @@ type site struct {
 }
 
 func startSite(t testing.TB, dir string) *site {
-	server, err := embedded.Start(embedded.Options{Dir: dir, Fast: true})
+	server, err := embedded.Start(embedded.Options{Dir: dir, Fast: true, MaxStore: 1 << 30})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,8 @@ type Metrics struct {
 	hanging  *prometheus.GaugeVec
 	left     *prometheus.GaugeVec
 	occupied *prometheus.GaugeVec
+	taken    *prometheus.GaugeVec
+	limit    *prometheus.GaugeVec
 }
 
 // NewMetrics starts from zero, with the Go runtime's and the process's own metrics.
@@ -45,7 +47,15 @@ func NewMetrics() *Metrics {
 		Name: "reprotect_steps_occupied",
 		Help: "Steps under which something was found to stand that is no outcome of them, since the service began and until they are decided.",
 	}, []string{"service"})
-	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, m.occupied, collectors.NewGoCollector(),
+	m.taken = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_bus_bytes",
+		Help: "What a part of the bus has taken of its room.",
+	}, []string{"part"})
+	m.limit = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_bus_limit_bytes",
+		Help: "What a part of the bus may take; it is left out where that is not known.",
+	}, []string{"part"})
+	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, m.occupied, m.taken, m.limit, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -65,6 +75,14 @@ func (m *Metrics) Hanging(service, kind string, messages, handlers int) {
 // Occupied takes note of how many steps are occupied; it fits workflow.Options.Occupied.
 func (m *Metrics) Occupied(service string, steps int) {
 	m.occupied.WithLabelValues(service).Set(float64(steps))
+}
+
+// Room takes note of what a part of the bus has taken of what it may, in bytes; limit 0: it is not known.
+func (m *Metrics) Room(part string, taken, limit uint64) {
+	m.taken.WithLabelValues(part).Set(float64(taken))
+	if limit > 0 {
+		m.limit.WithLabelValues(part).Set(float64(limit))
+	}
 }
 
 // Count publishes a number that only grows and that somebody else keeps, such as requests to Azure: read is

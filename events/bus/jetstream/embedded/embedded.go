@@ -95,7 +95,20 @@ func start(o Options) (*server.Server, error) {
 		ns.Shutdown()
 		return nil, fmt.Errorf("embedded NATS: JetStream could not use %s: is the folder writable, and has the disk room?", o.Dir)
 	}
+	if err := bound(ns); err != nil {
+		ns.Shutdown()
+		return nil, fmt.Errorf("embedded NATS in %s: %w", o.Dir, err)
+	}
 	return ns, nil
+}
+
+// bound gives the account the limit of the store: so clients see what is taken of what.
+func bound(ns *server.Server) error {
+	// One byte less: the server counts the unlimited account before as -1, and the difference must fit.
+	limits := server.JetStreamAccountLimits{
+		MaxMemory: -1, MaxStore: ns.JetStreamConfig().MaxStore - 1, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
+	}
+	return ns.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": limits})
 }
 
 // URL is where clients connect. It holds the token when there is one: never log it.

@@ -71,6 +71,9 @@ func (b jetBus) SetUp(ctx context.Context, sites []string) error {
 func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
 	s, err := b.Conn.Status(ctx)
 	status := cli.Status{Server: s.Server, Messages: s.Messages, Bytes: s.Bytes, Dead: s.Dead, Services: []cli.Lag{}}
+	for _, r := range s.Rooms {
+		status.Rooms = append(status.Rooms, cli.Room(r))
+	}
 	for _, l := range s.Services {
 		status.Services = append(status.Services, cli.Lag{Service: l.Service, Pending: l.Pending, UnderWay: &l.UnderWay, Redeliver: &l.Redeliver, Waiting: l.Waiting})
 	}
