@@ -10,6 +10,7 @@ var applianceChecks = []Check{
 	{
 		Code: "appliance.healthy", Level: Block, For: modernized, Refs: []string{"M1"},
 		Title:     "The replication appliance is healthy and connected.",
+		Fault:     "The replication appliance is not healthy, or not connected.",
 		Why:       "The reprotect agent of the appliance takes the data from Azure and writes the disks.",
 		Remedy:    "Open the appliance in the vault (Site Recovery Infrastructure > ASR replication appliances) and correct what it reports, or choose another appliance.",
 		Reference: pageModernized, Judge: must(theAppliance, judgeAppliance, func(v Verdict) Verdict {
@@ -19,6 +20,7 @@ var applianceChecks = []Check{
 	{
 		Code: "appliance.disk-slots", Level: Block, For: modernized, Refs: []string{"M1"},
 		Title:     "The disks of the case fit on the appliance.",
+		Fault:     "The disks of the case do not fit on the appliance.",
 		Why:       "At most 60 disks can be attached to an appliance.",
 		Remedy:    "Choose another appliance for some of the machines, or wait until others have failed back.",
 		Reference: pageModernized, Judge: with(theAppliance, judgeSlots[observed.Appliance]),
@@ -26,6 +28,7 @@ var applianceChecks = []Check{
 	{
 		Code: "appliance.storage-vmotion", Level: Warn, For: modernized, Refs: []string{"M5"},
 		Title:     "Nothing moves the disks of the appliance to other datastores.",
+		Fault:     "The disks of the appliance are moved, or may be moved, to other datastores.",
 		Why:       "A Storage vMotion of the appliance drags the disks of the machines along; the failback cannot detach them then, and they must be found and attached by hand.",
 		Remedy:    "In vCenter, open the datastore cluster, Configure > VM Overrides, and disable Storage DRS for the appliance. Leave it where it is until every machine is home.",
 		Reference: pageModernized, Judge: onWriter(judgeMoves),
@@ -36,6 +39,7 @@ var logStorageChecks = []Check{
 	{
 		Code: "log-storage.present", Level: Block, For: modernized, Refs: []string{"M2"},
 		Title:     "A log storage account is named.",
+		Fault:     "No log storage account is named.",
 		Why:       "The reprotect request must name the storage account through which the changes travel, by its Azure id.",
 		Remedy:    "Name the storage account in the request or in the site's defaults (logStorageAccount), by its id: /subscriptions/…/Microsoft.Storage/storageAccounts/….",
 		Reference: pageModernized, Judge: with(theItem, judgeLogStorage),

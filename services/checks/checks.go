@@ -34,8 +34,13 @@ type Check struct {
 	Refs        []string // numbers in the procedure: "S5", "N2"
 	NeverWaived bool
 	PerCase     bool // judged once for the whole case, not for each machine
+	// After names the check, earlier in the catalogue, without which this one has no meaning: where that one failed of a
+	// machine this one is skipped, and its remedy, which would contradict, is not given.
+	After string
 
 	Title     string // what must be true
+	Fault     string // what is the case when it is not
+	Unread    string // what is the case when it is not known; "" words it by the title
 	Why       string // what goes wrong otherwise
 	Remedy    string // what to do, where the verdict has nothing more exact
 	Reference string // address of a public page
@@ -80,13 +85,27 @@ func Run(in Input) []events.Finding {
 		}
 	}
 	for _, s := range ofMachines {
+		failed := map[string]bool{}
 		for _, check := range catalogue {
-			if !check.PerCase && check.concerns(s) {
-				findings = append(findings, check.find(s))
+			if check.PerCase || !check.concerns(s) {
+				continue
 			}
+			f := check.findAfter(s, failed)
+			failed[check.Code] = f.Status == Failed || failed[check.After]
+			findings = append(findings, f)
 		}
 	}
 	return findings
+}
+
+// findAfter is find, unless the check that goes before has failed of the machine, itself or by one before it.
+func (c Check) findAfter(s Subject, failed map[string]bool) events.Finding {
+	if failed[c.After] {
+		c.Judge = func(s Subject) Verdict {
+			return skipped("This does not matter for %s as long as %s fails.", s.Machine.Name, c.After)
+		}
+	}
+	return c.find(s)
 }
 
 // Blocking returns the findings that stop the case.

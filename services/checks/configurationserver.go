@@ -8,6 +8,7 @@ var configurationServerChecks = []Check{
 	{
 		Code: "configuration-server.connected", Level: Block, For: classic, Refs: []string{"S10"},
 		Title:     "The configuration server is running and connected to Azure.",
+		Fault:     "The configuration server is not running, not connected, or not sound.",
 		Why:       "The configuration server directs every reprotect and failback; without it both fail.",
 		Remedy:    "On the configuration server, start the services (tmansvc, InMage Scout VX Agent) and check that it reaches Azure on port 443.",
 		Reference: pagePrepare, Judge: must(theFabric, judgeServerConnected, serverGone),
@@ -15,6 +16,7 @@ var configurationServerChecks = []Check{
 	{
 		Code: "configuration-server.knows-machine", Level: Block, For: classic, Refs: []string{"S10"},
 		Title:     "The configuration server has the machine in its database.",
+		Fault:     "The configuration server does not know the machine.",
 		Why:       "A failback fails for a machine that its configuration server does not know.",
 		Remedy:    "Restore the configuration server from its backup, with the same address, and refresh it in the vault.",
 		Reference: pagePrepare, Judge: must(theFabric, judgeServerKnows, serverGone),
@@ -22,6 +24,7 @@ var configurationServerChecks = []Check{
 	{
 		Code: "configuration-server.address", Level: Warn, For: classic, Refs: []string{"S11"},
 		Title:     "The configuration server has the address that the config of the site records.",
+		Fault:     "The configuration server has another address than the config of the site records.",
 		Why:       "A configuration server that was restored after a disaster must have the address it had before, or the machines do not find it.",
 		Remedy:    "Give the configuration server its recorded address again. If the new one is meant, record it in the config: configurationServerAddress.",
 		Reference: pageServer, Judge: judgeServerAddress,
@@ -29,6 +32,7 @@ var configurationServerChecks = []Check{
 	{
 		Code: "configuration-server.backup", Level: Warn, For: classic, Refs: []string{"S11"},
 		Title:     "Somebody vouches for a recent backup of the configuration server.",
+		Fault:     "Nobody vouches for a recent backup of the configuration server.",
 		Why:       "After a disaster the configuration server must be restored with the same address, or no machine of it can come home. Azure does not know its backups.",
 		Remedy:    "Make sure that the configuration server is backed up, and attest it in the request: configuration-server.backup=<which backup, of when>.",
 		Reference: pageServer, PerCase: true, Judge: judgeBackup,

@@ -12,6 +12,7 @@ var datastoreChecks = []Check{
 	{
 		Code: "datastore.type", Level: Block, For: both, Refs: []string{"S20"},
 		Title:     "The datastore is VMFS or vSAN.",
+		Fault:     "The datastore is not VMFS.",
 		Why:       "Site Recovery supports VMFS and vSAN only; NFS is not even offered. vSAN can be offered and still fail in the job.",
 		Remedy:    "Choose a VMFS datastore, or move the disks of the on-premises VM to one.",
 		Reference: pageReprotect, Judge: eachPlace(judgeType),
@@ -19,6 +20,7 @@ var datastoreChecks = []Check{
 	{
 		Code: "datastore.read-write", Level: Block, For: both, Refs: []string{"S21", "S36", "M3"},
 		Title:     "The master target or the appliance can write to the datastore.",
+		Fault:     "The master target or the appliance cannot write to the datastore.",
 		Why:       "The disks are written from the host of the master target or appliance: the datastore must be mounted there read-write.",
 		Remedy:    "In vCenter, mount the datastore read-write on the host of the master target or appliance.",
 		Reference: pagePrepare, Judge: eachPlace(judgeMount),
@@ -26,6 +28,7 @@ var datastoreChecks = []Check{
 	{
 		Code: "datastore.space", Level: Block, For: both, Refs: []string{"S34"},
 		Title:     "The datastore has room for the disks.",
+		Fault:     "The datastore has too little room for the disks.",
 		Why:       "An alternate location needs the full capacity of all disks; at the original location the disks can still grow to their capacity.",
 		Remedy:    "Make room on the datastore, or choose another.",
 		Reference: pageReprotect, Judge: eachPlace(judgeSpace),
@@ -33,6 +36,8 @@ var datastoreChecks = []Check{
 	{
 		Code: "location.original-or-alternate", Level: Info, For: both, Refs: []string{"S22", "S35"},
 		Title:     "It is known where the machine comes home.",
+		Fault:     "The machine cannot come home to where it would go.",
+		Unread:    "It is not known where the machine comes home.",
 		Why:       "When the on-premises VM exists its disks are written; when it is gone a new VM is made on the host of the master target or appliance.",
 		Remedy:    "Nothing need be done. To use the original VM again, register it in vCenter before the reprotect.",
 		Reference: pageKinds, Judge: judgeLocation,

@@ -12,6 +12,7 @@ var groupChecks = []Check{
 	{
 		Code: "group.complete", Level: Block, For: both, Refs: []string{"S37"}, PerCase: true,
 		Title:     "Every machine of a replication group is in the case.",
+		Fault:     "Machines of a replication group are missing in the case.",
 		Why:       "The machines of a replication group share their recovery points and can only be reprotected together.",
 		Remedy:    "Send one request that names every machine of the group.",
 		Reference: pageReprotect, Judge: ofGroups(both, judgeComplete),
@@ -19,6 +20,7 @@ var groupChecks = []Check{
 	{
 		Code: "group.same-master-target", Level: Block, For: classic, Refs: []string{"S38"}, PerCase: true,
 		Title:     "All machines of a replication group go to one master target.",
+		Fault:     "The machines of a replication group go to different master targets.",
 		Why:       "With different master targets the group has no common point in time.",
 		Remedy:    "Name one master target for all machines of the group.",
 		Reference: pageReprotect, Judge: ofGroups(classic, judgeSameMasterTarget),
@@ -26,6 +28,7 @@ var groupChecks = []Check{
 	{
 		Code: "group.same-os", Level: Block, For: classic, Refs: []string{"N1"}, PerCase: true,
 		Title:     "A replication group is all Windows or all Linux.",
+		Fault:     "A replication group mixes Windows and Linux.",
 		Why:       "A group goes to one master target, and a master target takes only machines of its own system.",
 		Remedy:    "In the vault, take the machines of the other system out of the replication group; that may mean protecting them anew.",
 		Reference: pagePrepare, Judge: ofGroups(classic, judgeSameSystem),

@@ -12,6 +12,8 @@ var machineChecks = []Check{
 	{
 		Code: "machine.failed-over", Level: Block, For: both, Refs: []string{"S1"}, NeverWaived: true,
 		Title:     "The machine runs in Azure after a failover, and no other job holds it.",
+		Fault:     "The machine cannot be reprotected in the state that it is in.",
+		Unread:    "It is not known in which state the machine is.",
 		Why:       "Only a machine that was failed over to Azure can be reprotected, and Site Recovery runs one job on a machine at a time.",
 		Remedy:    "In the vault, open Replicated items, look at the state of the machine and finish its failover first.",
 		Reference: pageReprotect, Judge: must(theItem, judgeFailedOver, func(v Verdict) Verdict {
@@ -21,6 +23,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.not-migrated", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
 		Title:     "The migration of the machine to Azure was not completed.",
+		Fault:     "The migration of the machine to Azure was completed.",
 		Why:       "Complete Migration ends the protection of a machine for good: there is no way back on-premises by reprotect.",
 		Remedy:    "This machine cannot be reprotected. To bring it home, copy its disks from Azure, or migrate it with another tool.",
 		Reference: pageReprotect, Judge: with(theItem, judgeNotMigrated),
@@ -28,27 +31,31 @@ var machineChecks = []Check{
 	{
 		Code: "machine.azure-vm-present", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
 		Title:     "The Azure VM that the machine became is there.",
+		Fault:     "The Azure VM that the machine became is gone.",
 		Why:       "The data comes from the Azure VM: when it was deleted there is no way back by reprotect.",
 		Remedy:    "This machine cannot be reprotected without its Azure VM. If its disks or a backup are left in Azure, bring the data home by another way.",
 		Reference: pageReprotect, Judge: with(theItem, judgeAzureVM),
 	},
 	{
-		Code: "machine.resource-group", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true,
+		Code: "machine.resource-group", Level: Block, For: both, Refs: []string{"S2"}, NeverWaived: true, After: "machine.azure-vm-present",
 		Title:     "The Azure VM lies in the resource group of its failover.",
+		Fault:     "The Azure VM does not lie in the resource group of its failover any more.",
 		Why:       "Site Recovery knows the Azure VM by its place. Once it was moved to another resource group the machine cannot be reprotected.",
 		Remedy:    "In the Azure portal, open the Azure VM, choose Move and move it, with its disks and network interfaces, back to the resource group of its failover; then check again.",
 		Reference: pageReprotect, Judge: with(theItem, judgeResourceGroup),
 	},
 	{
-		Code: "machine.azure-vm-running", Level: Block, For: both, Refs: []string{"S33"},
+		Code: "machine.azure-vm-running", Level: Block, For: both, Refs: []string{"S33"}, After: "machine.azure-vm-present",
 		Title:     "The Azure VM of the machine runs.",
+		Fault:     "The Azure VM of the machine does not run.",
 		Why:       "Its agent takes part in the reprotect and sends the data: while the VM is switched off the job fails, after minutes.",
 		Remedy:    "In the Azure portal, start the Azure VM and wait until its agent has registered again, which takes up to 15 minutes.",
 		Reference: pageReprotect, Judge: with(theItem, judgeAzurePower),
 	},
 	{
-		Code: "machine.azure-disks", Level: Warn, For: both, Refs: []string{"M6"},
+		Code: "machine.azure-disks", Level: Warn, For: both, Refs: []string{"M6"}, After: "machine.azure-vm-present",
 		Title:     "The Azure VM has no disks but those that were replicated to Azure.",
+		Fault:     "The Azure VM has disks that were not replicated to Azure.",
 		Why:       "Disks that were added in Azure since the failover are not replicated back: what is on them stays behind.",
 		Remedy:    "Copy what is on these disks to disks that come home, or plan another way for it.",
 		Reference: pageModernized, Judge: with(theItem, judgeAzureDisks),
@@ -56,6 +63,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.failover-committed", Level: Warn, For: both, Refs: []string{"S1"},
 		Title:     "The failover of the machine is committed.",
+		Fault:     "The failover of the machine is not committed.",
 		Why:       "The reprotect commits a failover that is not committed yet: its recovery point stands from then on, and the other points are gone.",
 		Remedy:    "If the data of that recovery point is right, nothing need be done. If not, choose Change recovery point in the vault first.",
 		Reference: pageModernized, Judge: with(theItem, judgeCommitted),
@@ -63,6 +71,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.replication-health", Level: Warn, For: both, Refs: []string{"S33"},
 		Title:     "Site Recovery reports no error of the machine.",
+		Fault:     "Site Recovery reports trouble of the machine.",
 		Why:       "What Site Recovery reports of the machine, its agent above all, can keep the reprotect from beginning, or the replication from coming to its end.",
 		Remedy:    "Follow what Azure recommends, under Replicated items in the vault.",
 		Reference: pageModernized, Judge: with(theItem, judgeReplicationHealth),
@@ -70,6 +79,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.os-supported", Level: Block, For: classic, Refs: []string{"S49"},
 		Title:     "The machine is not a physical Windows Server 2008 R2 SP1.",
+		Fault:     "The machine is a physical Windows Server 2008 R2 SP1.",
 		Why:       "Windows Server 2008 R2 SP1 that was protected as a physical server cannot fail back.",
 		Remedy:    "Keep the machine in Azure, or move its workload to a server with a newer system.",
 		Reference: pageReprotect, Judge: with(theItem, judgeSystem),
@@ -77,6 +87,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.snapshots", Level: Info, For: both, Refs: []string{"S5"},
 		Title:     "The on-premises VM has no snapshots.",
+		Fault:     "The on-premises VM has snapshots.",
 		Why:       "The reprotect job merges the snapshots of the on-premises VM: they are gone afterwards, and merging takes time.",
 		Remedy:    "Nothing need be done. If a snapshot is still wanted, copy the VM before the reprotect.",
 		Reference: pageReprotect, Judge: onVM(judgeMachineSnapshots, "snapshot.rootSnapshotList"),
@@ -84,13 +95,15 @@ var machineChecks = []Check{
 	{
 		Code: "machine.powered-off", Level: Warn, For: both, Refs: []string{"S39"},
 		Title:     "The on-premises VM is switched off.",
+		Fault:     "The on-premises VM is not switched off.",
 		Why:       "Reprotect switches the on-premises VM off so that its disks can be written. Whatever runs on it now stops, and its changes are lost.",
 		Remedy:    "In vCenter, shut the VM down (Power > Shut Down Guest OS) and leave it off until the failback.",
 		Reference: pageReprotect, Judge: onVM(judgePower, "runtime.powerState", "runtime.connectionState"),
 	},
 	{
 		Code: "machine.linux-network", Level: Info, For: both, Refs: []string{"S44", "S45"},
-		Title:     "The network of a Linux machine is set up by hand after the failback.",
+		Title:     "The network of the machine comes home as it was.",
+		Fault:     "The network of a Linux machine must be set up by hand after the failback.",
 		Why:       "A Linux machine comes home without the NetworkManager package, which Azure removed, and with DHCP even if its address was static.",
 		Remedy:    "Note the machine's addresses now. After the failback install NetworkManager and set the static address again.",
 		Reference: pageReprotect, Judge: judgeLinuxNetwork,
@@ -98,6 +111,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.rdm", Level: Block, For: both, Refs: []string{"N2"},
 		Title:     "A machine with raw device mappings goes back to its original location.",
+		Fault:     "A machine with raw device mappings goes to an alternate location.",
 		Why:       "Raw device mappings (RDM) cannot be made anew at an alternate location.",
 		Remedy:    "Restore the on-premises VM with its RDM disks from a backup and register it in vCenter, then check again.",
 		Reference: pageKinds, Judge: judgeRDM,
@@ -105,6 +119,7 @@ var machineChecks = []Check{
 	{
 		Code: "machine.disk-uuid", Level: Warn, For: classic, Refs: []string{"N2"},
 		Title:     "disk.EnableUUID is TRUE on the on-premises VM.",
+		Fault:     "disk.EnableUUID is not TRUE on the on-premises VM.",
 		Why:       "Without it the guest does not see the UUIDs of its disks, and the master target can mistake one disk for another.",
 		Remedy:    "In vCenter, with the VM switched off: Edit Settings > Advanced Parameters, add disk.EnableUUID with the value TRUE.",
 		Reference: pagePrepare, Judge: onVM(judgeEnableUUID, "config.extraConfig"),

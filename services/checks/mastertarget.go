@@ -14,6 +14,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.connected", Level: Block, For: classic, Refs: []string{"S7"},
 		Title:     "The master target is switched on and connected to the configuration server.",
+		Fault:     "The master target is switched off, not connected, or not sound.",
 		Why:       "The master target receives the data and writes the disks.",
 		Remedy:    "In vCenter, switch the master target on. On it, check its services and that it reaches the configuration server on port 443.",
 		Reference: pagePrepare, Judge: must(theMasterTarget, judgeMasterTarget, func(v Verdict) Verdict {
@@ -23,6 +24,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.version", Level: Block, For: classic, Refs: []string{"N1"},
 		Title:     "The master target is not newer than the process server and the configuration server.",
+		Fault:     "The version of the master target does not fit those of the servers or the machine.",
 		Why:       "With a newer master target the reprotect succeeds, and then the replication fails.",
 		Remedy:    "Update the configuration server, then the process server, to the version of the master target or newer.",
 		Reference: pagePrepare, Judge: with(theMasterTarget, judgeVersion),
@@ -30,6 +32,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.os-family", Level: Block, For: classic, Refs: []string{"S8", "S26"},
 		Title:     "The master target runs the same system as the machine: Windows for Windows, Linux for Linux.",
+		Fault:     "The master target runs another system than the machine.",
 		Why:       "A master target can only write the volumes of its own system.",
 		Remedy:    "Choose a master target of the machine's system, or deploy one.",
 		Reference: pageReprotect, Judge: with(theMasterTarget, judgeFamily),
@@ -37,6 +40,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.disk-slots", Level: Block, For: classic, Refs: []string{"S7"},
 		Title:     "The disks of the case fit on the master target.",
+		Fault:     "The disks of the case do not fit on the master target.",
 		Why:       "At most 60 disks can be attached to a master target; beyond that reprotects fail.",
 		Remedy:    "Choose another master target for some of the machines, or wait until others have failed back.",
 		Reference: pageReprotect, Judge: with(theMasterTarget, judgeSlots[observed.MasterTarget]),
@@ -44,6 +48,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.snapshots", Level: Block, For: classic, Refs: []string{"S5", "S30"},
 		Title:     "The master target has no snapshots and no delta disks.",
+		Fault:     "The master target has snapshots, or runs on delta disks.",
 		Why:       "With a snapshot on the disks of the master target both reprotect and failback fail.",
 		Remedy:    "In vCenter, delete the snapshots of the master target (Snapshots > Manage Snapshots) and consolidate its disks.",
 		Reference: pagePrepare, Judge: onWriter(judgeMasterTargetSnapshots, "snapshot.rootSnapshotList", "config.hardware.device", "runtime.consolidationNeeded"),
@@ -51,6 +56,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.disk-enable-uuid", Level: Block, For: classic, Refs: []string{"S12", "S28"},
 		Title:     "disk.EnableUUID is TRUE on the master target.",
+		Fault:     "disk.EnableUUID is not TRUE on the master target.",
 		Why:       "Without it the disks have no lasting UUID for the guest, and cannot be mounted rightly.",
 		Remedy:    "In vCenter, with the master target switched off: Edit Settings > Advanced Parameters, add disk.EnableUUID with the value TRUE.",
 		Reference: pagePrepare, Judge: onWriter(judgeEnableUUID, "config.extraConfig"),
@@ -58,6 +64,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.scsi-controller", Level: Block, For: classic, Refs: []string{"S31"},
 		Title:     "The master target has LSI Logic SCSI controllers and no paravirtual one.",
+		Fault:     "The master target has other SCSI controllers than LSI Logic.",
 		Why:       "With a paravirtual controller, or without an LSI Logic one, reprotect fails.",
 		Remedy:    "In vCenter, with the master target switched off, change its SCSI controllers to LSI Logic; the system may need a driver first.",
 		Reference: pagePrepare, Judge: onWriter(judgeControllers, "config.hardware.device"),
@@ -65,6 +72,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.vmware-tools", Level: Block, For: classic, Refs: []string{"S27"},
 		Title:     "VMware Tools run on the master target.",
+		Fault:     "VMware Tools do not run on the master target.",
 		Why:       "Without VMware Tools the datastores of the master target's host are not found.",
 		Remedy:    "Install VMware Tools or open-vm-tools on the master target and start them.",
 		Reference: pagePrepare, Judge: onWriter(judgeTools, "runtime.powerState", "runtime.connectionState", "guest.toolsRunningStatus", "guest.toolsVersionStatus2"),
@@ -72,6 +80,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.vmfs", Level: Block, For: classic, Refs: []string{"S29"},
 		Title:     "The host of the master target has a VMFS datastore.",
+		Fault:     "The host of the master target has no VMFS datastore.",
 		Why:       "Without one the list of datastores in the reprotect dialogue is empty, and nothing goes on.",
 		Remedy:    "In vCenter, attach a VMFS datastore to the host of the master target.",
 		Reference: pagePrepare, Judge: with(theHost, judgeVMFS),
@@ -79,6 +88,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.storage-vmotion", Level: Warn, For: classic, Refs: []string{"S13", "S23"},
 		Title:     "Nothing moves the disks of the master target to other datastores.",
+		Fault:     "The disks of the master target are moved, or may be moved, to other datastores.",
 		Why:       "A Storage vMotion of the master target drags the disks of the machines along; the failback cannot detach them then, and they must be found and attached by hand.",
 		Remedy:    "In vCenter, open the datastore cluster, Configure > VM Overrides, and disable Storage DRS for the master target. Leave it where it is until every machine is home.",
 		Reference: pagePrepare, Judge: onWriter(judgeMoves),
@@ -86,6 +96,7 @@ var masterTargetChecks = []Check{
 	{
 		Code: "master-target.uuid-collision", Level: Block, For: classic, Refs: []string{"S42"},
 		Title:     "The machine and the master target share no UUID.",
+		Fault:     "The machine and the master target share a UUID.",
 		Why:       "VMs made from one template can share the UUIDs of the machine or its disks; then reprotect fails.",
 		Remedy:    "Deploy a master target from another template than the machine's, and choose it.",
 		Reference: pageReprotect, Judge: judgeCollision,

@@ -168,7 +168,7 @@ func TestRetention(t *testing.T) {
 		{"no capacity", func(s *site) { s.mt().RetentionVolumes[0].CapacityBytes = 0 }, Failed, "no capacity"},
 		{"system volume", func(s *site) { s.mt().RetentionVolumes[0].Name = "C"; drive("C")(s) }, Failed, "system volume"},
 		{"root", func(s *site) { s.mt().RetentionVolumes[0].Name = "/"; drive("/")(s) }, Failed, "system volume"},
-		{"not offered", drive("S"), Unknown, "does not offer"},
+		{"not offered", drive("S"), Skipped, "retention-drive.present fails"},
 		{"file system not said", func(s *site) { s.mtVM().GuestDisks[1].FileSystem = "" }, Unknown, "do not tell"},
 		{"volume not said", func(s *site) { s.mtVM().GuestDisks = nil }, Unknown, "do not tell"},
 		{"unread", hideMT("guest.disk"), Unknown, "no permission"},

@@ -4,6 +4,7 @@ var networkChecks = []Check{
 	{
 		Code: "network.private-path", Level: Warn, For: classic, Refs: []string{"S15", "S17"}, PerCase: true,
 		Title:     "A site-to-site VPN or ExpressRoute private peering leads from Azure to the site.",
+		Fault:     "The config names no site-to-site VPN or ExpressRoute private peering to the site.",
 		Why:       "Data travels back only over a VPN or ExpressRoute, and the Azure VM must reach the configuration server.",
 		Remedy:    "Connect the Azure network to the site, then name the connection in the config of the site: network.path: vpn or expressroute.",
 		Reference: pageReprotect, Judge: judgePath,
@@ -11,6 +12,7 @@ var networkChecks = []Check{
 	{
 		Code: "network.ports", Level: Warn, For: classic, Refs: []string{"S18", "S47"}, PerCase: true,
 		Title:     "The ports that the config names for probing are open.",
+		Fault:     "Ports that the config names for probing are closed.",
 		Why:       "The Azure VM must reach the configuration server (443) and the process server (9443), and the process server the configuration server (443).",
 		Remedy:    "Open the port in the firewalls and network security groups on the way, and see that the server runs and listens.",
 		Reference: pageReprotect, Judge: judgePorts,

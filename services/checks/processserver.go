@@ -10,6 +10,7 @@ var processServerChecks = []Check{
 	{
 		Code: "process-server.connected", Level: Block, For: classic, Refs: []string{"S47"},
 		Title:     "The process server is connected to the configuration server.",
+		Fault:     "The process server is not connected, or not sound.",
 		Why:       "The process server takes the data from the Azure VM; without it nothing replicates.",
 		Remedy:    "On the process server, check that it reaches the configuration server on port 443 and that its services run.",
 		Reference: pageReprotect, Judge: must(theProcessServer, judgeProcessServer, func(v Verdict) Verdict {
@@ -19,6 +20,7 @@ var processServerChecks = []Check{
 	{
 		Code: "process-server.placement", Level: Warn, For: classic, Refs: []string{"S6", "S16"},
 		Title:     "The process server stands in Azure, or an ExpressRoute leads to it.",
+		Fault:     "The process server stands on-premises, and no ExpressRoute leads to it.",
 		Why:       "The way from the Azure VM to the process server must be short: over a site-to-site VPN an on-premises process server makes replication slow.",
 		Remedy:    "Set up a process server in the Azure network of the machine and choose it. If yours stands there, attest it in the request: process-server.placement=<network>.",
 		Reference: pageProcess, Judge: with(theProcessServer, judgePlacement),

@@ -11,13 +11,15 @@ var retentionChecks = []Check{
 	{
 		Code: "retention-drive.present", Level: Block, For: classic, Refs: []string{"S14", "S25"},
 		Title:     "The master target offers the retention drive that was chosen.",
+		Fault:     "The master target does not offer the retention drive.",
 		Why:       "Without a retention drive nothing can be selected for the reprotect.",
 		Remedy:    "Add a disk to the master target and format it. It shows up to 15 minutes later; if it does not, refresh the configuration server in the vault (Configuration Servers > Refresh Server).",
 		Reference: pagePrepare, Judge: with(theMasterTarget, judgeRetentionPresent),
 	},
 	{
-		Code: "retention-drive.eligible", Level: Block, For: classic, Refs: []string{"S24"},
+		Code: "retention-drive.eligible", Level: Block, For: classic, Refs: []string{"S24"}, After: "retention-drive.present",
 		Title:     "The retention drive has capacity, is not FAT, and is not the system volume.",
+		Fault:     "The retention drive cannot be used.",
 		Why:       "A retention drive must be a volume of its own: not FAT or FAT32, not empty of capacity, used for nothing else, and not the cache volume on which the master target is installed.",
 		Remedy:    "Add a new disk to the master target, format it with NTFS or ext4, and choose it as the retention drive.",
 		Reference: pagePrepare, Judge: with(theMasterTarget, judgeRetentionEligible),
@@ -28,6 +30,7 @@ var policyChecks = []Check{
 	{
 		Code: "failback-policy.present", Level: Block, For: classic, Refs: []string{"S32"},
 		Title:     "A failback policy is associated with the configuration server.",
+		Fault:     "No failback policy is associated with the configuration server.",
 		Why:       "The reprotect names the failback policy. It is made with the forward policy and belongs to the configuration server.",
 		Remedy:    "In the vault, open Site Recovery Infrastructure > Replication Policies and associate a policy with the configuration server: its failback policy is made with it.",
 		Reference: pagePrepare, Judge: with(theFabric, judgePolicy),

@@ -58,6 +58,7 @@ type Found[T any] struct {
 	It     *T
 	Why    string
 	Absent bool
+	Names  []string // of those that there are instead, as far as they are known
 }
 
 func found[T any](it *T) Found[T]        { return Found[T]{It: it} }
@@ -120,6 +121,11 @@ func (s *Subject) find(look *lookup) {
 	s.MasterTarget = server(s.Fabric, m.MasterTarget, "master target", observed.Fabric.MasterTarget)
 	s.ProcessServer = server(s.Fabric, m.ProcessServer, "process server", observed.Fabric.ProcessServer)
 	s.Appliance = server(s.Fabric, m.Appliance, "appliance", observed.Fabric.Appliance)
+	if f := s.Fabric.It; f != nil {
+		s.MasterTarget.Names = names(f.MasterTargets, func(mt observed.MasterTarget) string { return mt.Name })
+		s.ProcessServer.Names = names(f.ProcessServers, func(ps observed.ProcessServer) string { return ps.Name })
+		s.Appliance.Names = names(f.Appliances, func(a observed.Appliance) string { return a.Name })
+	}
 	s.VM, s.Homeward = look.machineVM(s.Item)
 	fabricID := ""
 	if s.Item.It != nil {
@@ -182,6 +188,14 @@ func Adds(c events.Case, vault observed.Vault) map[string]int {
 	return adds
 }
 
+func names[T any](all []T, name func(T) string) []string {
+	var names []string
+	for _, it := range all {
+		names = append(names, name(it))
+	}
+	return names
+}
+
 // countSlots counts, by master target or appliance, the disks there and those that the case will add.
 func countSlots(ofMachines []Subject, vault observed.Vault) map[string]Slots {
 	there := vault.Slots()
@@ -224,7 +238,11 @@ func with[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict) fu
 func must[T any](pick func(Subject) Found[T], judge func(Subject, T) Verdict, gone func(Verdict) Verdict) func(Subject) Verdict {
 	return func(s Subject) Verdict {
 		if it := pick(s); it.It == nil && it.Absent {
-			return gone(fail("%s", it.Why))
+			v := gone(fail("%s", it.Why))
+			if len(it.Names) > 0 {
+				v = v.also(" There are: %s.", list(it.Names))
+			}
+			return v
 		}
 		return with(pick, judge)(s)
 	}

@@ -14,6 +14,7 @@ var vCenterChecks = []Check{
 	{
 		Code: "vcenter.connected", Level: Block, For: both, Refs: []string{"S48"}, PerCase: true,
 		Title:     "The vCenter of the site answers.",
+		Fault:     "The vCenter of the site could not be read.",
 		Why:       "Reprotect writes through vCenter, and most preconditions can only be read there.",
 		Remedy:    "See that the vCenter runs and that the address, account and certificate in the config of the site are right, then check again.",
 		Reference: pageReprotect, Judge: judgeVCenter,
@@ -21,6 +22,7 @@ var vCenterChecks = []Check{
 	{
 		Code: "vcenter.discovered", Level: Block, For: classic, Refs: []string{"S48"},
 		Title:     "The vCenter of the master target is registered with the configuration server.",
+		Fault:     "The vCenter of the master target is not registered with the configuration server.",
 		Why:       "Site Recovery offers only what it discovered: with another vCenter the datastores are missing or not accessible.",
 		Remedy:    "In the vault, open Site Recovery Infrastructure > Configuration Servers, choose the server, add the vCenter and wait until it is discovered.",
 		Reference: pageReprotect, Judge: judgeDiscovered,
@@ -28,6 +30,7 @@ var vCenterChecks = []Check{
 	{
 		Code: "vcenter.privileges", Level: Block, For: both, Refs: []string{"S4", "S43", "N3"}, PerCase: true,
 		Title:     "The vCenter account has every privilege that a failback needs.",
+		Fault:     "The vCenter account lacks privileges that a failback needs.",
 		Why:       "A read-only account protects and fails over well, but at reprotect no datastore is found and no disk can be written.",
 		Remedy:    "In vCenter, give the account a role with the missing privileges on the datacenter, propagating to children.",
 		Reference: pageAccount, Judge: judgePrivileges,
@@ -35,6 +38,7 @@ var vCenterChecks = []Check{
 	{
 		Code: "esxi.licence", Level: Block, For: both, Refs: []string{"S46"},
 		Title:     "The ESXi hosts have no free licence.",
+		Fault:     "An ESXi host has a free licence.",
 		Why:       "With the free edition of ESXi (vSphere Hypervisor) the failover works and the failback does not.",
 		Remedy:    "In vCenter, assign the host an evaluation or a paid licence (Configure > Licensing).",
 		Reference: pageReprotect, Judge: judgeLicence,

@@ -44,6 +44,13 @@ func (v Verdict) remedy(format string, args ...any) Verdict {
 	return v.says(observed.Phrase{English: format, Japanese: japaneseRemedies[format], Args: args})
 }
 
+// also adds to what is to be done already.
+func (v Verdict) also(format string, args ...any) Verdict {
+	p := observed.Phrase{English: format, Japanese: japaneseRemedies[format], Args: args}
+	v.Remedy, v.exact = v.Remedy+p.String(), append(slices.Clip(v.exact), p)
+	return v
+}
+
 // says takes a remedy in both languages.
 func (v Verdict) says(p observed.Phrase) Verdict {
 	v.Remedy, v.exact = p.String(), []observed.Phrase{p}
