@@ -177,6 +177,11 @@ type judgement struct {
 	evidence string // a part of it
 }
 
+// foreign are words of Azure, vCenter and people in the rows: they stay as they came.
+var foreign = []string{
+	"Planned failover finished", "Tools are missing", "Ensure the URLs are accessible from the machine", "no such host", "none is named", "of last night",
+}
+
 // judge runs rows against one check. machine is the one that is judged; "" for the whole case.
 func judge(t *testing.T, code, machine string, rows []judgement) {
 	t.Helper()
@@ -193,6 +198,9 @@ func judge(t *testing.T, code, machine string, rows []judgement) {
 			}
 			if !strings.Contains(f.Evidence, row.evidence) {
 				t.Errorf("evidence %q does not say %q", f.Evidence, row.evidence)
+			}
+			if left := englishSentence(InJapanese(f.Evidence), foreign...); left != "" {
+				t.Errorf("%q stays English in %q", left, InJapanese(f.Evidence))
 			}
 			if quiet := f.Status == Passed || f.Status == Skipped; quiet != (f.Remedy == "") {
 				t.Errorf("status %s with remedy %q", f.Status, f.Remedy)

@@ -84,7 +84,17 @@ func TestRemediesAreComplete(t *testing.T) {
 func countVerbs(format string) int { return strings.Count(format, "%") }
 
 // remedyFormats reads the formats given to remedy in the source of this package.
-func remedyFormats(t *testing.T) (formats []string) {
+func remedyFormats(t *testing.T) []string {
+	t.Helper()
+	formats := formatsGiven(t, "remedy")
+	if len(formats) < 20 {
+		t.Fatalf("only %d remedies found in the source", len(formats))
+	}
+	return formats
+}
+
+// formatsGiven reads the first argument of every call of these functions and methods in the source of this package.
+func formatsGiven(t *testing.T, to ...string) (formats []string) {
 	t.Helper()
 	paths, err := filepath.Glob("*.go")
 	if err != nil {
@@ -103,9 +113,15 @@ func remedyFormats(t *testing.T) (formats []string) {
 			if !ok || len(call.Args) == 0 {
 				return true
 			}
-			method, ok := call.Fun.(*ast.SelectorExpr)
+			name := ""
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				name = f.Sel.Name
+			case *ast.Ident:
+				name = f.Name
+			}
 			format, literal := call.Args[0].(*ast.BasicLit)
-			if !ok || method.Sel.Name != "remedy" || !literal {
+			if !slices.Contains(to, name) || !literal {
 				return true
 			}
 			text, err := strconv.Unquote(format.Value)
@@ -115,9 +131,6 @@ func remedyFormats(t *testing.T) (formats []string) {
 			formats = append(formats, text)
 			return true
 		})
-	}
-	if len(formats) < 20 {
-		t.Fatalf("only %d remedies found in the source", len(formats))
 	}
 	return formats
 }

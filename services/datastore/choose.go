@@ -154,7 +154,7 @@ func (c *choice) original(need map[string]int64) events.Placement {
 			p.Datastore, p.Why = "", why
 			return p
 		}
-		p.Datastore, p.Why = d.Name, fmt.Sprintf("the request names it; it has no effect, because the disks exist on %s (S34)", home.label)
+		p.Datastore, p.Why = d.Name, fmt.Sprintf("the request names it; it has no effect, because the disks exist on %s", home.label)
 	}
 	for ref, n := range need {
 		c.taken[ref] += n

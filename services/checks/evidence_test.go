@@ -1,0 +1,96 @@
+package checks
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Each format has as many places in Japanese as it has arguments, each of them taken, and no word of English is left over.
+func TestEvidenceTablesAreWhole(t *testing.T) {
+	for _, table := range []map[string]string{japaneseEvidence, japaneseClauses} {
+		for english, japanese := range table {
+			var arguments []string
+			n := 0
+			text := verb.ReplaceAllStringFunc(english, func(v string) string {
+				n++
+				argument := fmt.Sprintf("<%d>", n)
+				if v == "%d" {
+					argument = fmt.Sprint(90 + n)
+				}
+				arguments = append(arguments, argument)
+				if v == "%q" {
+					return `"` + argument + `"`
+				}
+				return argument
+			})
+			said := fill(japanese, arguments)
+			for _, argument := range arguments {
+				if !strings.Contains(said, argument) {
+					t.Errorf("%q: %s is lost in %q", english, argument, said)
+				}
+			}
+			if left := englishSentence(japanese); left != "" {
+				t.Errorf("%q is not the Japanese of %q: %s", japanese, english, left)
+			}
+			becomes := InJapanese(text)
+			if becomes != said {
+				becomes = rewordArgument(text, 1)
+			}
+			if becomes != said {
+				t.Errorf("%q becomes %q, not %q", text, becomes, said)
+			}
+		}
+	}
+}
+
+// Whatever a verdict says that it found has its Japanese.
+func TestEvidenceIsComplete(t *testing.T) {
+	composed := map[string]bool{ // of clauses that stand in the table as a whole
+		"": true, "%s": true, "%s: %s.": true, "%s.": true, "%s: %d too many.": true, "%s, and %s are free.": true,
+		"A commit of the failover of %s runs%s (job %s): the reprotect waits for it.": true, "A failover job holds %s%s: %s (job %s).": true,
+		"A reprotect of %s runs already%s (job %s): it will be adopted.": true, "Another job holds %s%s: %s (job %s).": true,
+		"The failover%s of %s is not committed. The reprotect commits it, with %s: all other recovery points go, and so does Change recovery point.": true,
+		"%s goes to its original location: VM %s, %s": true,
+	}
+	formats := formatsGiven(t, "pass", "warn", "fail", "unknown", "skipped")
+	if len(formats) < 200 {
+		t.Fatalf("only %d found in the source", len(formats))
+	}
+	for _, english := range formats {
+		if strings.HasPrefix(english, "%s, whose Storage DRS") || strings.HasPrefix(english, "%s, and its Storage DRS") || composed[english] {
+			continue
+		}
+		if _, ok := japaneseEvidence[english]; !ok {
+			t.Errorf("no Japanese for %q", english)
+		}
+	}
+}
+
+// What no format made stays to the letter, and nothing is lost of what did.
+func TestForeignWordsStay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringMatching(`[a-z0-9<>"&%-]{1,12}`).Draw(t, "name")
+		words := rapid.StringMatching(`[A-Z][a-z]{2,8}( [a-z]{2,8}){0,4}`).Draw(t, "words")
+		said := InJapanese(fmt.Sprintf("VM %s is switched off. Site Recovery says of %s: %s. Attested: %s.", name, name, words, words))
+		if strings.Count(said, name) < 2 || strings.Count(said, words) < 2 || englishSentence(said, words) != "" {
+			t.Fatalf("%q", said)
+		}
+		if foreign := "Zq " + words + " zq"; InJapanese(foreign) != foreign {
+			t.Fatalf("%q became %q", foreign, InJapanese(foreign))
+		}
+	})
+}
+
+var plainWords = regexp.MustCompile(`[A-Za-z]+(?: [a-z]+){2,}`)
+
+// englishSentence is what reads as English in a Japanese text, beside what is quoted; "" where nothing does.
+func englishSentence(text string, quoted ...string) string {
+	for _, q := range quoted {
+		text = strings.ReplaceAll(text, q, "")
+	}
+	return plainWords.FindString(text)
+}
