@@ -103,15 +103,19 @@ func TestOrder(t *testing.T) {
 	for _, f := range v.Machines[i].Shown {
 		got = append(got, f.Status)
 	}
-	want := []string{"status-blocks", "status-unknown", "status-warn", "status-waived", "status-info"}
+	want := []string{"status-blocks", "status-unknown", "status-warn", "status-warn", "status-waived", "status-info"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 	if order := func(s section) int { return slices.Index(standings, s.Standing) }; !slices.IsSortedFunc(v.Machines, func(a, b section) int { return order(a) - order(b) }) {
 		t.Error("the machines do not come in the order of their standing")
 	}
-	if s := v.Shared.Shown; len(s) != 2 || s[0].Rank != blocks || !slices.Equal(s[0].Machines, []string{"dark01"}) || s[1].Machines != nil {
-		t.Errorf("what cases share is not shown once, and for whom: %+v", s)
+	var ranks []rank
+	for _, c := range v.Causes {
+		ranks = append(ranks, c.Rank)
+	}
+	if !slices.IsSorted(ranks) || len(v.Blocks()) != 3 || len(v.Beside()) != 6 {
+		t.Errorf("the causes come as %v", ranks)
 	}
 }
 

@@ -12,10 +12,14 @@ import (
 // document is the JSON form: the answer for each machine, then everything that was found, flat, for jq.
 type document struct {
 	Site       string             `json:"site"`
+	Vault      string             `json:"vault,omitempty"`
+	By         string             `json:"by,omitempty"`      // who asked
+	Version    string             `json:"version,omitempty"` // of the product
 	Taken      time.Time          `json:"taken,omitzero"`
 	Plan       string             `json:"plan,omitempty"`
 	All        bool               `json:"all,omitempty"`
 	Ready      bool               `json:"ready"`
+	Causes     []Thing            `json:"causes"` // what asks for attention, once for all machines, in the order in which to see to it
 	Summary    []answer           `json:"summary"`
 	Machines   []Machine          `json:"machines"`
 	Findings   []worded           `json:"findings"`
@@ -30,10 +34,21 @@ type answer struct {
 	Because  []string `json:"because,omitempty"` // codes of the checks that decided
 }
 
-// worded is a finding with what its check says to people.
+// Thing is one thing to see to, for programs.
+type Thing struct {
+	Codes    []string `json:"codes"`
+	Blocks   bool     `json:"blocks,omitempty"`
+	Title    string   `json:"title"`
+	Found    []string `json:"found,omitempty"`
+	Remedy   string   `json:"remedy,omitempty"`
+	Machines []string `json:"machines"`
+}
+
+// worded is a finding with what its check says to people: what is the case, what must be, and why.
 type worded struct {
 	events.Finding
 	Title string `json:"title,omitempty"`
+	Must  string `json:"must,omitempty"`
 	Why   string `json:"why,omitempty"`
 }
 
@@ -41,7 +56,10 @@ type worded struct {
 func JSON(r Report, lang string) ([]byte, error) {
 	d := document{
 		Site: r.Site, Taken: r.Taken, Plan: r.Plan, All: r.All, Ready: r.Ready(),
-		Summary: []answer{}, Machines: []Machine{}, Findings: []worded{}, LeftOut: r.LeftOut, Problems: r.Problems,
+		Vault: r.Vault, By: r.By, Version: r.Version, Causes: []Thing{}, Summary: []answer{}, Machines: []Machine{}, Findings: []worded{}, LeftOut: r.LeftOut, Problems: r.Problems,
+	}
+	for _, c := range causes(r, lang) {
+		d.Causes = append(d.Causes, Thing{c.Codes, c.Rank == blocks, c.Title, c.Found, c.Remedy, c.Machines})
 	}
 	for _, c := range r.Cases {
 		d.Machines = append(d.Machines, c.Machines...)
@@ -50,7 +68,7 @@ func JSON(r Report, lang string) ([]byte, error) {
 			w := worded{Finding: f}
 			if check, ok := checks.Lookup(f.Check); ok {
 				text := check.In(lang)
-				w.Title, w.Why = text.Title, text.Why
+				w.Title, w.Must, w.Why = check.Headline(f.Status, lang), text.Title, text.Why
 			}
 			d.Findings = append(d.Findings, w)
 		}

@@ -51,7 +51,7 @@ func Run(ctx context.Context, s Site, ask Ask, now time.Time) (Report, error) {
 		return Report{}, err
 	}
 	vault = vault.Indexed()
-	found := Report{Site: s.Name, Taken: vault.Taken, Plan: ask.Request.Plan, All: ask.All}
+	found := Report{Site: s.Name, Vault: vault.Name, Taken: vault.Taken, Plan: ask.Request.Plan, All: ask.All}
 	if ask.All {
 		ask.Request.Machines, found.LeftOut = everyMachine(vault, s.Fabric)
 		if len(ask.Request.Machines) == 0 {

@@ -24,6 +24,9 @@ type Ask struct {
 // Report is what a preflight found. Nothing was published or changed.
 type Report struct {
 	Site    string
+	Vault   string
+	By      string    // who asked; "" when nobody says
+	Version string    // of the product that made it
 	Taken   time.Time // when the vault was read
 	Plan    string    // the recovery plan that was asked for; "" when machines were named
 	All     bool      // the whole vault was asked for
@@ -85,18 +88,13 @@ const (
 
 var standings = []Standing{Blocked, Unclear, Later, Ready, Back}
 
-// Blocking counts what would keep the machines from being reprotected. That no datastore fits counts where no
-// check of datastores says so already.
+// Blocking counts the things that keep machines from being reprotected: one that blocks many counts once. That no datastore
+// fits counts where no check of datastores says so already.
 func (r Report) Blocking() int {
 	n := len(r.Problems)
-	for _, c := range r.Cases {
-		blocking := checks.Blocking(c.Findings)
-		n += len(blocking)
-		for _, p := range c.Placements {
-			said := func(f events.Finding) bool { return f.Machine == p.Machine && strings.HasPrefix(f.Check, "datastore.") }
-			if p.Datastore == "" && !slices.ContainsFunc(blocking, said) {
-				n++
-			}
+	for _, c := range causes(r, checks.English) {
+		if c.Rank == blocks {
+			n++
 		}
 	}
 	return n

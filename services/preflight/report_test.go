@@ -47,7 +47,7 @@ func sample() Report {
 	full := one(machine(evil, FailedOver))
 	full.Placements[0].Datastore, full.Placements[0].Location, full.Placements[0].Why = "", "alternate", "none of the 2 datastores can take it"
 	return Report{
-		Site: "tokyo", Taken: time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC), All: true,
+		Site: "tokyo", Vault: "vault-tokyo", By: evil + "@example.com", Version: "1.0", Taken: time.Date(2026, 11, 22, 4, 0, 0, 0, time.UTC), All: true,
 		LeftOut: []LeftOut{{"mig01", Migrated}, {"far01", OtherFabric}, {"hyper01", NotVMware}},
 		Cases: []Case{
 			one(machine("web01", FailedOver)),
@@ -150,7 +150,7 @@ func TestBlocking(t *testing.T) {
 // Every word exists in both languages, about the same values, and is used.
 func TestWords(t *testing.T) {
 	verbs := regexp.MustCompile(`%[ds]`)
-	source := read(t, "page.html.tmpl") + read(t, "view.go") + read(t, "text.go") + read(t, "html.go") + read(t, "../internal/cli/preflight.go") + read(t, "../internal/cli/errors.go")
+	source := read(t, "page.html.tmpl") + read(t, "view.go") + read(t, "text.go") + read(t, "html.go") + read(t, "causes.go") + read(t, "../internal/cli/preflight.go") + read(t, "../internal/cli/errors.go")
 	for _, s := range standings {
 		source += `"` + string(s) + `"`
 	}

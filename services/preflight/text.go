@@ -3,7 +3,6 @@ package preflight
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 
 	"charm.land/lipgloss/v2"
@@ -15,25 +14,19 @@ import (
 // Paint colours a text by how it is to be taken: cases.Good, Warn, Bad, or "" for what matters less.
 type Paint func(level, text string) string
 
-// Text words a report for a terminal. What is met is only counted.
+const (
+	mostNames = 12 // machines that a cause names on a terminal: each stands below, with all that concerns it
+	mostFound = 5  // things that were found, of one cause
+)
+
+// Text words a report for a terminal: what there is to see to, then each machine. What is met is only counted.
 func Text(r Report, lang string, paint Paint) []byte {
 	t := text{view: look(r, lang), paint: paint}
 	t.head()
-	t.summary()
 	t.problems()
-	if t.Urgent {
-		t.section(t.say("shared"), t.Shared)
-	}
-	for _, s := range t.Machines {
-		name := s.Name
-		if s.Kind != "" {
-			name += " (" + s.Kind + ")"
-		}
-		t.section(name+": "+t.standing(s.Standing), s)
-	}
-	if !t.Urgent {
-		t.section(t.say("shared"), t.Shared)
-	}
+	t.causes("in-order", t.Blocks())
+	t.causes("beside", t.Beside())
+	t.machines()
 	for i, left := range t.LeftOut {
 		if i == 0 {
 			t.line("\n%s", t.say("left-out"))
@@ -44,7 +37,7 @@ func Text(r Report, lang string, paint Paint) []byte {
 	if !r.Ready() {
 		level = cases.Bad
 	}
-	t.line("\n%s", paint(level, t.Verdict))
+	t.line("\n%s", paint(level, t.Verdict+t.end()))
 	return t.out.Bytes()
 }
 
@@ -58,30 +51,97 @@ func (t *text) line(format string, args ...any) { fmt.Fprintf(&t.out, format+"\n
 
 func (t *text) say(key string, args ...any) string { return say(t.Lang, key, args...) }
 
+// end closes the verdict: what would become of a request.
+func (t *text) end() string {
+	if len(t.Problems) > 0 || t.blocking() == 0 {
+		return ""
+	}
+	if t.Lang == "ja" {
+		return "。" + t.say("rejected")
+	}
+	return ". " + t.say("rejected")
+}
+
 func (t *text) head() {
-	parts := []string{t.say("title"), t.say("site") + " " + t.Site, t.Scope}
+	parts := []string{t.say("title")}
+	if t.Vault != "" {
+		parts = append(parts, t.say("vault")+" "+t.Vault)
+	}
+	parts = append(parts, t.say("site")+" "+t.Site, t.Scope)
 	if !t.Taken.IsZero() {
-		parts = append(parts, t.say("taken")+" "+stamp(t.Taken))
+		parts = append(parts, t.say("taken")+" "+stamp(t.Taken, t.Lang))
+	}
+	if t.By != "" {
+		parts = append(parts, t.say("by")+" "+t.By)
 	}
 	t.line("%s", strings.Join(parts, " · "))
+}
+
+func (t *text) causes(head string, all []cause) {
+	for i, c := range all {
+		if i == 0 {
+			t.line("\n%s", t.say(head))
+		}
+		number := ""
+		if c.Rank == blocks {
+			number = fmt.Sprintf("%d. ", i+1)
+		}
+		t.line("  %s%s  %s  %s", number, t.paint(rankLevel(c.Rank), t.say(c.Status)), c.Title, t.paint("", strings.Join(c.Codes, ", ")))
+		for n, found := range c.Found {
+			if n == mostFound {
+				t.line("     %s", t.say("more", len(c.Found)-n))
+				break
+			}
+			t.line("     %s: %s", t.say("found"), found)
+		}
+		for _, part := range []struct{ key, text string }{{"why", c.Why}, {"remedy", c.Remedy}, {"machines", t.concerned(c)}, {"reference", c.Page}} {
+			if part.text != "" {
+				t.line("     %s: %s", t.say(part.key), part.text)
+			}
+		}
+	}
+}
+
+// concerned names the machines of a cause, as far as there is room.
+func (t *text) concerned(c cause) string {
+	switch n := len(c.Machines); {
+	case c.All:
+		return t.say("all", n)
+	case n > mostNames:
+		return strings.Join(c.Machines[:mostNames], ", ") + " " + t.say("more", n-mostNames)
+	}
+	return strings.Join(c.Machines, ", ")
+}
+
+func rankLevel(r rank) string {
+	switch r {
+	case blocks:
+		return cases.Bad
+	case notes, waived, quiet:
+		return ""
+	case unread, warns:
+	}
+	return cases.Warn
 }
 
 var standingLevels = map[Standing]string{Blocked: cases.Bad, Unclear: cases.Warn, Later: cases.Good, Ready: cases.Good, Back: cases.Good}
 
 func (t *text) standing(s Standing) string { return t.paint(standingLevels[s], t.say(string(s))) }
 
-func (t *text) summary() {
+func (t *text) machines() {
 	if len(t.Machines) == 0 {
 		return
 	}
-	t.line("")
+	t.line("\n%s", t.say("by-machine"))
 	width := 0
 	for _, n := range t.Counts {
 		width = max(width, lipgloss.Width(t.say(string(n.Standing))))
 	}
-	quiet := len(t.Shared.Folded)
+	quiet := 0
+	for _, c := range t.Checked {
+		quiet += c.Met
+	}
 	for _, s := range t.Machines {
-		quiet += len(s.Folded)
 		line := pad(t.standing(s.Standing), width) + "  " + s.Name
 		if s.Kind != "" {
 			line += " (" + s.Kind + ")"
@@ -92,6 +152,14 @@ func (t *text) summary() {
 		t.line("  %s", line)
 		for _, why := range s.Reasons {
 			t.line("  %s    - %s", strings.Repeat(" ", width), why.Text)
+		}
+		if s.Placed != nil && s.Placed.Datastore == "" {
+			for _, v := range s.Placed.Considered {
+				if v.Accepted && v.Warning == "" {
+					continue
+				}
+				t.line("  %s        %s: %s", strings.Repeat(" ", width), v.Name, judged(v, t.Lang))
+			}
 		}
 	}
 	t.line("\n  %s", t.paint("", t.say("folded", quiet)))
@@ -115,55 +183,6 @@ func (t *text) problems() {
 			t.line("    %s: %s", t.say("remedy"), problem.Remedy)
 		}
 	}
-}
-
-// section lists what asks for attention; there may be nothing.
-func (t *text) section(head string, s section) {
-	placeless := s.Placed != nil && s.Placed.Datastore == ""
-	if len(s.Shown) == 0 && !placeless {
-		return
-	}
-	t.line("\n%s", head)
-	for _, f := range s.Shown {
-		t.finding(f)
-	}
-	if placeless {
-		t.line("  %s: %s", t.paint(cases.Bad, t.say("datastore-none")), sentence(s.Placed.Why))
-		for _, v := range s.Placed.Considered {
-			if !v.Accepted {
-				why, remedy := Known(t.Lang, v)
-				t.line("    %s: %s", v.Name, strings.TrimSpace(why+remedy+" "+sentence(v.Reason)+" "+v.Remedy))
-			}
-		}
-	}
-	if len(s.Folded) > 0 {
-		t.line("  %s", t.paint("", t.say("folded", len(s.Folded))))
-	}
-}
-
-func (t *text) finding(f shown) {
-	level := map[rank]string{blocks: cases.Bad, notes: "", waived: ""}
-	color, known := level[f.Rank]
-	if !known {
-		color = cases.Warn
-	}
-	code := f.Code
-	if len(f.Machines) > 0 {
-		code += " (" + strings.Join(f.Machines, ", ") + ")"
-	}
-	t.line("  %s  %s", t.paint(color, t.say(f.Status)), code)
-	for _, part := range []struct{ key, text string }{
-		{"demand", f.Title}, {"found", f.Evidence}, {"why", f.Why}, {"remedy", f.Remedy}, {"reference", f.cited()},
-	} {
-		if part.text != "" {
-			t.line("    %s: %s", t.say(part.key), part.text)
-		}
-	}
-}
-
-// cited is everything that the finding refers to.
-func (s shown) cited() string {
-	return strings.Join(slices.DeleteFunc([]string{s.Numbers, s.Page}, func(part string) bool { return part == "" }), " ")
 }
 
 // pad fills up to a width, in which a Japanese letter counts for two.

@@ -14,16 +14,16 @@ import (
 	"reprotect.example/services/faults"
 )
 
-// view is a report in the order and the language in which people read it.
+// view is a report in the order and the language in which people read it: first what there is to see to, then each machine.
 type view struct {
 	Report
 	Lang     string
 	Verdict  string
 	Scope    string
 	Counts   []count
-	Shared   section
-	Urgent   bool      // something shared blocks or is not known: it comes before the machines
+	Causes   []cause
 	Machines []section // the worst first
+	Checked  []checked
 }
 
 type count struct {
@@ -31,37 +31,32 @@ type count struct {
 	N        int
 }
 
-// section is what is known of one machine, or of all.
+// section is what is known of one machine.
 type section struct {
 	ID       string
 	Name     string
 	Kind     string
 	Standing Standing
-	Reasons  []reason
+	Reasons  []reason // why it is not ready
 	Warnings int
 	Shown    []shown // what asks for attention, the gravest first
 	Folded   []shown
 	Placed   *placed
 }
 
-// reason is why a machine is not ready, with the place that says more.
+// reason is why a machine is not ready, with the cause that says more.
 type reason struct{ Text, ID string }
 
 // shown is a finding in words.
 type shown struct {
-	ID       string
 	Rank     rank
 	Status   string // key of the words
 	Code     string
-	Title    string
+	Title    string // what is the case
 	Evidence string
 	Why      string
 	Remedy   string
-	Numbers  string   // of the procedure
-	Page     string   // address
-	Machines []string // of a finding of the whole case; none: all
-
-	finding events.Finding
+	Page     string // address
 }
 
 // rank orders findings by what they ask of the reader.
@@ -83,22 +78,8 @@ type placed struct {
 }
 
 func look(r Report, lang string) view {
-	v := view{Report: r, Lang: lang, Verdict: verdict(r, lang), Scope: scope(r, lang)}
-	v.Shared = section{ID: "shared"}
-	everybody := 0
-	for _, c := range r.Cases {
-		everybody += len(c.Machines)
-		v.share(c)
-	}
-	for _, group := range [][]shown{v.Shared.Shown, v.Shared.Folded} {
-		for i := range group {
-			if len(group[i].Machines) == everybody {
-				group[i].Machines = nil
-			}
-		}
-	}
-	byRank(v.Shared.Shown)
-	v.Urgent = len(v.Shared.Shown) > 0 && v.Shared.Shown[0].Rank <= unread
+	v := view{Report: r, Lang: lang, Scope: scope(r, lang), Causes: causes(r, lang), Checked: whatWasChecked(r, lang)}
+	v.Verdict = v.verdict()
 	for _, c := range r.Cases {
 		for _, m := range c.Machines {
 			v.Machines = append(v.Machines, v.section(c, m, len(v.Machines)+1))
@@ -120,16 +101,30 @@ func look(r Report, lang string) view {
 	return v
 }
 
-func verdict(r Report, lang string) string {
+// Blocks are the causes that keep machines from being reprotected; Beside are the others.
+func (v view) Blocks() []cause { return v.Causes[:v.blocking()] }
+
+// Beside are the causes that block nothing.
+func (v view) Beside() []cause { return v.Causes[v.blocking():] }
+
+func (v view) blocking() int {
+	if i := slices.IndexFunc(v.Causes, func(c cause) bool { return c.Rank != blocks }); i >= 0 {
+		return i
+	}
+	return len(v.Causes)
+}
+
+func (v view) verdict() string {
 	later := func(m Machine) bool { return m.Stage == NotYet }
-	switch n := r.Blocking(); {
-	case len(r.Problems) > 0:
+	lang := v.Lang
+	switch n := v.blocking(); {
+	case len(v.Problems) > 0:
 		return say(lang, "refused")
 	case n == 1:
-		return say(lang, "bad-one")
+		return say(lang, "fix-one", blocked(v.Causes))
 	case n > 1:
-		return say(lang, "bad-many", n)
-	case slices.ContainsFunc(r.Cases, func(c Case) bool { return slices.ContainsFunc(c.Machines, later) }):
+		return say(lang, "fix-many", n, blocked(v.Causes))
+	case slices.ContainsFunc(v.Cases, func(c Case) bool { return slices.ContainsFunc(c.Machines, later) }):
 		return say(lang, "good-later")
 	}
 	return say(lang, "good")
@@ -145,68 +140,37 @@ func scope(r Report, lang string) string {
 	return say(lang, "scope-named")
 }
 
-// share adds the findings of a whole case to those that machines share; cases often have the same.
-func (v *view) share(c Case) {
-	var names []string
-	for _, m := range c.Machines {
-		names = append(names, m.Name)
-	}
-	for _, f := range c.Findings {
-		if f.Machine != "" {
-			continue
-		}
-		to := &v.Shared.Shown
-		if rankOf(f) == quiet {
-			to = &v.Shared.Folded
-		}
-		i := slices.IndexFunc(*to, func(s shown) bool { return same(s.finding, f) })
-		if i < 0 {
-			i = len(*to)
-			*to = append(*to, show(f, v.Lang, fmt.Sprintf("shared-%d", len(v.Shared.Shown)+1)))
-		}
-		(*to)[i].Machines = append((*to)[i].Machines, names...)
-	}
-}
-
 func (v *view) section(c Case, m Machine, n int) section {
 	s := section{ID: fmt.Sprintf("machine-%d", n), Name: m.Name, Kind: kind(m)}
-	for _, f := range c.Findings {
-		switch {
-		case f.Machine != m.Name:
-		case rankOf(f) == quiet:
-			s.Folded = append(s.Folded, show(f, v.Lang, ""))
+	for _, f := range c.of(m.Name) {
+		switch rank := rankOf(f); {
+		case rank == quiet:
+			s.Folded = append(s.Folded, show(f, v.Lang))
 		default:
-			s.Shown = append(s.Shown, show(f, v.Lang, fmt.Sprintf("%s-%d", s.ID, len(s.Shown)+1)))
-			if rankOf(f) == warns {
+			s.Shown = append(s.Shown, show(f, v.Lang))
+			if rank == warns {
 				s.Warnings++
 			}
 		}
 	}
-	byRank(s.Shown)
+	slices.SortStableFunc(s.Shown, func(a, b shown) int { return cmp.Compare(a.Rank, b.Rank) })
 	if p, ok := c.placement(m.Name); ok {
 		s.Placed = &placed{s.ID + "-datastore", p}
 	}
-	var because []events.Finding
-	s.Standing, because = c.standing(m)
-	for _, f := range because {
-		for _, said := range slices.Concat(v.Shared.Shown, s.Shown) {
-			if same(said.finding, f) {
-				s.Reasons = append(s.Reasons, reason{say(v.Lang, "demand") + ": " + said.Title, said.ID})
-			}
-		}
+	s.Standing, _ = c.standing(m)
+	if s.Standing != Blocked && s.Standing != Unclear {
+		return s
 	}
-	if s.Placed != nil && s.Placed.Datastore == "" {
-		s.Reasons = append(s.Reasons, reason{say(v.Lang, "datastore-none"), s.Placed.ID})
+	for _, cause := range v.Causes {
+		if cause.Rank <= unread && slices.Contains(cause.Machines, m.Name) && (s.Standing == Unclear || cause.Rank == blocks) {
+			s.Reasons = append(s.Reasons, reason{cause.Title, cause.ID})
+		}
 	}
 	return s
 }
 
 func kind(m Machine) string {
 	return strings.Trim(m.Architecture+", "+m.OS, ", ")
-}
-
-func byRank(all []shown) {
-	slices.SortStableFunc(all, func(a, b shown) int { return cmp.Compare(a.Rank, b.Rank) })
 }
 
 func rankOf(f events.Finding) rank {
@@ -225,18 +189,14 @@ func rankOf(f events.Finding) rank {
 	return warns
 }
 
-// same says whether two findings tell the same of the same machine.
-func same(a, b events.Finding) bool {
-	return a.Check == b.Check && a.Machine == b.Machine && a.Status == b.Status && a.Level == b.Level && a.Evidence == b.Evidence && a.Remedy == b.Remedy
-}
-
 // show puts a finding in words. What the catalogue does not know has its code for a title.
-func show(f events.Finding, lang, id string) shown {
-	s := shown{ID: id, Rank: rankOf(f), Code: f.Check, Title: f.Check, Evidence: f.Evidence, Remedy: f.Remedy, finding: f}
-	s.Numbers, s.Page = citation(f.Reference)
+func show(f events.Finding, lang string) shown {
+	s := shown{Rank: rankOf(f), Code: f.Check, Title: f.Check, Evidence: evidence(f, lang), Remedy: f.Remedy}
+	_, s.Page = citation(f.Reference)
 	if c, ok := checks.Lookup(f.Check); ok {
-		text := c.In(lang)
-		s.Title, s.Why = text.Title, text.Why
+		s.Title, s.Why = c.Headline(f.Status, lang), c.In(lang).Why
+	} else if f.Check == noDatastore {
+		s.Title = say(lang, "datastore-none")
 	}
 	s.Status = map[rank]string{
 		blocks: "status-blocks", unread: "status-unknown", warns: "status-warn", waived: "status-waived", notes: "status-info", quiet: "status-" + f.Status,
@@ -247,27 +207,65 @@ func show(f events.Finding, lang, id string) shown {
 	return s
 }
 
-// Known words why a datastore is refused or warned of, where the language is not that of the verdict itself; what the
-// verdict says, with its names and numbers, stands beside it.
+// evidence is what was found, in a language.
+func evidence(f events.Finding, lang string) string {
+	if f.Check == noDatastore { // a clause
+		return sentence(inLanguage(f.Evidence, lang))
+	}
+	return inLanguage(f.Evidence, lang)
+}
+
+// inLanguage gives a language to what this product says in English in its events.
+func inLanguage(text, lang string) string {
+	if lang == checks.Japanese {
+		return checks.InJapanese(text)
+	}
+	return text
+}
+
+// Known words why a datastore is refused or warned of, and what to do, where the language is not that of the verdict itself.
+// What another version said stands beside the cause that its code has in the catalogue.
 func Known(lang string, v events.DatastoreVerdict) (why, remedy string) {
 	row, ok := faults.Lookup(v.Code)
 	if !ok || lang == faults.English {
 		return "", ""
 	}
-	text := row.In(lang)
-	return text.Cause, text.Remedy
+	text, said := row.In(lang), cmp.Or(v.Reason, v.Warning)
+	if why = checks.InJapanese(said); why == said {
+		why = fmt.Sprintf("%s (%s)", strings.TrimSuffix(text.Cause, "。"), said)
+	}
+	return why, text.Remedy
+}
+
+// judged is why a datastore is refused or warned of, and what to do, in a language.
+func judged(v events.DatastoreVerdict, lang string) string {
+	why, remedy := v.Reason, v.Remedy
+	if v.Accepted {
+		why, remedy = v.Warning, ""
+	}
+	if known, do := Known(lang, v); known != "" {
+		why, remedy = known, do
+		if v.Accepted {
+			remedy = ""
+		}
+	}
+	return strings.TrimSpace(sentence(why) + " " + remedy)
 }
 
 // sentence makes one of the fragments in which datastores are judged.
 func sentence(fragment string) string {
 	first, size := utf8.DecodeRuneInString(fragment)
-	if size == 0 {
+	switch {
+	case size == 0:
 		return ""
+	case first > unicode.MaxLatin1:
+		return strings.TrimSuffix(fragment, "。") + "。"
 	}
 	return string(unicode.ToUpper(first)) + strings.TrimSuffix(fragment[size:], ".") + "."
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+// stamp is a time with its zone.
+func stamp(t time.Time, lang string) string { return checks.Stamp(t, lang) }
 
 // Size words bytes as vSphere's client does, in powers of 1024; "" when they are not known.
 func Size(bytes int64) string {

@@ -39,6 +39,10 @@ unless --all or --ahead asks before the disaster: then what can be checked now i
 			if err != nil {
 				return err
 			}
+			if result.By, err = a.sender(flags.by); err != nil {
+				return err
+			}
+			result.Version = a.deps.Version
 			document, err := a.render(result)
 			if err != nil {
 				return err
@@ -163,7 +167,7 @@ func verdicts(all []events.DatastoreVerdict, lang string, p paint) *rows {
 		}
 		remedy := v.Remedy
 		if known, do := preflight.Known(lang, v); known != "" {
-			why, remedy = fmt.Sprintf("%s (%s)", strings.TrimSuffix(known, "。"), why), do
+			why, remedy = known, do
 		}
 		t.row(v.Name, v.Type, preflight.Size(v.FreeBytes), answer, why, remedy)
 	}
@@ -209,9 +213,9 @@ the case before anything is changed, warn and info are shown. FOR: c classic, m 
 				a.showCheck(all[0])
 				return nil
 			}
-			t := newTable("CODE", "LEVEL", "FOR", "REFS", "WHAT")
+			t := newTable("CODE", "LEVEL", "FOR", "WHAT")
 			for _, c := range all {
-				t.row(c.Code, checkLevel(c), architectures(c), strings.Join(c.Refs, " "), c.Title)
+				t.row(c.Code, checkLevel(c), architectures(c), c.Title)
 			}
 			t.write(a.stdout)
 			return nil

@@ -13,6 +13,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/checks"
 )
 
 func (a *app) showCommand() *cobra.Command {
@@ -81,6 +82,7 @@ func factsOf(id string) string { return events.SubjectFacts + ".*." + id + ".>" 
 
 func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	say := func(name, format string, args ...any) {
+		name = s.label(name)
 		if text := fmt.Sprintf(format, args...); text != "" {
 			fmt.Fprintf(w, "%s%s %s\n", name, strings.Repeat(" ", max(10-lipgloss.Width(name), 0)), text)
 		}
@@ -101,7 +103,7 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	say("Why", "%s", c.Why)
 	if len(c.Problems) == 0 { // else each has its own
 		say("Code", "%s", c.Code)
-		say("Words", "%s", c.Words)
+		say("Azure says", "%s", c.Words)
 		do(c.Code, c.Remedy)
 	}
 	if c.Waiting != nil {
@@ -128,7 +130,7 @@ func showCase(w io.Writer, c cases.Case, p paint, s speech) {
 	showMachines(w, c, p, s)
 	showProblems(w, c.Problems, s)
 	showFindings(w, c.Findings, p, s)
-	fmt.Fprintln(w, "\nHistory")
+	fmt.Fprintf(w, "\n%s\n", s.label("History"))
 	for _, l := range c.History {
 		fmt.Fprintf(w, "  %s  %s\n", p.faint(clock(l.Time)), p.level(l.Level, l.Text))
 	}
@@ -248,7 +250,7 @@ func showProblems(w io.Writer, problems []events.Problem, s speech) {
 	if len(problems) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nProblems")
+	fmt.Fprintf(w, "\n%s\n", s.label("Problems"))
 	for _, problem := range problems {
 		where := problem.Place
 		if where != "" {
@@ -271,7 +273,7 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 		return
 	}
 	passed := 0
-	fmt.Fprintln(w, "\nChecks")
+	fmt.Fprintf(w, "\n%s\n", s.label("Checks"))
 	for _, f := range findings {
 		if f.Status == "pass" || f.Status == "skipped" {
 			passed++
@@ -289,11 +291,15 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 			fmt.Fprintf(w, " (%s: %s)", plural(len(f.Machines), "machine", "machines"), strings.Join(f.Machines, ", "))
 		}
 		fmt.Fprintln(w)
-		below := []labelled{{"", f.Evidence}}
+		var below []labelled
+		if check, ok := checks.Lookup(f.Check); ok {
+			below = append(below, labelled{"", check.Headline(f.Status, s.lang())})
+		}
+		below = append(below, labelled{"", saidIn(s.lang(), f.Evidence)})
 		for _, l := range s.about(f.Check, f.Remedy) {
 			below = append(below, labelled{l.name + ": ", l.text})
 		}
-		for _, l := range append(below, labelled{"See ", f.Reference}) {
+		for _, l := range append(below, labelled{"See ", pageOf(f.Reference)}) {
 			if l.text != "" {
 				fmt.Fprintf(w, "             %s%s\n", l.name, l.text)
 			}
@@ -302,6 +308,22 @@ func showFindings(w io.Writer, findings []events.Finding, p paint, s speech) {
 	if passed > 0 {
 		fmt.Fprintf(w, "  %s passed or did not apply.\n", plural(passed, "check", "checks"))
 	}
+}
+
+// saidIn gives a language to what events say in English.
+func saidIn(lang, text string) string {
+	if lang == checks.Japanese {
+		return checks.InJapanese(text)
+	}
+	return text
+}
+
+// pageOf is the address in a reference, without the numbers of the procedure before it.
+func pageOf(reference string) string {
+	if i := strings.Index(reference, "https://"); i >= 0 {
+		return reference[i:]
+	}
+	return ""
 }
 
 // findingStatus names what stops a case by that, whatever its status.

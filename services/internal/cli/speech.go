@@ -6,6 +6,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/checks"
 	"reprotect.example/services/preflight"
 )
 
@@ -43,6 +44,28 @@ func (a *app) speech() speech {
 		s[fold(e.Code)] = said{e.Title, label("cause", e.Cause), label("remedy", e.Remedy), general[e.Code]}
 	}
 	return s
+}
+
+// lang is the language of what is said.
+func (s speech) lang() string {
+	if s == nil {
+		return checks.English
+	}
+	return checks.Japanese
+}
+
+// label is the word before a text.
+func (s speech) label(name string) string {
+	if s == nil {
+		return name
+	}
+	return cmp.Or(japaneseLabels[name], name)
+}
+
+var japaneseLabels = map[string]string{
+	"Case": "ケース", "Site": "サイト", "State": "状態", "Why": "原因", "Code": "コード", "Azure says": "Azure のメッセージ", "Waits for": "待機中",
+	"Place": "順番", "Gives up": "待機の期限", "Request": "要求", "Asked by": "要求者", "Reason": "理由", "Plan": "復旧計画", "Retry of": "再試行元",
+	"Dry run": "リハーサル", "Since": "開始", "Updated": "更新", "History": "履歴", "Problems": "問題", "Checks": "チェック", "What to do": "対処方法",
 }
 
 func fold(code string) string { return strings.ToLower(code) }

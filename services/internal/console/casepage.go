@@ -117,10 +117,13 @@ func findings(all []events.Finding, lang string) (loud, quiet []findingView) {
 		v := findingView{Finding: f, Title: f.Check, Text: f.Remedy, Class: [...]string{"bad", "bad", "warn", "warn", "off", "good"}[rank(f)]}
 		if check, ok := checks.Lookup(f.Check); ok {
 			text := check.In(lang)
-			v.Title, v.Why = text.Title, text.Why
+			v.Title, v.Why = check.Headline(f.Status, lang), text.Why
 			if lang == japanese && f.Remedy != "" {
 				v.Text = text.Remedy
 			}
+		}
+		if lang == japanese {
+			v.Evidence = checks.InJapanese(f.Evidence)
 		}
 		if rank(f) < 5 {
 			loud = append(loud, v)

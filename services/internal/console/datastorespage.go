@@ -109,7 +109,7 @@ func (c *Console) datastoresPage(r *http.Request, d *sheet, _ *snapshot) error {
 // Known words why a datastore is refused, in the language of the page.
 func (d *sheet) Known(v events.DatastoreVerdict) string {
 	if why, remedy := preflight.Known(d.Lang, v); why != "" {
-		return why + remedy
+		return why + "。" + remedy
 	}
 	return strings.TrimSpace(cmp.Or(v.Reason, v.Warning) + " " + v.Remedy)
 }

@@ -30,9 +30,10 @@ type run struct {
 
 // runs keeps the preflights of this process, the newest few.
 type runs struct {
-	do    func(context.Context, preflight.Ask) (preflight.Report, error)
-	clock func() time.Time
-	slots chan struct{} // a slot for each that is under way
+	do      func(context.Context, preflight.Ask) (preflight.Report, error)
+	clock   func() time.Time
+	version string
+	slots   chan struct{} // a slot for each that is under way
 
 	mu  sync.Mutex
 	all []run // the newest last
@@ -45,7 +46,7 @@ const (
 )
 
 func newRuns(o Options) *runs {
-	return &runs{do: o.Preflight, clock: o.Now, slots: make(chan struct{}, runsAtOnce)}
+	return &runs{do: o.Preflight, clock: o.Now, version: o.Version, slots: make(chan struct{}, runsAtOnce)}
 }
 
 var errNoPreflight = says(http.StatusNotFound, "address.unknown", "this process runs no preflight", "Use 'reprotect preflight'.")
@@ -63,7 +64,9 @@ func (r *runs) now(ctx context.Context, ask preflight.Ask) (preflight.Report, er
 	defer func() { <-r.slots }()
 	ctx, cancel := context.WithTimeout(ctx, preflightTime)
 	defer cancel()
-	return r.do(ctx, ask)
+	found, err := r.do(ctx, ask)
+	found.Version = r.version
+	return found, err
 }
 
 // start runs one beside, and returns its id.
@@ -77,6 +80,7 @@ func (r *runs) start(ctx context.Context, ask preflight.Ask, by string) string {
 		found, err := r.now(context.WithoutCancel(ctx), ask)
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		found.By = by
 		if i := slices.IndexFunc(r.all, func(o run) bool { return o.ID == id }); i >= 0 {
 			r.all[i].found, r.all[i].err, r.all[i].Ended = found, err, r.clock()
 		}
@@ -146,6 +150,7 @@ type runView struct {
 	Problem *journalclient.Problem
 	Ready   bool
 	Summary []summaryRow
+	Causes  []preflight.Thing // what blocks
 	Counts  []standingCount
 	What    string
 }
@@ -198,7 +203,8 @@ func viewOf(one run) runView {
 	v.Ready = one.found.Ready()
 	raw, err := preflight.JSON(one.found, one.Ask.Lang)
 	var document struct {
-		Summary []summaryRow `json:"summary"`
+		Summary []summaryRow      `json:"summary"`
+		Causes  []preflight.Thing `json:"causes"`
 	}
 	if err == nil {
 		err = json.Unmarshal(raw, &document)
@@ -208,6 +214,7 @@ func viewOf(one run) runView {
 		return v
 	}
 	v.Summary = document.Summary
+	v.Causes = slices.DeleteFunc(document.Causes, func(t preflight.Thing) bool { return !t.Blocks })
 	order := []string{"blocked", "unclear", "later", "ready", "back"}
 	place := func(s string) int { return slices.Index(order, s) }
 	slices.SortStableFunc(v.Summary, func(a, b summaryRow) int { return place(a.Standing) - place(b.Standing) })

@@ -12,6 +12,7 @@ import (
 	"reprotect.example/services/cases"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/faults"
+	"reprotect.example/services/preflight"
 	"reprotect.example/services/status"
 )
 
@@ -187,10 +188,12 @@ func (d *sheet) FindingWord(f events.Finding) string {
 	return d.word("finding-"+f.Status, f.Status)
 }
 
-// CheckTitle is what a check says to people.
-func (d *sheet) CheckTitle(code string) string {
-	if c, ok := checks.Lookup(code); ok {
-		return c.In(d.Lang).Title
+// Because says what is the case by the code of what decided the standing of a machine.
+func (d *sheet) Because(standing, code string) string {
+	if c, ok := checks.Lookup(code); ok && standing == string(preflight.Unclear) {
+		return c.Headline(checks.Unknown, d.Lang)
+	} else if ok {
+		return c.Headline(checks.Failed, d.Lang)
 	}
 	if r, ok := faults.Lookup(code); ok {
 		return r.In(d.Lang).Title

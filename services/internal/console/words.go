@@ -241,6 +241,7 @@ var words = map[string]word{
 	"running-for":    {"Azure and vCenter are being read,", "Azure と vCenter を読み取っています。"},
 	"read-report":    {"Read the report", "レポートを読む"},
 	"download":       {"Download", "ダウンロード"},
+	"things":         {"To fix, in this order", "対処が必要な項目 (この順に)"},
 	"because":        {"Because", "理由"},
 	"not-here":       {"This process runs none.", "このプロセスでは実行できません。"},
 
