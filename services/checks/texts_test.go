@@ -86,7 +86,7 @@ func countVerbs(format string) int { return strings.Count(format, "%") }
 // remedyFormats reads the formats given to remedy in the source of this package.
 func remedyFormats(t *testing.T) []string {
 	t.Helper()
-	formats := formatsGiven(t, "remedy")
+	formats := formatsGiven(t, "remedy", "also")
 	if len(formats) < 20 {
 		t.Fatalf("only %d remedies found in the source", len(formats))
 	}
