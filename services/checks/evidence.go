@@ -148,7 +148,11 @@ func rewordArgument(text string, i int) string {
 	if said, ok := reword(text, clauses); ok {
 		return said
 	}
-	parts, any := strings.Split(text, ", "), false
+	separator := ", "
+	if strings.Contains(text, "; ") {
+		separator = "; "
+	}
+	parts, any := strings.Split(text, separator), false
 	for i, part := range parts {
 		said, ok := reword(part, clauses)
 		parts[i], any = said, any || ok

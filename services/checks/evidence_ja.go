@@ -114,6 +114,10 @@ var japaneseEvidence = map[string]string{
 	"Nobody vouches for a backup of the configuration server.":                                                                                       "構成サーバーのバックアップは保証されていません。",
 	"Process server %s is the on-premises configuration server itself, and the site has no ExpressRoute.":                                            "プロセス サーバー %s はオンプレミスの構成サーバー自身であり、サイトに ExpressRoute がありません。",
 	"Process server %s runs on-premises as VM %s, and the site has no ExpressRoute.":                                                                 "プロセス サーバー %s はオンプレミスで VM %s として実行されており、サイトに ExpressRoute がありません。",
+	"Where %s of replication group %s stands is not known.":                                                                                          "レプリケーション グループ %[2]s の %[1]s の段階は不明です。",
+	"The machines of replication group %s are not in step: %s.":                                                                                      "レプリケーション グループ %s のマシンが異なる段階にあります: %s。",
+	"The machines of replication group %s are in step: %s.":                                                                                          "レプリケーション グループ %s のマシンは同じ段階にあります: %s。",
+	"Together with the rest of the request that is %d too many: some of its machines wait until others have failed back.":                            "要求の他のマシンと合わせて %s 個超過します。一部のマシンは、他のマシンのフェールバックが終わるまで待機します。",
 	"Replication group %s also has %s, not in this case.":                                                                                            "レプリケーション グループ %s には、このケースに含まれていない %s もあります。",
 	"Replication group %s goes to one master target (%s).":                                                                                           "レプリケーション グループ %s は 1 つのマスター ターゲットを使用します (%s)。",
 	"Replication group %s mixes systems: %s.":                                                                                                        "レプリケーション グループ %s に異なるシステムが混在しています: %s。",
@@ -280,6 +284,11 @@ var japaneseEvidence = map[string]string{
 
 // japaneseClauses holds the clauses of which sentences are made.
 var japaneseClauses = map[string]string{
+	"%s not failed over":       "%s: フェールオーバー前",
+	"%s failed over":           "%s: フェールオーバー済み",
+	"%s replicating back":      "%s: オンプレミスにレプリケート中",
+	"%s failed back":           "%s: フェールバック済み",
+	"%s migrated":              "%s: 移行済み",
 	"%s: nothing at all":       "%s: なし",
 	"%s at %s":                 "%s (%s)",
 	"%s of appliance %s":       "アプライアンス %[2]s の%[1]s ",

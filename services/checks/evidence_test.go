@@ -51,7 +51,8 @@ func TestEvidenceTablesAreWhole(t *testing.T) {
 func TestEvidenceIsComplete(t *testing.T) {
 	composed := map[string]bool{ // of clauses that stand in the table as a whole
 		"": true, "%s": true, "%s: %s.": true, "%s.": true, "%s: %d too many.": true, "%s, and %s are free.": true,
-		"A commit of the failover of %s runs%s (job %s): the reprotect waits for it.": true, "A failover job holds %s%s: %s (job %s).": true,
+		"%s. Together with the rest of the request that is %d too many: some of its machines wait until others have failed back.": true,
+		"A commit of the failover of %s runs%s (job %s): the reprotect waits for it.":                                             true, "A failover job holds %s%s: %s (job %s).": true,
 		"A reprotect of %s runs already%s (job %s): it will be adopted.": true, "Another job holds %s%s: %s (job %s).": true,
 		"The failover%s of %s is not committed. The reprotect commits it, with %s: all other recovery points go, and so does Change recovery point.": true,
 		"%s goes to its original location: VM %s, %s": true,

@@ -36,6 +36,7 @@ var groupChecks = []Check{
 	{
 		Code: "group.in-step", Level: Warn, For: both, Refs: []string{"S37"}, PerCase: true,
 		Title:     "All machines of a replication group stand at the same stage.",
+		Fault:     "The machines of a replication group stand at different stages.",
 		Why:       "A group whose machines went different ways has no common recovery point: what comes home is of different times.",
 		Remedy:    "Look in the vault where each machine of the group stands, and bring the others to the same stage. Else see that what they share (a database and its application) fits together after the failback.",
 		Reference: pageReprotect, Judge: ofGroups(both, judgeInStep),
