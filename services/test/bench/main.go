@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"reprotect.example/events"
@@ -50,7 +51,7 @@ func main() {
 	flag.StringVar(&o.programs, "programs", "", "folder of reprotect and reprotectd, for what they take as processes; none: leave that out")
 	flag.IntVar(&o.watched, "watched", 1000, "machines that the guard of -programs watches, of -inventory; 0: leave that out")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
