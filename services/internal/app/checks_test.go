@@ -131,7 +131,10 @@ func TestEveryCheckAgainstTheLab(t *testing.T) {
 			t.Errorf("nothing makes %s fail", c.Code)
 		}
 	}
-	for _, row := range rows {
+	for i, row := range rows {
+		if leftOut(i) {
+			continue
+		}
 		check, _ := checks.Lookup(row.check)
 		failed := checks.Warned
 		switch {
@@ -147,6 +150,9 @@ func TestEveryCheckAgainstTheLab(t *testing.T) {
 		}
 	}
 }
+
+// leftOut says of which rows of a table -short does without: each has a lab of its own.
+func leftOut(row int) bool { return testing.Short() && row%8 != 0 }
 
 func TestTheLabIsInOrder(t *testing.T) {
 	for _, f := range (world{request: everyone}).findings(t) {

@@ -43,6 +43,7 @@ func (w *world) completedIn(address string) (n int) {
 
 // On NATS the journal is a copy: when its file is deleted, the stream makes it anew.
 func TestJournalIsMadeAnew(t *testing.T) {
+	t.Parallel()
 	w, _ := startProcesses(t, 2, 1200)
 	daemon, address := w.daemon("all")
 	w.askFor(w.ready.Machines)

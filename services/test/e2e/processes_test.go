@@ -244,6 +244,7 @@ func (w *world) allComplete(machines []string) {
 }
 
 func TestFiveProcesses(t *testing.T) {
+	t.Parallel()
 	w, surroundings := startProcesses(t, 4, 600)
 	var daemons []*process
 	for _, target := range app.Targets() {
@@ -268,6 +269,7 @@ func TestFiveProcesses(t *testing.T) {
 
 // The services are killed in turn while cases are on their way.
 func TestKilledProcesses(t *testing.T) {
+	t.Parallel()
 	const kills = 15
 	w, _ := startProcesses(t, 6, 300)
 	targets := app.Targets()
@@ -289,6 +291,7 @@ func TestKilledProcesses(t *testing.T) {
 
 // Without a bus in the config JetStream runs inside the daemon. What was asked for survives its death.
 func TestBusInsideTheDaemon(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.launchLab(2, 600, "--bus", "none")
 	daemon, address := w.daemon("all")

@@ -108,6 +108,7 @@ func TestRecordedCasesGoOn(t *testing.T) {
 // On Service Bus the program before leaves a journal, and in each subscription, or put off in the queue beside it, the event
 // that the service has not answered.
 func TestRecordedCasesGoOnOnServiceBus(t *testing.T) {
+	t.Parallel()
 	l := loadLeft(t, recorded.ServiceBus)
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "site.yaml")

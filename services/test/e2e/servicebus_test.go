@@ -62,6 +62,7 @@ func TestServiceBusKilledAndCut(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	const machines = 50
 	w := onServiceBus(t, machines, 300)
 	targets := app.Targets()
@@ -122,6 +123,7 @@ func TestServiceBusKilledAndCut(t *testing.T) {
 
 // The same commands give the same answers on both buses.
 func TestTheSameAnswersOnBothBuses(t *testing.T) {
+	t.Parallel()
 	answers := map[string]map[string]any{}
 	for _, bus := range []string{"nats", "servicebus"} {
 		t.Run(bus, func(t *testing.T) {

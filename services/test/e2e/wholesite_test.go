@@ -16,6 +16,7 @@ func TestWholeSite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
+	t.Parallel()
 	const kills = 10
 	scenario, err := filepath.Abs("../../../scripts/scenarios/whole-site.yaml")
 	if err != nil {

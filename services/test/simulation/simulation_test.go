@@ -39,7 +39,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 100, "how many seeds to simulate; with -short a fortieth of them")
+	seeds = flag.Int("seeds", 40, "how many seeds to simulate; with -short a twentieth of them")
 	seed  = flag.Uint64("seed", 0, "simulate only this seed")
 )
 
@@ -49,7 +49,7 @@ var (
 // Share says that only one of so many seeds is simulated, where a run takes long.
 func eachSeed(t *testing.T, share int, run func(t *testing.T, seed uint64)) (runs int) {
 	if testing.Short() {
-		share *= 40
+		share *= 20
 	}
 	from, to := uint64(1), uint64(max(*seeds/share, 1))
 	if *seed != 0 {
