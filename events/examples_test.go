@@ -153,6 +153,7 @@ var badExamples = map[string]string{
 	"watched.bad-no-vm.json":                "/data/vm",
 	"voided.bad-no-reason.json":             "/data/reason",
 	"notification.bad-level.json":           "/data/level",
+	"notification.bad-state.json":           "/data/state",
 	"dead.bad-reason.json":                  "/data/reason",
 	"dead.bad-original.json":                "/data/original",
 }

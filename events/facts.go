@@ -380,7 +380,44 @@ type Note struct {
 	Text     string   `json:"text"`
 	Machines []string `json:"machines,omitempty"`
 	Fact     string   `json:"fact"` // id of the event that it tells of
-	Kind     string   `json:"kind"` // name of that event: completed, failed, …
+	Kind     string   `json:"kind"` // name of that event: completed, failed, …; of a story what it is about: request, alarm, …
+
+	// Of a message that belongs to a story; see NoteOpen.
+	Thread   string      `json:"thread,omitempty"`   // stable for a request, or for a cause that needs a person; "": it tells of one fact
+	Number   int         `json:"number,omitempty"`   // place in the thread, from 1 on
+	State    string      `json:"state,omitempty"`    // of the thread
+	Reminder int         `json:"reminder,omitempty"` // it says again what was said before: which time this is
+	Since    time.Time   `json:"since,omitzero"`     // when what it tells of began
+	Causes   []NoteCause `json:"causes,omitempty"`
+	Counts   *NoteCounts `json:"counts,omitempty"`
+	Alarms   []string    `json:"alarms,omitempty"` // ids, for acknowledge
+	Tells    []string    `json:"tells,omitempty"`  // threads of which it tells in the place of messages of their own
+	Plan     string      `json:"plan,omitempty"`
+	Link     string      `json:"link,omitempty"` // to the console
+}
+
+// States of a thread. A bot posts at NoteOpen, changes what it posted at NoteUpdate, and closes it at NoteClosed.
+const (
+	NoteOpen   = "open"
+	NoteUpdate = "update"
+	NoteClosed = "closed"
+)
+
+// NoteCause is what needs a person, with all machines that it stops.
+type NoteCause struct {
+	Code     string   `json:"code"`
+	What     string   `json:"what"`           // in one line
+	Do       string   `json:"do,omitempty"`   // in one line
+	Next     string   `json:"next,omitempty"` // the command that goes on from here
+	Machines []string `json:"machines,omitempty"`
+}
+
+// NoteCounts are the machines of a request: Machines = Done + Failed + Left.
+type NoteCounts struct {
+	Machines int `json:"machines"`
+	Done     int `json:"done"`   // protected, or rehearsed
+	Failed   int `json:"failed"` // failed, rejected or cancelled
+	Left     int `json:"left"`
 }
 
 // Dead is a message that a service gave up.

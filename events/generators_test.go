@@ -236,6 +236,12 @@ func note(t *rapid.T) events.Note {
 		Level: rapid.SampledFrom([]string{events.LevelInfo, events.LevelWarning, events.LevelCritical}).Draw(t, "level"),
 		Title: word.Draw(t, "title"), Text: word.Draw(t, "text"), Machines: names.Draw(t, "machines"), Fact: word.Draw(t, "fact"),
 		Kind: rapid.SampledFrom(events.Kinds()).Draw(t, "kind").Name,
+
+		Thread: maybe.Draw(t, "thread"), Number: rapid.IntRange(0, 9).Draw(t, "number"), Reminder: rapid.IntRange(0, 9).Draw(t, "reminder"),
+		State: rapid.SampledFrom([]string{"", events.NoteOpen, events.NoteUpdate, events.NoteClosed}).Draw(t, "state"),
+		Since: moment.Draw(t, "since"), Plan: maybe.Draw(t, "plan"), Counts: &events.NoteCounts{Machines: 3, Done: 1, Failed: 1, Left: 1},
+		Causes: []events.NoteCause{{Code: word.Draw(t, "code"), What: word.Draw(t, "what"), Do: maybe.Draw(t, "do"), Machines: names.Draw(t, "stopped")}},
+		Alarms: []string{word.Draw(t, "alarm")}, Tells: []string{word.Draw(t, "tells")}, Link: "https://reprotect.example.com/",
 	}
 }
 

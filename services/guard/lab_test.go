@@ -69,6 +69,7 @@ func startSite(t *testing.T, machines ...scenario.Machine) *site {
 	if w.config, err = config.Load(l.Ready().Config); err != nil {
 		t.Fatal(err)
 	}
+	w.config.Notify = []config.Notify{{Name: "bus", Kind: config.KindBus, Detail: config.DetailMachine, Digest: 5 * time.Minute, Stale: time.Hour}}
 	b, err := app.OpenBus(t.Context(), w.config, "test", false, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
@@ -244,7 +245,7 @@ func (w *site) raises(n int, code, machine, action string, args ...string) event
 	if took > bound {
 		w.t.Errorf("%s took %s", code, took)
 	}
-	note := await(w, 1, events.TypeNotification, caseOf(machine), func(n events.Note) bool { return n.Fact == e.ID })[0]
+	note := await(w, 1, events.TypeNotification, caseOf(machine), func(n events.Note) bool { return n.Fact == e.ID && n.Thread == "" })[0]
 	if note.Data.Level != events.LevelCritical || !strings.Contains(note.Data.Title, e.Data.What) || !strings.Contains(note.Data.Text, e.Data.Do) {
 		w.t.Errorf("notification %+v", note.Data)
 	}

@@ -86,7 +86,7 @@ func TestVSphereGuard(t *testing.T) {
 		if a.Data != (events.Acknowledged{Violation: v.ID, Reason: "resynchronized", RequestedBy: "ops@example.com"}) || a.Position != v.Position+cases.AcknowledgedAfter {
 			t.Errorf("%+v", a)
 		}
-		note := await(w, 1, events.TypeNotification, caseOf("db01"), func(n events.Note) bool { return n.Fact == a.ID })[0]
+		note := await(w, 1, events.TypeNotification, caseOf("db01"), func(n events.Note) bool { return n.Fact == a.ID && n.Thread == "" })[0]
 		if note.Data.Level != events.LevelInfo || !strings.Contains(note.Data.Title, "ops@example.com") {
 			t.Errorf("%+v", note.Data)
 		}
@@ -103,7 +103,7 @@ func TestVSphereGuard(t *testing.T) {
 	t.Run("4.2 permission lost, and given back", func(t *testing.T) {
 		w.do("hide-property", "ASR-APPL-01", "config.hardware.device")
 		u := await(w, 1, events.TypeUnwatched, caseOf("web01"), any1[events.Unwatched])[0]
-		note := await(w, 1, events.TypeNotification, caseOf("web01"), func(n events.Note) bool { return n.Fact == u.ID })[0]
+		note := await(w, 1, events.TypeNotification, caseOf("web01"), func(n events.Note) bool { return n.Fact == u.ID && n.Thread == "" })[0]
 		if u.Data.Code != "guard.unwatched" || !strings.Contains(u.Data.What, "ASR-APPL-01") || note.Data.Level != events.LevelWarning {
 			t.Errorf("%+v, %+v", u.Data, note.Data)
 		}

@@ -1,205 +1,308 @@
-// Package notifier turns every fact that a person cares about into a notification, worded for a chat.
+// Package notifier tells people what happens: one story for each request, and one for each cause that needs a person, with
+// its end. The stories are notifications on the bus; channels bring them into chats, mailboxes and pagers.
+//
+// What was told stands in the event log, and so does everything of which it is told. A process that takes over reads both,
+// and goes on where the one before was stopped; it tells nothing twice, since a notification has one id.
 package notifier
 
 import (
 	"context"
 	"fmt"
-	"strings"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 	"reprotect.example/services/cases"
 	"reprotect.example/services/workflow"
 )
 
-// New makes the service. What has no route here nobody needs to be told of: steps in between and progress stand
-// in the event log.
-func New() workflow.Service {
-	return workflow.Service{Name: "notifier", All: true, Routes: []workflow.Route{
-		tell(events.TypeAccepted, accepted),
-		tell(events.TypeRefused, refused),
-		tell(events.TypeRejected, rejected),
-		tell(events.TypeStarted, started),
-		tell(events.TypeRehearsed, rehearsed),
-		tell(events.TypeCompleted, completed),
-		tell(events.TypeFailed, failed),
-		tell(events.TypeCancelled, cancelled),
-		tell(events.TypeWaiting, waits),
-		tell(events.TypeViolated, violated),
-		tell(events.TypeCleared, cleared),
-		tell(events.TypeAcknowledged, acknowledged),
-		tell(events.TypeUnwatched, unwatched),
-		tell(events.TypeWatched, watched),
-	}}
+// Log reads what stands in the event log: of every case the facts on which its state depends, and all notifications. Its
+// error says that some may be missing.
+type Log func(ctx context.Context, each func(bus.Received)) error
+
+// Options of New.
+type Options struct {
+	Sites    []string // of which stories are told
+	Bus      bus.Broker
+	Log      Log // nil: there is nothing before
+	Pace     Pace
+	Link     func(n events.Note, caseID string) string // where the console shows it; nil: nowhere
+	Detail   bool                                      // each fact is told on the bus by itself, too
+	Channels []*Channel
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Trouble  func(error) // why nothing is told now; nil: it is
 }
 
-// tell answers a fact with the notification that words make of it.
-func tell[T any](t events.Type[T], words func(T) events.Note) workflow.Route {
-	return workflow.On(t, "", func(_ context.Context, e workflow.Event[T], _ workflow.None) (workflow.Result[workflow.None], error) {
-		note := words(e.Data)
-		if note.Title == "" { // nobody needs to be told
-			return workflow.Result[workflow.None]{}, nil
+// Notifier is the service. Its Run must go on beside it.
+type Notifier struct {
+	o       Options
+	mu      sync.Mutex
+	log     cases.Log
+	digests map[string]*Digest
+	serving bool
+	moved   chan struct{} // something was taken in
+}
+
+// New makes the notifier.
+func New(o Options) *Notifier {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Trouble == nil {
+		o.Trouble = func(error) {}
+	}
+	return &Notifier{o: o, digests: map[string]*Digest{}, moved: make(chan struct{}, 1)}
+}
+
+// Service tells alone: of two processes each would know a part.
+func (n *Notifier) Service() workflow.Service {
+	return workflow.Service{
+		Name: "notifier", All: true, Alone: true,
+		StandBy: func() {
+			n.mu.Lock()
+			n.serving = false
+			n.mu.Unlock()
+		},
+		Begin: n.begin,
+		Routes: []workflow.Route{
+			take(n, events.TypeAccepted, accepted),
+			take(n, events.TypeRefused, refused),
+			take(n, events.TypeValidated, nil),
+			take(n, events.TypeRejected, rejected),
+			take(n, events.TypePlaced, nil),
+			take(n, events.TypeRegistered, nil),
+			take(n, events.TypeStarted, started),
+			take(n, events.TypeRehearsed, rehearsed),
+			take(n, events.TypeCompleted, completed),
+			take(n, events.TypeFailed, failed),
+			take(n, events.TypeCancelled, cancelled),
+			take(n, events.TypeWaiting, waits),
+			take(n, events.TypeReturned, nil),
+			take(n, events.TypeViolated, violated),
+			take(n, events.TypeCleared, cleared),
+			take(n, events.TypeAcknowledged, acknowledged),
+			take(n, events.TypeUnwatched, unwatched),
+			take(n, events.TypeWatched, watched),
+			workflow.OnNotification(n.notification),
+		},
+	}
+}
+
+// take takes a fact into where its case stands, and brings it to those who want each by itself.
+func take[T any](n *Notifier, t events.Type[T], words func(T) events.Note) workflow.Route {
+	return workflow.On(t, "", func(ctx context.Context, e workflow.Event[T], sent Sent) (workflow.Result[Sent], error) {
+		n.add(cases.Entry{Time: e.Received, Subject: events.FactSubject(e.Site, e.Case, e.Step, t.Name), Header: e.Header, Kind: t.Kind, Data: e.Data})
+		note, worth := worded(t, e, words)
+		if !worth {
+			return workflow.Result[Sent]{}, nil
 		}
-		note.Fact, note.Kind = e.ID, t.Name
-		return workflow.Result[workflow.None]{Publish: []workflow.Draft{workflow.Notify(note)}}, nil
+		result, err := n.bring(ctx, Message{Header: e.Header, Note: n.linked(note, e.Case)}, sent, e.Received, func(c *Channel) bool { return c.Detail })
+		if n.o.Detail && e.Looks == 0 {
+			result.Publish = append(result.Publish, workflow.Notify(note))
+		}
+		return result, err
+	}).Each()
+}
+
+// notification brings a story to the channels. What was told is taken in again: it may have been told by the process before.
+func (n *Notifier) notification(ctx context.Context, e workflow.Event[events.Note], sent Sent) (workflow.Result[Sent], error) {
+	if e.Data.Thread == "" {
+		return workflow.Result[Sent]{}, nil
+	}
+	n.mu.Lock()
+	n.digest(e.Site).Told(e.Header, e.Data)
+	n.mu.Unlock()
+	return n.bring(ctx, Message{Header: e.Header, Note: e.Data}, sent, e.Received, func(c *Channel) bool { return !c.Detail })
+}
+
+func (n *Notifier) add(e cases.Entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := n.log.Add(e); err != nil {
+		return // no fact
+	}
+	select {
+	case n.moved <- struct{}{}:
+	default:
+	}
+}
+
+// digest is that of a site; n.mu is held.
+func (n *Notifier) digest(site string) *Digest {
+	d := n.digests[site]
+	if d == nil {
+		d = NewDigest(site, n.o.Pace)
+		n.digests[site] = d
+	}
+	return d
+}
+
+// rereadAfter is when the log is read once more after the beginning: what the process before took shortly before it ended
+// may not have stood in a journal yet.
+const rereadAfter = 30 * time.Second
+
+// begin reads what the log holds, for as long as it takes.
+func (n *Notifier) begin(ctx context.Context) {
+	for attempt := 1; ; attempt++ {
+		err := n.read(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			break
+		}
+		n.o.Trouble(fmt.Errorf("the event log cannot be read, so nothing is told yet: %w", err))
+		if !wait(ctx, workflow.Backoff(attempt, 0)) {
+			return
+		}
+	}
+	n.o.Trouble(nil)
+	n.mu.Lock()
+	n.serving = true
+	n.mu.Unlock()
+}
+
+func (n *Notifier) read(ctx context.Context) error {
+	if n.o.Log == nil {
+		return nil
+	}
+	return n.o.Log(ctx, func(r bus.Received) {
+		e := cases.ReadEntry(r)
+		if note, ok := e.Data.(events.Note); ok {
+			n.mu.Lock()
+			n.digest(e.Header.Site).Told(e.Header, note)
+			n.mu.Unlock()
+			return
+		}
+		n.add(e)
 	})
 }
 
-func accepted(d events.Accepted) events.Note {
-	text := "The preconditions are being checked. Nothing has been changed yet."
-	if d.Case.Reason != "" {
-		text += " Reason: " + d.Case.Reason + "."
-	}
-	return about(events.LevelInfo, "Reprotect requested", d.Case, text)
-}
-
-func refused(d events.Refused) events.Note {
-	var lines []string
-	for _, p := range d.Problems {
-		lines = append(lines, sentence(strings.TrimPrefix(p.Place+": ", ": ")+p.Message, p.Remedy))
-	}
-	return events.Note{Level: events.LevelWarning, Title: "Request refused", Text: strings.Join(lines, "\n") + "\nNothing was started."}
-}
-
-func rejected(d events.Rejected) events.Note {
-	var lines []string
-	for _, p := range d.Problems {
-		lines = append(lines, sentence(p.Message, p.Remedy))
-	}
-	return about(events.LevelWarning, "Not reprotected", d.Case, strings.Join(lines, "\n")+"\nNothing was changed.")
-}
-
-func started(d events.Started) events.Note {
-	var jobs []string
-	for _, j := range d.Jobs {
-		j.Machine = cases.Label(j.Machine, j.Item)
-		switch {
-		case j.Again:
-			jobs = append(jobs, sentence(j.Machine+": not started yet, and tried again: "+j.Refused.Message, j.Refused.Remedy))
-		case j.Refused != nil:
-			jobs = append(jobs, sentence(j.Machine+": not started: "+j.Refused.Message, j.Refused.Remedy))
-		case j.Job == "":
-			jobs = append(jobs, j.Machine+": replicates back already")
-		case j.Adopted:
-			jobs = append(jobs, j.Machine+": job "+j.Job+" was running already and is followed")
-		default:
-			jobs = append(jobs, j.Machine+": job "+j.Job)
+// Run tells what is due until ctx ends, while this process serves.
+func (n *Notifier) Run(ctx context.Context) {
+	reread := n.o.Now().Add(rereadAfter)
+	for {
+		pause := n.tell(ctx)
+		if n.serves() && n.o.Now().After(reread) {
+			if err := n.read(ctx); err == nil {
+				reread = n.o.Now().Add(24 * time.Hour)
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-n.moved:
+			timer.Stop()
+			if !wait(ctx, breath) {
+				return
+			}
 		}
 	}
-	return about(events.LevelInfo, "Reprotect started", d.Case,
-		strings.Join(jobs, "\n")+"\nDo not switch the on-premises machine on, and do not move the master target or appliance with Storage vMotion, until failback is done.")
 }
 
-func rehearsed(d events.Rehearsed) events.Note {
-	var lines []string
-	for _, m := range d.Would {
-		lines = append(lines, fmt.Sprintf("%s would go to datastore %s (%s location)", m.Name, m.Datastore, m.Location))
-	}
-	return about(events.LevelInfo, "Rehearsal passed", d.Case, strings.Join(lines, "\n")+"\nNothing was started.")
+// breath is the least time between two looks at where the cases stand.
+const breath = time.Second
+
+func (n *Notifier) serves() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.serving
 }
 
-func completed(d events.Completed) events.Note {
-	return about(events.LevelInfo, "Protected", d.Case, "Replication from Azure to on-premises is in place. Failback can be started; it means downtime, so choose the hour.")
+// tell publishes what is due, and says when to look again.
+func (n *Notifier) tell(ctx context.Context) (pause time.Duration) {
+	const atMost = 10 * time.Second
+	now := n.o.Now()
+	posts, next := n.due(now)
+	for _, p := range posts {
+		header, err := n.publish(ctx, p, now)
+		if err != nil {
+			if ctx.Err() == nil {
+				n.o.Logger.Warn("a notification is not on the bus, will try again", slog.String("thread", p.Thread), slog.Any("error", err))
+			}
+			return breath
+		}
+		n.mu.Lock()
+		n.digest(header.Site).Told(header, p.Note)
+		n.mu.Unlock()
+	}
+	if next.IsZero() {
+		return atMost
+	}
+	return min(max(next.Sub(now), breath), atMost)
 }
 
-func failed(d events.Failed) events.Note {
-	n := events.Note{Level: events.LevelCritical, Title: "Reprotect failed", Text: sentence(d.Message, d.Remedy)}
-	if d.Words != "" {
-		n.Text += "\nAzure says: " + d.Words
+// Remembered is how long the story of what is over is kept in mind.
+const remembered = 7 * 24 * time.Hour
+
+func (n *Notifier) due(now time.Time) (posts []sitePost, next time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.serving {
+		return nil, time.Time{}
 	}
-	if d.Case != nil {
-		n = about(n.Level, n.Title, *d.Case, n.Text)
+	all := n.log.Cases()
+	sites := slices.Clone(n.o.Sites)
+	if len(sites) == 0 {
+		here := map[string]bool{}
+		for _, c := range all {
+			here[c.Site] = true
+		}
+		sites = slices.Sorted(maps.Keys(here))
 	}
-	for _, m := range d.Machines {
-		n.Text += fmt.Sprintf("\n%s: %s", cases.Label(m.Machine, m.Item), m.State)
-		if m.Message != "" && len(d.Machines) > 1 {
-			n.Text += ". " + sentence(m.Message, m.Remedy)
+	for _, site := range sites {
+		d := n.digest(site)
+		d.Forget(now.Add(-remembered))
+		due, at := d.Due(all, now)
+		for _, p := range due {
+			p.Note = n.linked(p.Note, p.Case)
+			posts = append(posts, sitePost{site, p})
+		}
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
 		}
 	}
-	return n
+	return posts, next
 }
 
-func cancelled(d events.Cancelled) events.Note {
-	return about(events.LevelWarning, "Cancelled", d.Case, sentence("The case was cancelled", d.Reason))
+type sitePost struct {
+	site string
+	Post
 }
 
-func waits(d events.Waiting) events.Note {
-	if d.For == events.ForTurn { // its place in the queue changes often, and it starts by itself
-		return events.Note{}
+func (n *Notifier) linked(note events.Note, caseID string) events.Note {
+	if n.o.Link != nil {
+		note.Link = n.o.Link(note, caseID)
 	}
-	level := events.LevelInfo
-	text := d.Message
-	if d.Remedy != "" { // somebody can do something about it
-		level = events.LevelWarning
-		text = sentence(text, d.Remedy)
+	return note
+}
+
+func (n *Notifier) publish(ctx context.Context, p sitePost, now time.Time) (events.Header, error) {
+	h := events.Header{Site: p.site, Case: p.Case, Request: p.Request, ID: p.Fact}
+	draft := workflow.Notify(p.Note).Named(p.Name(), p.Fact)
+	err := workflow.Report(ctx, n.o.Bus, "notifier", h, 0, draft, now)
+	h.Time = now
+	return h, err
+}
+
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
-	if !d.Until.IsZero() {
-		text += " Waits until " + d.Until.UTC().Format("2006-01-02 15:04 MST") + "."
-	}
-	return events.Note{Level: level, Title: "Waiting: " + names(cases.LabelsOfWaiting(d)), Text: text, Machines: d.Machines}
-}
-
-func violated(d events.Violated) events.Note {
-	return events.Note{Level: events.LevelCritical, Title: "Danger: " + d.What, Text: d.Endangers + "\n" + d.Do, Machines: named(d.Machine)}
-}
-
-func cleared(d events.Cleared) events.Note {
-	n := events.Note{Level: events.LevelInfo, Title: "Over: " + d.What, Text: span(d.From, d.Until), Machines: named(d.Machine)}
-	if d.Remains != "" {
-		n.Level, n.Text = events.LevelWarning, n.Text+"\n"+sentence(d.Remains, d.Do)+"\nThe alarm stays until somebody acknowledges it."
-	}
-	return n
-}
-
-func acknowledged(d events.Acknowledged) events.Note {
-	who := d.RequestedBy
-	if who == "" {
-		who = "somebody"
-	}
-	return events.Note{Level: events.LevelInfo, Title: "Alarm acknowledged by " + who, Text: sentence(d.Violation, d.Reason)}
-}
-
-func unwatched(d events.Unwatched) events.Note {
-	n := events.Note{Level: events.LevelWarning, Title: "Not watched: " + d.VM, Text: sentence(d.What, d.Do), Machines: named(d.Machine)}
-	for _, path := range d.Candidates {
-		n.Text += "\n" + path
-	}
-	return n
-}
-
-func watched(d events.Watched) events.Note {
-	return events.Note{Level: events.LevelInfo, Title: "Watched again: " + d.VM, Text: sentence(d.What, "It was not watched "+span(d.From, d.Until)), Machines: named(d.Machine)}
-}
-
-func span(from, until time.Time) string {
-	const form = "2006-01-02 15:04:05"
-	return "from " + from.UTC().Format(form) + " to " + until.UTC().Format(form+" MST") + "."
-}
-
-func named(machine string) []string {
-	if machine == "" {
-		return nil
-	}
-	return []string{machine}
-}
-
-func about(level, title string, c events.Case, text string) events.Note {
-	return events.Note{Level: level, Title: title + ": " + names(cases.LabelsOf(c)), Text: text, Machines: c.Names()}
-}
-
-// names lists the first few machines: a title is read at a glance.
-func names(all []string) string {
-	const shown = 3
-	if len(all) <= shown {
-		return strings.Join(all, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(all[:shown], ", "), len(all)-shown)
-}
-
-func sentence(what, remedy string) string {
-	what = strings.TrimRight(what, ". ") + "."
-	if remedy == "" {
-		return what
-	}
-	return what + " " + remedy
 }

@@ -1,9 +1,11 @@
 package notifier
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,150 +16,231 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-var (
-	when    = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
-	theCase = events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/1", Architecture: "classic", Choice: events.Choice{Datastore: "VMFS-01"}, Location: "original"}}, Reason: "CHG0012345"}
-	problem = events.Problem{Code: "x", Place: "/data/machines/0/name", Message: "No machine web09", Remedy: "Name another."}
-)
-
-// fact is an event of a kind with what must be told of it.
-type fact struct {
-	draft workflow.Draft
-	level string
-	title string
-	parts []string
+// running is a notifier on a bus in memory, which may be killed and started anew.
+type running struct {
+	t        *testing.T
+	bus      *memory.Bus
+	channels func() []*Channel
+	stop     func()
 }
 
-func facts() map[string]fact {
-	return map[string]fact{
-		"accepted":  {workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: theCase}), events.LevelInfo, "Reprotect requested: web01", []string{"CHG0012345"}},
-		"refused":   {workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"/data/machines/0/name", "Name another."}},
-		"rejected":  {workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: theCase, Problems: []events.Problem{problem}}), events.LevelWarning, "Not reprotected: web01", []string{"Nothing was changed"}},
-		"started":   {workflow.Fact(events.TypeStarted, "", events.Started{Case: theCase, Jobs: []events.Job{{Machine: "web01", Job: "j1", Adopted: true}}}), events.LevelInfo, "Reprotect started: web01", []string{"j1", "running already", "Do not switch"}},
-		"rehearsed": {workflow.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: theCase, Would: theCase.Machines}), events.LevelInfo, "Rehearsal passed: web01", []string{"VMFS-01", "Nothing was started"}},
-		"completed": {workflow.Fact(events.TypeCompleted, "", events.Completed{Case: theCase, Machines: []events.ProtectedState{{Machine: "web01", Item: "/i"}}}), events.LevelInfo, "Protected: web01", []string{"Failback"}},
-		"failed": {workflow.Fact(events.TypeFailed, events.StepReplication, events.Failed{Case: &theCase, Code: "8061", Message: "The job failed", Words: "datastore not accessible", Remedy: "Mount it.",
-			Machines: []events.MachineState{{Machine: "web01", State: "failed"}}}), events.LevelCritical, "Reprotect failed: web01", []string{"The job failed. Mount it.", "Azure says: datastore not accessible", "web01: failed"}},
-		"cancelled": {workflow.Fact(events.TypeCancelled, events.StepSubmission, events.Cancelled{Case: theCase, Reason: "wrong machine"}), events.LevelWarning, "Cancelled: web01", []string{"wrong machine"}},
-		"waiting": {workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "agent", Machines: []string{"web01"}, Message: "No agent yet.", Since: when, Until: when, NextLook: when}),
-			events.LevelInfo, "Waiting: web01", []string{"No agent yet.", "09:30 UTC"}},
-		"waiting for somebody": {workflow.Fact(events.TypeWaiting, "", events.Waiting{For: "vcenter", Machines: []string{"web01"}, Message: "Login refused", Remedy: "Correct the password.", Since: when, NextLook: when}),
-			events.LevelWarning, "Waiting: web01", []string{"Correct the password."}},
-		"violated": {workflow.Fact(events.TypeViolated, "", events.Violated{Code: "guard.powered-on", Machine: "web01", What: "web01 was switched on", Endangers: "Its disks.", Do: "Switch it off."}),
-			events.LevelCritical, "Danger: web01 was switched on", []string{"Its disks.", "Switch it off."}},
-		"cleared": {workflow.Fact(events.TypeCleared, "", events.Cleared{Violation: "r7/guard/1", Code: "guard.snapshot", What: "MT has no snapshot any more", From: when, Until: when}),
-			events.LevelInfo, "Over: MT has no snapshot any more", []string{"from 2026-11-22 09:30:00 to 2026-11-22 09:30:00 UTC"}},
-		"cleared, with damage": {workflow.Fact(events.TypeCleared, "", events.Cleared{Violation: "r7/guard/1", Code: "guard.powered-on", Machine: "web01", What: "web01 is off again", From: when, Until: when, Remains: "Its disks may be damaged", Do: "Resynchronize."}),
-			events.LevelWarning, "Over: web01 is off again", []string{"Its disks may be damaged. Resynchronize.", "acknowledges"}},
-		"acknowledged": {workflow.Fact(events.TypeAcknowledged, "", events.Acknowledged{Violation: "r7/guard/1", Reason: "Resynchronized", RequestedBy: "ops"}),
-			events.LevelInfo, "Alarm acknowledged by ops", []string{"r7/guard/1", "Resynchronized"}},
-		"unwatched": {workflow.Fact(events.TypeUnwatched, "", events.Unwatched{VM: "MT", Writer: "master target", Code: "guard.ambiguous", What: "Two VMs may be it", Do: "Name it.", Candidates: []string{"/DC/vm/MT", "/DC/vm/old/MT"}, Since: when}),
-			events.LevelWarning, "Not watched: MT", []string{"Two VMs may be it. Name it.", "/DC/vm/MT", "/DC/vm/old/MT"}},
-		"watched": {workflow.Fact(events.TypeWatched, "", events.Watched{Unwatched: "r7/guard/1", VM: "MT", What: "MT is watched again", From: when, Until: when}),
-			events.LevelInfo, "Watched again: MT", []string{"MT is watched again. It was not watched from"}},
+func (r *running) start() {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	conn := r.bus.Connect()
+	n := New(Options{Sites: []string{"tokyo"}, Bus: conn, Channels: r.channels(), Log: func(_ context.Context, each func(bus.Received)) error {
+		for _, m := range r.bus.Log() {
+			each(m)
+		}
+		return nil
+	}})
+	var running sync.WaitGroup
+	running.Go(func() { _ = workflow.Run(ctx, conn, n.Service(), workflow.Options{Grace: time.Millisecond}) }) // an end before its time shows as stories that are not told
+	running.Go(func() { n.Run(ctx) })
+	r.stop = func() {
+		cancel()
+		running.Wait()
 	}
 }
 
-// source publishes one fact when the case is asked for, as another service would.
-func source(d workflow.Draft) workflow.Service {
-	return workflow.Service{Name: "source", Routes: []workflow.Route{
-		workflow.OnUnknownCommand(func(events.Header, []byte, error) workflow.Draft { return d.For("tokyo", "r7", "r7") }),
-	}}
-}
-
-func TestTells(t *testing.T) {
-	for name, f := range facts() {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				note := told(t, f.draft)
-				if note == nil {
-					t.Fatal("nothing was told")
-				}
-				n := note.Data
-				if n.Level != f.level || n.Title != f.title || n.Kind != f.draft.Kind().Name || !strings.HasPrefix(n.Fact, "r7/") {
-					t.Errorf("%+v", n)
-				}
-				for _, part := range f.parts {
-					if !strings.Contains(n.Text, part) {
-						t.Errorf("the text does not say %q: %s", part, n.Text)
-					}
-				}
-			})
-		})
+func (r *running) publish(f workflow.Draft, caseID string) {
+	r.t.Helper()
+	h := events.Header{Site: "tokyo", Case: caseID, Request: "r-1", ID: "r-1"}
+	if err := workflow.Report(r.t.Context(), r.bus.Connect(), "validator", h, 1, f, time.Now()); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
-func TestKeepsSilentOnStepsInBetween(t *testing.T) {
-	for _, draft := range []workflow.Draft{
-		workflow.Fact(events.TypeValidated, "", events.Validated{Case: theCase, Findings: []events.Finding{}}),
-		workflow.Fact(events.TypeProgressed, "", events.Progressed{Machines: []events.MachineProgress{}}),
-	} {
+func (r *running) notes() (notes []events.Note) {
+	ids := map[string]bool{}
+	for _, m := range r.bus.Log() {
+		if strings.HasPrefix(m.Subject, events.SubjectNotifications) {
+			e, err := events.Decode(events.TypeNotification, m.Data)
+			if err != nil || ids[e.ID] {
+				r.t.Errorf("%s: %v, or twice", m.Data, err)
+			}
+			ids[e.ID] = true
+			notes = append(notes, e.Data)
+		}
+	}
+	return notes
+}
+
+// pass lets virtual time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
+func aCase(name string) events.Case {
+	return events.Case{Machines: []events.Machine{{Name: name, Item: "/items/" + name, Architecture: "classic", Choice: events.Choice{Datastore: "VMFS-01"}, Location: "original"}}, RequestedBy: "ops"}
+}
+
+// A process that is killed at any moment loses nothing and tells nothing twice, on the bus and in a channel.
+func TestKilledAtAnyMoment(t *testing.T) {
+	for cut := range 12 {
 		synctest.Test(t, func(t *testing.T) {
-			if note := told(t, draft); note != nil {
-				t.Errorf("%s was told: %+v", draft.Kind().Name, note.Data)
+			posted := map[string]int{}
+			r := &running{t: t, bus: memory.New(memory.Faults{}), channels: func() []*Channel {
+				return []*Channel{{Name: "chat", Post: func(_ context.Context, m Message) error {
+					posted[m.ID]++
+					return nil
+				}}}
+			}}
+			r.start()
+			for i := range 10 {
+				name := fmt.Sprintf("web%02d", i)
+				r.publish(workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: aCase(name)}), "r-1-"+name)
+			}
+			pass(time.Duration(cut) * 700 * time.Millisecond)
+			r.stop()
+			r.start()
+			for i := range 10 {
+				name := fmt.Sprintf("web%02d", i)
+				if i < 8 {
+					r.publish(workflow.Fact(events.TypeCompleted, "", events.Completed{Case: aCase(name), Machines: []events.ProtectedState{{Machine: name, Item: "/items/" + name}}}), "r-1-"+name)
+					continue
+				}
+				c := aCase(name)
+				r.publish(workflow.Fact(events.TypeFailed, events.StepReplication, events.Failed{Case: &c, Code: "8061", Message: "The job of " + name + " failed", Remedy: "Mount it.",
+					Machines: []events.MachineState{{Machine: name, Item: "/items/" + name, State: events.StateFailed}}}), "r-1-"+name)
+			}
+			pass(time.Duration(cut) * 700 * time.Millisecond)
+			r.stop()
+			r.start()
+			pass(time.Minute)
+			r.stop()
+			var got []string
+			for _, n := range r.notes() {
+				got = append(got, n.Level+" "+n.State+" "+n.Title)
+			}
+			all := strings.Join(got, "\n")
+			for _, want := range []string{"critical open Reprotect failed:", "warning closed Reprotect ended: 10 machines, 8 of 10 protected"} {
+				if strings.Count(all, want) != 1 {
+					t.Errorf("cut after %d: %q is not told once:\n%s", cut, want, all)
+				}
+			}
+			if len(got) > 3 || len(posted) != len(got) {
+				t.Errorf("cut after %d: %d messages, %d posted:\n%s", cut, len(got), len(posted), all)
 			}
 		})
 	}
 }
 
-// told publishes a fact and returns the notification of it, or nil when there is none.
-func told(t *testing.T, d workflow.Draft) *events.Event[events.Note] {
-	b := memory.New(memory.Faults{})
-	for _, s := range []workflow.Service{source(d), New()} {
-		conn := b.Connect()
-		done := make(chan error, 1)
-		go func() { done <- workflow.Run(t.Context(), conn, s, workflow.Options{}) }()
-		t.Cleanup(func() { <-done })
-	}
-	if err := b.Connect().Publish(t.Context(), bus.Message{Subject: "reprotect.command.go", ID: "r7", Data: []byte("{}")}); err != nil {
-		t.Fatal(err)
-	}
-	synctest.Wait()
-	log := b.Log()
-	i := slices.IndexFunc(log, func(r bus.Received) bool { return strings.HasPrefix(r.Subject, events.SubjectNotifications) })
-	if i < 0 {
-		return nil
-	}
-	e, err := events.Decode(events.TypeNotification, log[i].Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := events.NotificationSubject("tokyo", e.Data.Level); log[i].Subject != want {
-		t.Errorf("stands on %s, want %s", log[i].Subject, want)
-	}
-	return &e
+var errDown = errors.New("connection refused")
+
+// A channel that is down for two hours delays no other, loses nothing, and gets one summary of what is late.
+func TestAChannelThatIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var good, bad []Message
+		down, tries := true, 0
+		r := &running{t: t, bus: memory.New(memory.Faults{}), channels: func() []*Channel {
+			return []*Channel{
+				{Name: "good", Post: func(_ context.Context, m Message) error {
+					mu.Lock()
+					defer mu.Unlock()
+					good = append(good, m)
+					return nil
+				}},
+				{Name: "bad", Post: func(_ context.Context, m Message) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if tries++; down {
+						return errDown
+					}
+					bad = append(bad, m)
+					return nil
+				}},
+			}
+		}}
+		r.start()
+		defer func() { r.stop() }()
+		for i := range 5 {
+			id := fmt.Sprintf("c-%d", i)
+			h := events.Header{Site: "tokyo", Case: id, Request: id, ID: id}
+			note := events.Note{Level: events.LevelWarning, Title: "Story " + id, Text: "t", Fact: id, Kind: "request", Thread: "request/tokyo/" + id, Number: 1, State: events.NoteClosed}
+			if err := workflow.Report(t.Context(), r.bus.Connect(), "notifier", h, 1, workflow.Notify(note).Named(id, id), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(20 * time.Second)
+		if len(good) != 5 {
+			t.Errorf("the other channel has %d of 5", len(good))
+		}
+		r.stop()
+		r.start()
+		pass(2 * time.Hour)
+		if tries > 120 {
+			t.Errorf("%d tries in two hours", tries)
+		}
+		mu.Lock()
+		down = false
+		mu.Unlock()
+		pass(15 * time.Minute)
+		if len(good) != 5 || len(bad) != 1 || bad[0].Kind != kindSummary || strings.Count(bad[0].Text, "Story c-") != 5 {
+			t.Errorf("good %d, bad %+v", len(good), bad)
+		}
+	})
 }
 
-func TestTitlesStayShort(t *testing.T) {
-	var many events.Case
-	for i := range 50 {
-		many.Machines = append(many.Machines, events.Machine{Name: fmt.Sprintf("vm%02d", i)})
-	}
-	if got := completed(events.Completed{Case: many}); got.Title != "Protected: vm00, vm01, vm02 and 47 more" || len(got.Machines) != 50 {
-		t.Errorf("%q, %d machines", got.Title, len(got.Machines))
-	}
+// What a channel never takes is a dead letter, and the next message goes on.
+func TestWhatIsNeverTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var posted []string
+		r := &running{t: t, bus: memory.New(memory.Faults{}), channels: func() []*Channel {
+			return []*Channel{{Name: "chat", Post: func(_ context.Context, m Message) error {
+				if m.Title == "a" {
+					return &Refusal{Status: 400, Permanent: true, Err: errors.New("bad card")}
+				}
+				posted = append(posted, m.Title)
+				return nil
+			}}}
+		}}
+		r.start()
+		for _, title := range []string{"a", "b"} {
+			h := events.Header{Site: "tokyo", Case: title, Request: title, ID: title}
+			note := events.Note{Level: events.LevelWarning, Title: title, Text: "t", Fact: title, Kind: "request", Thread: "request/tokyo/" + title, Number: 1, State: events.NoteClosed}
+			if err := workflow.Report(t.Context(), r.bus.Connect(), "notifier", h, 1, workflow.Notify(note).Named(title, title), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(time.Minute)
+		r.stop()
+		dead := 0
+		for _, m := range r.bus.Log() {
+			if d, err := events.Decode(events.TypeDead, m.Data); err == nil && strings.Contains(d.Data.Error, "bad card") {
+				dead++
+			}
+		}
+		if dead != 1 || len(posted) != 1 {
+			t.Errorf("%d dead letters, posted %v", dead, posted)
+		}
+	})
 }
 
-// A place in the admission queue changes often, and the case starts by itself.
-func TestAPlaceInTheLineIsNotNotified(t *testing.T) {
-	if note := waits(events.Waiting{For: "turn", Place: 3, Message: "60 starts a minute are allowed"}); note.Title != "" {
-		t.Errorf("%+v", note)
+func TestRouteAndQuietHours(t *testing.T) {
+	m := Message{events.Header{Site: "tokyo"}, events.Note{Level: events.LevelInfo, Plan: "ERP", Machines: []string{"Web01", "db01"}}}
+	for i, c := range []struct {
+		route Route
+		takes bool
+	}{
+		{Route{}, true}, {Route{Levels: []string{"critical"}}, false}, {Route{Sites: []string{"osaka"}}, false}, {Route{Plans: []string{"erp"}}, true},
+		{Route{Machines: []string{"web*"}}, true}, {Route{Machines: []string{"app*"}}, false}, {Route{Levels: []string{"info"}, Sites: []string{"tokyo"}, Machines: []string{"app*", "db0?"}}, true},
+	} {
+		if c.route.Takes(m) != c.takes {
+			t.Errorf("%d: %+v", i, c)
+		}
 	}
-}
-
-// Two machines of one name are told apart.
-func TestTwinsAreToldApart(t *testing.T) {
-	twins := events.Case{Machines: []events.Machine{{Name: "web01", Item: "/items/a"}, {Name: "WEB01", Item: "/items/b"}}}
-	if n := completed(events.Completed{Case: twins}); n.Title != "Protected: web01 (a), WEB01 (b)" || !slices.Equal(n.Machines, []string{"web01", "WEB01"}) {
-		t.Errorf("%s, %v", n.Title, n.Machines)
-	}
-	if n := started(events.Started{Case: twins, Jobs: []events.Job{{Machine: "web01", Item: "/items/a", Job: "j1"}}}); !strings.HasPrefix(n.Text, "web01 (a): job j1") {
-		t.Error(n.Text)
-	}
-	if n := waits(events.Waiting{For: events.ForAgent, Machines: []string{"web01", "db01"}, Items: []string{"/items/b", ""}}); n.Title != "Waiting: web01 (b), db01" {
-		t.Error(n.Title)
-	}
-	if n := failed(events.Failed{Machines: []events.MachineState{{Machine: "web01", Item: "/items/b", State: events.StateFailed}}}); !strings.HasSuffix(n.Text, "web01 (b): failed") {
-		t.Error(n.Text)
+	tokyo := time.FixedZone("JST", 9*3600)
+	night, noon := Quiet{22 * time.Hour, 7 * time.Hour, tokyo}, Quiet{12 * time.Hour, 13 * time.Hour, tokyo}
+	at := func(h, m int) time.Time { return time.Date(2026, 11, 27, h, m, 0, 0, tokyo) }
+	for i, c := range []struct {
+		quiet Quiet
+		at    time.Time
+		until time.Time
+	}{
+		{night, at(21, 59), time.Time{}}, {night, at(22, 0), at(31, 0)}, {night, at(3, 0), at(7, 0)}, {night, at(7, 0), time.Time{}},
+		{noon, at(12, 30), at(13, 0)}, {noon, at(13, 0), time.Time{}}, {Quiet{}, at(0, 0), time.Time{}},
+	} {
+		if got := c.quiet.Until(c.at.UTC()); !got.Equal(c.until) {
+			t.Errorf("%d: %s at %s, want %s", i, got, c.at, c.until)
+		}
 	}
 }

@@ -21,6 +21,7 @@ type one struct {
 	machines             []string
 	c                    cases.Case // where it stands; of a dead letter the zero Case
 	alarm, state         string
+	began                string // what it was told as first, where text is what became of that
 }
 
 // needs puts together what needs a person by its cause.
@@ -45,7 +46,7 @@ func ofGuard(c cases.Case) (found []one) {
 	for _, a := range c.Pressing() {
 		o := one{kind: Alarm, code: a.Code, text: a.What, do: a.Do, since: a.From, c: c, alarm: a.ID, state: a.State}
 		if a.State == cases.AlarmEnded && a.Remains != "" {
-			o.text = a.Remains
+			o.text, o.began = a.Remains, a.What
 		}
 		labels := c.Labels()
 		for i, m := range c.Machines {
@@ -142,6 +143,12 @@ func (o one) cause() string {
 	return strings.Join([]string{o.kind, strings.ToLower(o.code), o.state, text}, "\n")
 }
 
+// key is what stays the same of a cause however it goes on: an alarm that has ended and left damage is the same alarm.
+func (o one) key() string {
+	o.text, o.state = cmp.Or(o.began, o.text), ""
+	return o.cause()
+}
+
 // group collects those of one cause.
 type group struct {
 	need  Need
@@ -156,7 +163,7 @@ func grouped(found []one, lang string) []Need {
 		key := o.cause()
 		at := groups[key]
 		if at == nil {
-			at = &group{need: Need{Kind: o.kind, Code: o.code, State: o.state, Machines: []string{}}, seen: map[string]bool{}}
+			at = &group{need: Need{Key: o.key(), Kind: o.kind, Code: o.code, State: o.state, Machines: []string{}}, seen: map[string]bool{}}
 			groups[key], order = at, append(order, at)
 		}
 		at.take(o)

@@ -58,6 +58,7 @@ func kinds() []string { return []string{Alarm, Operator, Failed, Rejected, Unwat
 
 // Need is one cause that needs a person, with all that it stops.
 type Need struct {
+	Key      string    `json:"-"` // the same for the same cause at any time, though others with the same key may stand beside it
 	Kind     string    `json:"kind"`
 	Code     string    `json:"code"`
 	Cause    string    `json:"cause"` // one line

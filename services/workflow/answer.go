@@ -147,6 +147,9 @@ func message(service string, d Draft, answered events.Header, position int, agai
 	switch {
 	case d.kind.Role == events.Notification:
 		h.ID = h.Case + "/notification/" + strings.ReplaceAll(strings.TrimPrefix(answered.ID, h.Case+"/"), "/", "-")
+		if d.name != "" {
+			h.ID, h.Causation = h.Case+"/notification/"+d.name, d.of
+		}
 		m.Subject = events.NotificationSubject(h.Site, d.level)
 	case d.kind.Decides():
 		h.ID = h.Case + "/" + d.step

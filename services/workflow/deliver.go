@@ -205,6 +205,9 @@ func (l *delivering) finish(ctx context.Context, d bus.Delivery, in incoming, ro
 		return "done", d.Ack(ctx)
 	}
 	of := cmp.Or(h.Case, events.Token(h.ID))
+	if route.each {
+		of = events.Token(h.ID)
+	}
 	key := of + "." + cmp.Or(route.step, route.kind.Name) // a route may decide no step
 	if in.wait.Anew.Void > 0 {                            // beside what may wait from before
 		key += fmt.Sprintf("-%d", in.wait.Anew.Void)

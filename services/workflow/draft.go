@@ -11,6 +11,8 @@ type Draft struct {
 	request string
 	level   string
 	number  int
+	name    string
+	of      string
 	data    any
 }
 
@@ -36,6 +38,13 @@ func (d Draft) For(site, caseID, request string) Draft {
 // Numbered gives a report its number in the case instead of that which follows from the event it answers.
 func (d Draft) Numbered(n int) Draft {
 	d.number = n
+	return d
+}
+
+// Named gives a notification a name within its case, in the place of that which follows from the event that it answers, and
+// says of which event it tells.
+func (d Draft) Named(name, of string) Draft {
+	d.name, d.of = name, of
 	return d
 }
 

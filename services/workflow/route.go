@@ -19,6 +19,7 @@ type Route struct {
 	kind    events.Kind
 	step    string // whose outcome the handler decides
 	within  time.Duration
+	each    bool // each message waits for itself
 	// open reads a message, once per delivery.
 	open func(in incoming) opened
 	// giveUp drafts what tells the world that this message was given up.
@@ -59,6 +60,13 @@ func (r Route) Within(limit time.Duration) Route {
 	return r
 }
 
+// Each lets every message of the route wait for itself, where a case may have several of its kind under way. Without it a
+// later one that waits takes the place of the one before.
+func (r Route) Each() Route {
+	r.each = true
+	return r
+}
+
 func (r Route) limit() time.Duration { return cmp.Or(r.within, Limit) }
 
 // incoming is a message with the wrapping of a wake-up taken off.
@@ -90,6 +98,35 @@ func OnMarked[T, S any](t events.Type[T], step string, h Handler[T, S]) Route {
 	return on(t, step, func(ctx context.Context, l *delivering, in incoming, e Event[T]) (outcome, error) {
 		return ask(ctx, l, in, h, e)
 	})
+}
+
+// OnNotification leads the notifications of the service's sites to a handler. Each waits for itself.
+func OnNotification[S any](h Handler[events.Note, S]) Route {
+	return Route{
+		kind: events.TypeNotification.Kind, each: true,
+		filters: func(sites []string) (filters []string) {
+			if len(sites) == 0 {
+				sites = []string{"*"}
+			}
+			for _, site := range sites {
+				filters = append(filters, events.NotificationSubject(site, "*"))
+			}
+			return filters
+		},
+		open: func(in incoming) opened {
+			e, err := events.Decode(events.TypeNotification, in.Data)
+			if err == nil && in.Subject != events.NotificationSubject(e.Site, e.Data.Level) {
+				err = fmt.Errorf("notification %s is of site %q and level %q, but stands on %s", e.ID, e.Site, e.Data.Level, in.Subject)
+			}
+			return opened{e.Header, func(ctx context.Context, l *delivering) (outcome, error) {
+				if err != nil {
+					return outcome{}, &malformed{err}
+				}
+				return ask(ctx, l, in, h, shown(l, in, e))
+			}}
+		},
+		giveUp: func(events.Header, incoming, error) []Draft { return nil },
+	}
 }
 
 func on[T any](t events.Type[T], step string, answer func(context.Context, *delivering, incoming, Event[T]) (outcome, error)) Route {

@@ -73,7 +73,7 @@ func TestTheBusOfOneSite(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			s := notifier.New()
+			s := notifier.PerMachine()
 			s.Sites = tokyo
 			dead := make(chan struct{})
 			ended := make(chan error, 1)

@@ -96,6 +96,9 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		}
 		fmt.Fprintf(out, "%s is good: %d sites\n", f.config, len(c.Sites))
 		for _, n := range c.Notify {
+			if n.Kind == config.KindBus {
+				continue
+			}
 			fmt.Fprintf(out, "notify %s: %s\n", n.Name, sendsNowhere)
 		}
 		return nil
@@ -107,6 +110,9 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	defer func() { _ = log.Sync() }() // stderr may not support it
 
 	for _, n := range c.Notify {
+		if n.Kind == config.KindBus {
+			continue
+		}
 		log.Warn(sendsNowhere, zap.String("notify", n.Name))
 	}
 

@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/datastore"
 	"reprotect.example/services/executor"
 	"reprotect.example/services/guard"
+	"reprotect.example/services/internal/channel"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/telemetry"
 	"reprotect.example/services/notifier"
@@ -48,6 +49,10 @@ type outside struct {
 	trouble func(site string, err error)
 	health  func(error)
 	remark  func(component, remark string) // on /ready; "" takes it back
+	config  config.Config
+	log     *zap.Logger
+	// channels are those of the config, for the notifier.
+	channels []*notifier.Channel
 }
 
 func (o outside) broker() bus.Broker {
@@ -70,7 +75,10 @@ var targets = []target{
 	{"executor", answers(func(sites map[string]site, _ []string) workflow.Service {
 		return executor.New(each(sites, site.executor), time.Now)
 	})},
-	{"notifier", answers(func(map[string]site, []string) workflow.Service { return notifier.New() })},
+	{"notifier", func(sites map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
+		n := notifier.New(o.notifier(sites, served))
+		return restrict(n.Service(), served), n.Run
+	}},
 	{"guard", func(sites map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
 		here := maps.Clone(sites)
 		maps.DeleteFunc(here, func(_ string, s site) bool { return s.elsewhere })
@@ -197,10 +205,11 @@ type Options struct {
 
 // App is the services of one process.
 type App struct {
-	o       Options
-	sites   map[string]site
-	journal *ownJournal // nil where this process keeps none
-	bus     atomic.Pointer[Bus]
+	o        Options
+	sites    map[string]site
+	journal  *ownJournal // nil where this process keeps none
+	channels []*notifier.Channel
+	bus      atomic.Pointer[Bus]
 }
 
 // New makes the clients of all sites; nothing is asked yet. An error is one that does not pass by waiting.
@@ -215,6 +224,12 @@ func New(o Options) (*App, error) {
 	a := &App{o: o, sites: sites}
 	if slices.Contains(o.Targets, "journal") {
 		if a.journal, err = openJournal(o); err != nil {
+			closeSites(sites)
+			return nil, err
+		}
+	}
+	if slices.Contains(o.Targets, "notifier") {
+		if a.channels, err = channel.All(o.Config); err != nil {
 			closeSites(sites)
 			return nil, err
 		}
@@ -256,7 +271,7 @@ func (a *App) Run(ctx context.Context) {
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
 			health := func(err error) { o.Health.Set(t.name, err) }
-			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark})
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark, o.Config, o.Log, a.channels})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -7,16 +7,19 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	stdpath "path"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // checker collects what cannot work, with the line of the path or of what it would stand in.
 type checker struct {
 	lines    map[string]int
 	problems []Problem
+	sites    map[string]Site
 }
 
 func (k *checker) add(path, format string, args ...any) {
@@ -29,7 +32,7 @@ func (k *checker) add(path, format string, args ...any) {
 
 // check finds every problem with what the values mean.
 func (c Config) check(lines map[string]int) []Problem {
-	k := &checker{lines: lines}
+	k := &checker{lines: lines, sites: c.Sites}
 	k.bus(c.Bus)
 	k.given("dataDir", c.DataDir)
 	k.oneOf("azure.cloud", c.Azure.Cloud, "public", "usgov", "china")
@@ -172,8 +175,42 @@ func (k *checker) limits(path string, l Limits) {
 
 func (k *checker) notify(path string, n Notify) {
 	k.given(path+".name", n.Name)
-	k.oneOf(path+".kind", n.Kind, "teams", "slack", "webhook", "email")
-	k.onlyOne(path, map[string]string{"urlFile": n.URLFile, "url": n.URLEnv})
+	k.oneOf(path+".kind", n.Kind, KindTeams, KindSlack, KindWebhook, KindEmail, KindPagerDuty, KindBus)
+	switch {
+	case n.Kind != KindBus:
+		k.onlyOne(path, map[string]string{"urlFile": n.URLFile, "url": n.URLEnv})
+	case n.URLFile != "" || n.URLEnv != "":
+		k.add(path, "the bus is that of this config: it has no address here")
+	}
+	if n.SecretFile != "" && n.SecretEnv != "" {
+		k.add(path+".secret", "use either secretFile or secret: env:NAME")
+	}
+	if n.Kind != KindWebhook && (n.SecretFile != "" || n.SecretEnv != "") {
+		k.add(path, "only a webhook is signed: it alone has a secret")
+	}
+	if n.Kind != KindSlack && n.Channel != "" {
+		k.add(path+".channel", "only slack has a channel")
+	}
+	k.oneOf(path+".detail", n.Detail, DetailStory, DetailMachine)
+	if n.Digest < time.Second {
+		k.add(path+".digest", "must be at least 1s")
+	}
+	if n.Stale < time.Minute {
+		k.add(path+".stale", "must be at least 1m")
+	}
+	if _, _, _, err := n.QuietHours(); err != nil {
+		k.add(path+".quiet", "%v", err)
+	}
+	for i, pattern := range n.Route.Machines {
+		if _, err := stdpath.Match(pattern, ""); err != nil {
+			k.add(fmt.Sprintf("%s.route.machines[%d]", path, i), "is no pattern: write web* for all names that begin so")
+		}
+	}
+	for i, site := range n.Route.Sites {
+		if _, known := k.sites[site]; !known {
+			k.add(fmt.Sprintf("%s.route.sites[%d]", path, i), "the config has no such site")
+		}
+	}
 	if len(n.Levels) == 0 {
 		k.add(path+".levels", "the list is empty, nothing would be sent: leave it out for warning and critical")
 	}

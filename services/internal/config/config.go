@@ -193,12 +193,67 @@ type Limits struct {
 
 // Notify is where notifications go. For every kind the address is a secret, since who knows it can write there.
 type Notify struct {
-	Name    string   `koanf:"name"`
-	Kind    string   `koanf:"kind"` // teams, slack, webhook, email
-	URLFile string   `koanf:"urlFile"`
-	URLEnv  string   `koanf:"url"`    // env:NAME
-	Levels  []string `koanf:"levels"` // info, warning, critical; default warning and critical
-	Lang    string   `koanf:"lang"`   // en (default), ja
+	Name    string `koanf:"name"`
+	Kind    string `koanf:"kind"` // teams, slack, webhook, email, pagerduty; bus says how stories are told on the bus, and has no address
+	URLFile string `koanf:"urlFile"`
+	URLEnv  string `koanf:"url"`     // env:NAME
+	Channel string `koanf:"channel"` // of slack with a bot token: the id of the channel
+	// The secret with which a webhook is signed, as Standard Webhooks has it: whsec_ and base64.
+	SecretFile string `koanf:"secretFile"`
+	SecretEnv  string `koanf:"secret"` // env:NAME
+
+	Levels []string `koanf:"levels"` // info, warning, critical; default warning and critical
+	Lang   string   `koanf:"lang"`   // en (default), ja
+	Route  Route    `koanf:"route"`  // what else it must be about
+	Detail string   `koanf:"detail"` // story (default), or machine: each fact by itself
+	// Digest is how often a request that moves is told of at most; default 5m.
+	Digest time.Duration `koanf:"digest"`
+	// Stale is the age from which messages are posted as one summary; default 1h.
+	Stale time.Duration `koanf:"stale"`
+	Quiet string        `koanf:"quiet"` // hours without info, as in 22:00-07:00; "": none
+	Zone  string        `koanf:"zone"`  // of these hours, as in Asia/Tokyo; "": UTC
+}
+
+// Kinds of channels, and how much they tell.
+const (
+	KindTeams     = "teams"
+	KindSlack     = "slack"
+	KindWebhook   = "webhook"
+	KindEmail     = "email"
+	KindPagerDuty = "pagerduty"
+	KindBus       = "bus"
+
+	DetailStory   = "story"
+	DetailMachine = "machine"
+)
+
+// Route narrows what a channel takes; an empty list takes any.
+type Route struct {
+	Sites    []string `koanf:"sites"`
+	Plans    []string `koanf:"plans"`
+	Machines []string `koanf:"machines"` // patterns, as in web*
+}
+
+// QuietHours are the hours of the day in which nothing of level info is posted, since midnight; both 0: none.
+func (n Notify) QuietHours() (from, to time.Duration, zone *time.Location, err error) {
+	if zone, err = time.LoadLocation(cmp.Or(n.Zone, "UTC")); err != nil || n.Quiet == "" {
+		return 0, 0, zone, err
+	}
+	begin, end, found := strings.Cut(n.Quiet, "-")
+	if !found {
+		return 0, 0, zone, errors.New("must be two times of the day, as in 22:00-07:00")
+	}
+	for _, part := range []struct {
+		text string
+		to   *time.Duration
+	}{{begin, &from}, {end, &to}} {
+		at, err := time.Parse("15:04", strings.TrimSpace(part.text))
+		if err != nil {
+			return 0, 0, zone, errors.New("must be two times of the day, as in 22:00-07:00")
+		}
+		*part.to = time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
+	}
+	return from, to, zone, nil
 }
 
 // HTTP is the console, the API, /metrics and /ready.

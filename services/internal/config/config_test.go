@@ -69,7 +69,7 @@ func TestLoadFull(t *testing.T) {
 			MasterTargets:              map[string]string{"mt-linux-01.tokyo.example": "/DC-TOKYO/vm/asr/MT-LINUX-01"},
 			Appliances:                 map[string]string{"ASR-APPL-01": "/DC-TOKYO/vm/asr/appliance"},
 		}},
-		Notify: []Notify{{Name: "ops", Kind: "teams", URLFile: in("teams-url"), Levels: []string{"warning", "critical"}, Lang: "ja"}},
+		Notify: []Notify{{Name: "ops", Kind: "teams", URLFile: in("teams-url"), Levels: []string{"warning", "critical"}, Lang: "ja", Detail: "story", Digest: 5 * time.Minute, Stale: time.Hour}},
 		HTTP:   HTTP{Listen: "127.0.0.1:8480"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -103,7 +103,7 @@ notify:
 	if limits.Look = 5 * time.Second; got.Sites["osaka"].Limits != limits {
 		t.Errorf("osaka: %+v", got.Sites["osaka"].Limits)
 	}
-	if diff := cmp.Diff([]Notify{{Name: "ops", Kind: "slack", URLEnv: "env:SLACK", Levels: []string{"warning", "critical"}, Lang: "en"}}, got.Notify); diff != "" {
+	if diff := cmp.Diff([]Notify{{Name: "ops", Kind: "slack", URLEnv: "env:SLACK", Levels: []string{"warning", "critical"}, Lang: "en", Detail: "story", Digest: 5 * time.Minute, Stale: time.Hour}}, got.Notify); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{"osaka", "tokyo"}, got.SiteNames()); diff != "" {
@@ -188,9 +188,20 @@ func TestProblems(t *testing.T) {
 		"proxy alone":       {minimal + "bus: {serviceBus: {namespace: a.b, proxy: \"http://proxy:3128\"}}\n", "bus.serviceBus.proxy: takes AMQP through WebSockets only"},
 		"proxy's password":  {minimal + "bus: {serviceBus: {namespace: a.b, webSockets: true, proxy: \"http://u:hunter2@proxy:3128\"}}\n", "bus.serviceBus.proxy: must not hold a user"},
 		"no proxy":          {minimal + "bus: {serviceBus: {namespace: a.b, webSockets: true, proxy: proxy}}\n", "bus.serviceBus.proxy: must be an address such as http://host"},
-		"notify kind":       {minimal + "notify: [{name: a, kind: pager, urlFile: f}]\n", "line 8: notify[0].kind: must be one of teams, slack, webhook, email"},
+		"notify kind":       {minimal + "notify: [{name: a, kind: pager, urlFile: f}]\n", "line 8: notify[0].kind: must be one of teams, slack, webhook, email, pagerduty, bus"},
 		"notify level":      {minimal + "notify: [{name: a, kind: slack, urlFile: f, levels: [panic]}]\n", "notify[0].levels[0]: must be one of info, warning, critical"},
 		"notify nothing":    {minimal + "notify: [{name: a, kind: slack, urlFile: f, levels: []}]\n", "nothing would be sent"},
+		"notify detail":     {minimal + "notify: [{name: a, kind: bus, detail: all}]\n", "must be one of story, machine"},
+		"notify bus":        {minimal + "notify: [{name: a, kind: bus, urlFile: f}]\n", "has no address here"},
+		"notify secret":     {minimal + "notify: [{name: a, kind: teams, urlFile: f, secretFile: f}]\n", "only a webhook is signed"},
+		"notify two":        {minimal + "notify: [{name: a, kind: webhook, urlFile: f, secretFile: f, secret: \"env:A\"}]\n", "use either secretFile or secret"},
+		"notify channel":    {minimal + "notify: [{name: a, kind: teams, urlFile: f, channel: c}]\n", "only slack has a channel"},
+		"notify digest":     {minimal + "notify: [{name: a, kind: bus, digest: 1ms}]\n", "notify[0].digest: must be at least 1s"},
+		"notify stale":      {minimal + "notify: [{name: a, kind: bus, stale: 1s}]\n", "notify[0].stale: must be at least 1m"},
+		"notify quiet":      {minimal + "notify: [{name: a, kind: slack, urlFile: f, quiet: \"22-7\"}]\n", "must be two times of the day"},
+		"notify zone":       {minimal + "notify: [{name: a, kind: slack, urlFile: f, zone: Mars/Base}]\n", "unknown time zone Mars/Base"},
+		"notify pattern":    {minimal + "notify: [{name: a, kind: slack, urlFile: f, route: {machines: [\"web[\"]}}]\n", "is no pattern"},
+		"notify site":       {minimal + "notify: [{name: a, kind: slack, urlFile: f, route: {sites: [osaka]}}]\n", "the config has no such site"},
 		"notify lang":       {minimal + "notify: [{name: a, kind: slack, urlFile: f, lang: fr}]\n", "must be one of en, ja"},
 		"notify twice":      {minimal + "notify: [{name: a, kind: slack, urlFile: f}, {name: a, kind: slack, urlFile: f}]\n", "notify[1].name: another channel"},
 		"listen":            {minimal + "http: {listen: 8480}\n", "http.listen: must be text"},

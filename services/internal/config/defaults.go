@@ -1,7 +1,9 @@
 package config
 
 import (
+	"cmp"
 	"path/filepath"
+	"time"
 
 	"github.com/knadh/koanf/v2"
 )
@@ -52,9 +54,8 @@ func (n *Notify) setDefaults() {
 	if n.Levels == nil {
 		n.Levels = []string{"warning", "critical"}
 	}
-	if n.Lang == "" {
-		n.Lang = "en"
-	}
+	n.Lang, n.Detail = cmp.Or(n.Lang, "en"), cmp.Or(n.Detail, DetailStory)
+	n.Digest, n.Stale = cmp.Or(n.Digest, 5*time.Minute), cmp.Or(n.Stale, time.Hour)
 }
 
 // resolve makes every path absolute, counted from the file's folder.
@@ -81,6 +82,6 @@ func (c *Config) resolve(folder string) {
 		c.Sites[name] = site
 	}
 	for i := range c.Notify {
-		absolute(&c.Notify[i].URLFile)
+		absolute(&c.Notify[i].URLFile, &c.Notify[i].SecretFile)
 	}
 }

@@ -77,6 +77,16 @@ func (c Config) NotifyURL(name string) (string, error) {
 	return "", fmt.Errorf("notify: no channel is named %q", name)
 }
 
+// NotifySecret reads the secret with which a channel signs; "" where it does not.
+func (c Config) NotifySecret(name string) (string, error) {
+	for i, n := range c.Notify {
+		if n.Name == name && (n.SecretFile != "" || n.SecretEnv != "") {
+			return secret(fmt.Sprintf("notify[%d].secret", i), n.SecretFile, n.SecretEnv)
+		}
+	}
+	return "", nil
+}
+
 // CheckSecrets reads every secret that the config names and reports all that cannot be read.
 func (c Config) CheckSecrets() error {
 	var failed []error
@@ -91,7 +101,10 @@ func (c Config) CheckSecrets() error {
 		check(c.VCenterPassword(site))
 	}
 	for _, n := range c.Notify {
-		check(c.NotifyURL(n.Name))
+		if n.Kind != KindBus {
+			check(c.NotifyURL(n.Name))
+			check(c.NotifySecret(n.Name))
+		}
 	}
 	return errors.Join(failed...)
 }

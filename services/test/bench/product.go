@@ -172,7 +172,7 @@ func (w world) services() []workflow.Service {
 		datastore.New(map[string]datastore.Site{"bench": {Vault: failedOver, Inventory: inv, Look: waitLook}}, now),
 		agentwatcher.New(map[string]agentwatcher.Site{"bench": {Vault: failedOver, AgentWait: time.Hour, Look: waitLook}}, time.Now),
 		executing,
-		notifier.New(),
+		notifier.PerMachine(),
 	}
 }
 

@@ -130,7 +130,7 @@ func simulateSite(t *testing.T, w world, base int64) (result siteResult) {
 			Vault: azure, Inventory: inv, Checks: site, Look: waitLook, AgentWait: 20 * time.Minute, JobWait: 24 * time.Hour,
 			Limits: admission.Limits{StartsPerMinute: siteStarts},
 		}}, now),
-		notifier.New(),
+		notifier.PerMachine(),
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup

@@ -76,7 +76,7 @@ func bringHome(t *testing.T, servers installation) {
 	}
 	await(t, open(t, servers.as(c, audit), log), "completed", 2)
 	await(t, ops, "completed", 2)
-	awaitNotes(t, servers, "completed", 2)
+	awaitEnd(t, servers, 2)
 	for name, n := range surroundings.Azure().Submissions() {
 		if n != 1 {
 			t.Errorf("%s was submitted %d times", name, n)
@@ -137,9 +137,9 @@ func await(t *testing.T, b *app.Bus, kind string, n int) {
 	}
 }
 
-// awaitNotes takes notifications from the chat bot's durable, as a bot that knows nothing of the product does, until n
-// tell of that end.
-func awaitNotes(t *testing.T, servers installation, kind string, n int) {
+// awaitEnd takes notifications from the chat bot's durable, as a bot that knows nothing of the product does, until one tells
+// of the end of a request with n machines protected.
+func awaitEnd(t *testing.T, servers installation, n int) {
 	t.Helper()
 	js, err := natsjs.New(servers.dial(t, chatbot))
 	if err != nil {
@@ -149,20 +149,20 @@ func awaitNotes(t *testing.T, servers installation, kind string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n > 0 {
+	for {
 		msg, err := durable.Next(natsjs.FetchMaxWait(time.Minute))
 		if err != nil {
-			t.Fatalf("%d more notifications of %s wanted, then %v", n, kind, err)
+			t.Fatalf("the end of the request is not told: %v", err)
 		}
 		note, err := events.Decode(events.TypeNotification, msg.Data())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if note.Data.Kind == kind {
-			n--
-		}
 		if err := msg.Ack(); err != nil {
 			t.Fatal(err)
+		}
+		if counts := note.Data.Counts; note.Data.State == events.NoteClosed && counts != nil && counts.Done == n {
+			return
 		}
 	}
 }

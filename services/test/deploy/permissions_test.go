@@ -68,7 +68,7 @@ var publishers = map[string][]string{
 	// Which process serves, for what one at a time may do.
 	"reprotect-wake.executor.hold": {"executor"},
 	"reprotect-wake.journal.hold":  {"journal"},
-	"reprotect-wake.notifier.hold": {},
+	"reprotect-wake.notifier.hold": {"notifier"},
 
 	// What a service reads with, and nobody else.
 	"$JS.API.CONSUMER.INFO.REPROTECT.executor":                   {admin, "executor"},

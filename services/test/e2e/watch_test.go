@@ -108,7 +108,7 @@ func await[T any](w *world, kind events.Type[T], caseID string, fits ...func(T) 
 // told awaits the notification of an event, and holds it against its level and the beginning of its title.
 func (w *world) told(h events.Header, level, title string) {
 	w.t.Helper()
-	note := await(w, events.TypeNotification, h.Case, func(n events.Note) bool { return n.Fact == h.ID })
+	note := await(w, events.TypeNotification, h.Case, func(n events.Note) bool { return n.Fact == h.ID && n.Thread == "" })
 	if note.Data.Level != level || !strings.HasPrefix(note.Data.Title, title) {
 		w.t.Errorf("the notification of %s is %s %q, want %s %q", h.ID, note.Data.Level, note.Data.Title, level, title)
 	}

@@ -45,8 +45,26 @@ func TestWholeSite(t *testing.T) {
 			break
 		}
 	}
+	w.judgeStories()
 	if differ := w.otherwise(); len(differ) > 0 {
 		t.Errorf("otherwise than the scenario says: %+v", differ)
+	}
+}
+
+// judgeStories demands that people are told of the whole site in few messages, its end among them.
+func (w *world) judgeStories() {
+	w.t.Helper()
+	end := await(w, events.TypeNotification, "", func(n events.Note) bool { return n.Kind == "request" && n.State == events.NoteClosed })
+	entries, _ := w.now()
+	stories := 0
+	for _, e := range entries {
+		if n, ok := e.event.Data.(events.Note); ok {
+			stories++
+			w.t.Logf("%s %s %s", n.Level, n.State, n.Title)
+		}
+	}
+	if stories >= 25 {
+		w.t.Errorf("%d notifications of %+v, want fewer than 25", stories, end.Data.Counts)
 	}
 }
 

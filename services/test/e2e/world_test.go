@@ -80,6 +80,9 @@ func startWith(t *testing.T, times scenario.Times, machines ...scenario.Machine)
 	return w
 }
 
+// everyFact lets the bus carry a notification of each fact, beside the stories.
+var everyFact = []config.Notify{{Name: "bus", Kind: config.KindBus, Detail: config.DetailMachine, Digest: 5 * time.Minute, Stale: time.Hour}}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: filepath.Join(t.TempDir(), "lab"), logged: &text{}, foreign: map[uint64]bool{}}
@@ -98,6 +101,7 @@ func (w *world) load(ready lab.Ready) {
 	if w.config, err = config.Load(ready.Config); err != nil {
 		w.t.Fatal(err)
 	}
+	w.config.Notify = everyFact
 }
 
 // with gives a config whose site is changed; the given one stays as it is.

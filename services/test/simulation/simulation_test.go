@@ -301,7 +301,7 @@ func (w *world) services(t *testing.T, p *process) map[string]workflow.Service {
 		"agentwatcher": agentwatcher.New(map[string]agentwatcher.Site{"tokyo": {Vault: p, AgentWait: 20 * time.Minute, Look: look}}, time.Now),
 		"executor": executor.New(map[string]executor.Site{"tokyo": {
 			Vault: p, Inventory: inventory, Checks: checks.Site{NetworkPath: "vpn"}, Look: look, AgentWait: 20 * time.Minute, JobWait: 24 * time.Hour, Limits: w.limits}}, time.Now),
-		"notifier": notifier.New(),
+		"notifier": notifier.PerMachine(),
 	}
 }
 
