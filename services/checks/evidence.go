@@ -145,22 +145,32 @@ func rewordArgument(text string, i int) string {
 			return InJapanese(text)
 		}
 	}
+	byMarks, all, some := rewordList(text, "; ")
+	if all { // a clause of such a list may hold a list itself
+		return byMarks
+	}
 	if said, ok := reword(text, clauses); ok {
 		return said
 	}
-	separator := ", "
-	if strings.Contains(text, "; ") {
-		separator = "; "
+	if some {
+		return byMarks
 	}
-	parts, any := strings.Split(text, separator), false
-	for i, part := range parts {
-		said, ok := reword(part, clauses)
-		parts[i], any = said, any || ok
-	}
-	if any && len(parts) > 1 {
-		return strings.Join(parts, "、")
+	if said, _, some := rewordList(text, ", "); some {
+		return said
 	}
 	return text
+}
+
+// rewordList words the clauses of a list: all says that each was one, some that at least one was. A text that is no list has none.
+func rewordList(text, separator string) (said string, all, some bool) {
+	_, clauses := wordings()
+	parts := strings.Split(text, separator)
+	all = len(parts) > 1
+	for i, part := range parts {
+		one, fits := reword(part, clauses)
+		parts[i], all, some = one, all && fits, some || fits
+	}
+	return strings.Join(parts, "、"), all, some && len(parts) > 1
 }
 
 var place = regexp.MustCompile(`%(?:\[(\d)\])?s`)

@@ -86,6 +86,15 @@ func TestForeignWordsStay(t *testing.T) {
 	})
 }
 
+// A list of clauses that hold lists themselves is taken apart at its own marks.
+func TestListsInLists(t *testing.T) {
+	got := InJapanese("VM MT-01 has 2 snapshot(s): nightly of 2026-11-27 23:07 UTC, old; runs Hard disk 1 on the delta disk [A] MT/MT-000001.vmdk; needs its disks consolidated.")
+	want := "VM MT-01: 2 個のスナップショットがあります (nightly (2026年11月27日 23:07 UTC)、old)、Hard disk 1が差分ディスク [A] MT/MT-000001.vmdk で実行されています、ディスクの統合が必要です。"
+	if strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 var plainWords = regexp.MustCompile(`[A-Za-z]+(?: [a-z]+){2,}`)
 
 // englishSentence is what reads as English in a Japanese text, beside what is quoted; "" where nothing does.

@@ -257,7 +257,7 @@ func judgeMasterTargetSnapshots(_ Subject, vm observed.VM) Verdict {
 	}
 	switch {
 	case len(faults) > 0:
-		return fail("VM %s %s.", vm.Name, list(faults)).
+		return fail("VM %s %s.", vm.Name, listClauses(faults)).
 			remedy("In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).", vm.Name)
 	case len(vm.Disks) == 0:
 		return unknown("vCenter shows no disks of VM %s.", vm.Name)

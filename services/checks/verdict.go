@@ -73,12 +73,17 @@ func refused(r observed.Refusal, name string) Verdict {
 }
 
 // list joins names for a sentence, and counts those beyond the fifth.
-func list(names []string) string {
+func list(names []string) string { return listed(names, ", ") }
+
+// listClauses joins what may hold lists.
+func listClauses(all []string) string { return listed(all, "; ") }
+
+func listed(all []string, separator string) string {
 	const most = 5
-	if len(names) > most {
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], separator), len(all)-most)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(all, separator)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
