@@ -79,6 +79,16 @@ func KeyOf(r bus.Received, eventID string) string {
 	return "message " + r.Subject + " " + id
 }
 
+// OtherKeyOf names a command whose id another one before it had, with other content: whoever sends may use an id again once the
+// bus has forgotten it. ok is false where the key alone tells messages apart.
+func OtherKeyOf(r bus.Received, key string) (other string, ok bool) {
+	if r.ID == "" || !strings.HasPrefix(r.Subject, events.SubjectCommands+".") {
+		return "", false
+	}
+	sum := sha256.Sum256(r.Data)
+	return fmt.Sprintf("%s with %x", key, sum[:16]), true
+}
+
 // keyTime is how moments stand in keys, which journals have stored.
 const keyTime = "2006-01-02T15:04:05.000000000Z"
 
@@ -93,12 +103,20 @@ func (c *Counter) Next(r bus.Received) (Entry, bool) {
 	if c.seen == nil {
 		c.seen = map[[16]byte]bool{}
 	}
-	hash := sha256.Sum256([]byte(KeyOf(r, cases.ReadEntry(r).Header.ID)))
-	key := [16]byte(hash[:16])
-	if c.seen[key] {
+	key := KeyOf(r, cases.ReadEntry(r).Header.ID)
+	other, told := OtherKeyOf(r, key)
+	if came := c.sees(key); told && c.sees(other) || !told && came {
 		return Entry{}, false
 	}
-	c.seen[key] = true
 	c.last++
 	return Entry{Position: c.last, Received: r}, true
+}
+
+// sees takes note of a key, and says whether it was seen before.
+func (c *Counter) sees(key string) (before bool) {
+	hash := sha256.Sum256([]byte(key))
+	short := [16]byte(hash[:16])
+	before = c.seen[short]
+	c.seen[short] = true
+	return before
 }

@@ -96,6 +96,7 @@ var questions = []Row{
 	{Code: "subject.empty", Class: observed.Permanent, For: Reprotect},
 	{Code: "case.wrong", Class: observed.Permanent, For: Reprotect},
 	{Code: "journal.closing", Class: observed.Temporary, For: Reprotect},
+	{Code: "journal.host", Class: observed.Operator, For: Reprotect},
 	{Code: "journal.stands-by", Class: observed.Temporary, For: Reprotect},
 	{Code: "checkpoint.unsigned", Class: observed.Operator, For: Reprotect},
 	{Code: "journal.unread", Class: observed.Operator, For: Reprotect},

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,6 +19,9 @@ import (
 type HandlerOptions struct {
 	// Token is what callers must send as a bearer token; empty: none.
 	Token string
+	// Hosts are the names by which it may be asked without a token, beside localhost and IP addresses: a page elsewhere may have
+	// led a browser here, by a name of its own that it gave this address. nil: any name, for who checks that itself.
+	Hosts []string
 	// Drain ends the answers that follow the log when it is closed; http.Server.Shutdown would wait for them. nil:
 	// they end with their clients, or when the store is closed.
 	Drain <-chan struct{}
@@ -80,6 +84,10 @@ func Guard(o HandlerOptions, h http.Handler) http.Handler {
 			(&Problem{http.StatusMethodNotAllowed, "method.not-allowed", "this address can only be read, not " + r.Method, "Use GET. Commands go to the bus: 'reprotect request', 'cancel', 'retry' and 'acknowledge'."}).write(w)
 			return
 		}
+		if o.Token == "" && o.Hosts != nil && !hostKnown(o.Hosts, r.Host) {
+			(&Problem{http.StatusMisdirectedRequest, "journal.host", "this server is not known under that name", "Use the server's IP address, or the name that journal.url of its config has."}).write(w)
+			return
+		}
 		if o.Token != "" {
 			scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 			given := sha256.Sum256([]byte(strings.TrimSpace(token))) // of one length, so that the time tells nothing of the token
@@ -91,6 +99,15 @@ func Guard(o HandlerOptions, h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// hostKnown says whether a request was meant for this server.
+func hostKnown(hosts []string, host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return net.ParseIP(host) != nil || strings.EqualFold(host, "localhost") || slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
 // Problem is an answer that says no, as in RFC 9457 with a code, a message and what to do.

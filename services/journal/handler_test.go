@@ -301,3 +301,42 @@ func TestAnswersOnlyWhereItServes(t *testing.T) {
 	}
 	f.end()
 }
+
+// nats-N10: a page elsewhere that has led a browser here by a name of its own is not answered; who has the token is no such
+// page.
+func TestHostsThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	guarded := HandlerOptions{Hosts: []string{"journal.example.com"}, Token: "secret"}
+	for _, tt := range []struct {
+		host string
+		o    HandlerOptions
+		want int
+	}{
+		{"evil.example", HandlerOptions{Hosts: []string{}}, http.StatusMisdirectedRequest},
+		{"evil.example:8480", HandlerOptions{Hosts: []string{"journal.example.com"}}, http.StatusMisdirectedRequest},
+		{"127.0.0.1.evil.example", HandlerOptions{Hosts: []string{}}, http.StatusMisdirectedRequest},
+		{"localhost.evil.example:80", HandlerOptions{Hosts: []string{}}, http.StatusMisdirectedRequest},
+		{"", HandlerOptions{Hosts: []string{}}, http.StatusMisdirectedRequest},
+		{"127.0.0.1:8480", HandlerOptions{Hosts: []string{}}, http.StatusOK},
+		{"[::1]:8480", HandlerOptions{Hosts: []string{}}, http.StatusOK},
+		{"LocalHost", HandlerOptions{Hosts: []string{}}, http.StatusOK},
+		{"Journal.Example.com:443", HandlerOptions{Hosts: []string{"journal.example.com"}}, http.StatusOK},
+		{"evil.example", guarded, http.StatusUnauthorized},
+		{"any.example", HandlerOptions{}, http.StatusOK}, // the console looks at it itself
+	} {
+		for _, path := range []string{"/api/v1/log", "/api/v1/cases", "/api/v1/journal", "/api/v1/nowhere"} {
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Host = tt.host
+			w := httptest.NewRecorder()
+			Handler(s, tt.o).ServeHTTP(w, r)
+			want := tt.want
+			if want == http.StatusOK && path == "/api/v1/nowhere" {
+				want = http.StatusNotFound
+			}
+			if w.Code != want {
+				t.Errorf("%q asks for %s: %d, want %d", tt.host, path, w.Code, want)
+			}
+		}
+	}
+}

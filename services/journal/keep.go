@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -35,8 +36,8 @@ func (p *pending) size() (bytes int) {
 }
 
 // Keep stores a message for good and returns when it is safe on the disk. A message that was kept before is passed
-// over, however long ago that was: the key is the id of a fact, the subject and id of any other message, the
-// subject and sequence of one that has no id. Calls that come at once share a transaction.
+// over, however long ago that was: the key is the id of a fact, the subject and id of any other message, of a command its
+// content as well, the subject and sequence of one that has no id. Calls that come at once share a transaction.
 //
 // When it fails nothing of the message was stored, and the caller should hand it back to the bus. Only with ctx's
 // error it is not known: the message may have been stored.
@@ -173,13 +174,27 @@ func (s *Store) commit(batch []*pending) error {
 	return nil
 }
 
-// insert stores one message and returns its place; 0 when it was kept before.
+// insert stores one message and returns its place; 0 when it was kept before. A command with an id that another had is kept
+// beside it, once.
 func (s *Store) insert(ctx context.Context, w *row) (uint64, error) {
+	at, err := s.insertAs(ctx, w.key, w)
+	other, told := audit.OtherKeyOf(w.received, w.key)
+	if at > 0 || err != nil || !told {
+		return at, err
+	}
+	var first []byte
+	if err := s.writer.QueryRowContext(ctx, `SELECT data FROM events WHERE key = ?`, w.key).Scan(&first); err != nil || bytes.Equal(first, w.received.Data) {
+		return 0, err
+	}
+	return s.insertAs(ctx, other, w)
+}
+
+func (s *Store) insertAs(ctx context.Context, key string, w *row) (uint64, error) {
 	data := w.received.Data
 	if data == nil {
 		data = []byte{}
 	}
-	result, err := s.prepared.insert.ExecContext(ctx, w.key, int64(w.received.Sequence), w.received.Subject, w.received.ID, w.headers, data,
+	result, err := s.prepared.insert.ExecContext(ctx, key, int64(w.received.Sequence), w.received.Subject, w.received.ID, w.headers, data,
 		stamp(w.received.Published), stamp(w.entry.Time), w.entry.Header.Type, w.site, w.caseID, w.step, w.leaf[:])
 	if err != nil {
 		return 0, err

@@ -42,7 +42,7 @@ func (a *App) Console(o ConsoleOptions) (*console.Console, error) {
 	}
 	return console.New(console.Options{
 		Journal: browsed{a.journal.Store}, Serves: a.journal.serves.Load, Health: o.Health, Publish: a.publish, Preflight: a.preflight, Datastores: a.datastores,
-		JournalAPI: a.journal.api("", o.Drain), // the console asks who it is
+		JournalAPI: a.journal.api("", nil, o.Drain), // the console asks who it is
 		Sites:      c.SiteNames(), Access: access, Version: o.Version, Log: telemetry.Slog(a.o.Log), Drain: o.Drain,
 	}), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -84,12 +85,23 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	if err != nil || token == "" && c.Journal.Listen == "" && !c.HTTP.OnLoopback() {
 		return nil, err
 	}
-	return a.journal.api(token, drain), nil
+	return a.journal.api(token, hostsOf(c.JournalURL(), c.HTTP.PublicURL), drain), nil
 }
 
-// api is the journal's API, by itself and within the console.
-func (j *ownJournal) api(token string, drain <-chan struct{}) http.Handler {
-	o := journal.HandlerOptions{Token: token, Drain: drain, Serves: j.serves.Load}
+// hostsOf are the host names of some addresses.
+func hostsOf(addresses ...string) []string {
+	hosts := []string{}
+	for _, address := range addresses {
+		if u, err := url.Parse(address); err == nil && u.Hostname() != "" {
+			hosts = append(hosts, u.Hostname())
+		}
+	}
+	return hosts
+}
+
+// api is the journal's API, by itself and within the console, which looks at hosts itself.
+func (j *ownJournal) api(token string, hosts []string, drain <-chan struct{}) http.Handler {
+	o := journal.HandlerOptions{Token: token, Hosts: hosts, Drain: drain, Serves: j.serves.Load}
 	if j.signer != nil {
 		o.Checkpoint = j.checkpoint
 	}

@@ -108,7 +108,7 @@ func (k *keeper) answers(t *testing.T) (status int) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/cases", nil))
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/api/v1/cases", nil))
 	return w.Code
 }
 
