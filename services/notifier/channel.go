@@ -44,6 +44,7 @@ type Channel struct {
 	down    time.Time // until then nothing is tried
 	failed  int       // times in a row
 	late    *bag
+	posted  map[string]time.Time // of requests under way, when of each was told last
 }
 
 // Route says which messages a channel takes; an empty list takes any.
@@ -187,6 +188,9 @@ func permanent(err error) bool {
 // where the other side did not take it.
 func (c *Channel) bring(ctx context.Context, m Message, stood time.Time, tries int, now func() time.Time) (after time.Duration, err error) {
 	c.once.Do(func() { c.limiter = rate.NewLimiter(cmp.Or(c.Rate, 4), 1) })
+	if c.tooSoon(m) {
+		return 0, nil
+	}
 	if until := c.Quiet.Until(now()); m.Level == events.LevelInfo && !until.IsZero() {
 		return until.Sub(now()), nil
 	}
@@ -197,6 +201,26 @@ func (c *Channel) bring(ctx context.Context, m Message, stood time.Time, tries i
 		return c.bringLate(ctx, m, tries, now)
 	}
 	return c.post(ctx, m, tries, now)
+}
+
+// tooSoon says whether a request that moves was told here a short time ago: the next message, or its end, says more.
+func (c *Channel) tooSoon(m Message) bool {
+	if c.Digest == 0 || m.Kind != kindRequest {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last, told := c.posted[m.Thread]
+	if m.State == events.NoteUpdate && told && m.Time.After(last) && m.Time.Sub(last) < c.Digest*9/10 {
+		return true
+	}
+	if c.posted == nil {
+		c.posted = map[string]time.Time{}
+	}
+	if c.posted[m.Thread] = m.Time; m.State == events.NoteClosed {
+		delete(c.posted, m.Thread)
+	}
+	return false
 }
 
 func (c *Channel) isDown(now time.Time) time.Duration {

@@ -244,3 +244,16 @@ func TestRouteAndQuietHours(t *testing.T) {
 		}
 	}
 }
+
+// A channel may want to hear of a request that moves less often; its beginning and end come all the same.
+func TestAChannelWithItsOwnDigest(t *testing.T) {
+	c := &Channel{Digest: time.Hour}
+	got := []bool{}
+	for i, state := range []string{events.NoteOpen, events.NoteUpdate, events.NoteUpdate, events.NoteClosed} {
+		m := Message{events.Header{Time: when.Add(time.Duration(i) * 40 * time.Minute)}, events.Note{Kind: kindRequest, Thread: "request/tokyo/r", State: state}}
+		got = append(got, c.tooSoon(m))
+	}
+	if fmt.Sprint(got) != "[false true false false]" {
+		t.Error(got)
+	}
+}

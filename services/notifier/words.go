@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -304,4 +305,16 @@ func cut(text string, most int) string {
 		return text
 	}
 	return string([]rune(text)[:most-1]) + "…"
+}
+
+// Sample is a message for who tries a channel: it opens a story and needs nobody.
+func Sample(site string, now time.Time) Message {
+	thread := "test/" + site + "/" + strconv.FormatInt(now.UnixNano(), 36)
+	h := events.Header{ID: "test/notification/" + strings.ReplaceAll(thread, "/", "-"), Source: "/reprotect/" + site + "/notifier", Type: events.TypeNotification.CloudType(),
+		Site: site, Case: "test", Subject: "test", Step: "notification", Time: now.UTC(), DataSchema: events.TypeNotification.Schema()}
+	return Message{h, events.Note{
+		Level: events.LevelInfo, Kind: "test", Title: "Reprotect: this channel works", Text: "A sample, sent by 'reprotect notify test'. Nobody needs to do anything.",
+		Fact: "test", Thread: thread, Number: 1, State: events.NoteClosed, Since: now.UTC(), Machines: []string{"web01"},
+		Causes: []events.NoteCause{{Code: "test", What: "A sample", Machines: []string{"web01"}}},
+	}}
 }

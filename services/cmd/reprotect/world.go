@@ -73,6 +73,20 @@ func world() cli.Deps {
 		},
 		Checks:        catalogue,
 		VerifyJournal: app.VerifyJournal,
+		Channels: func(cfgPath string) ([]string, error) {
+			c, err := load(cfgPath)
+			if err != nil {
+				return nil, err
+			}
+			return app.ChannelNames(c), nil
+		},
+		TestChannel: func(ctx context.Context, cfgPath, name string) error {
+			c, err := load(cfgPath)
+			if err != nil {
+				return err
+			}
+			return app.TestChannel(ctx, c, name)
+		},
 		Checkpoint: func(ctx context.Context, cfgPath string) ([]byte, error) {
 			c, err := load(cfgPath)
 			if err != nil {

@@ -68,9 +68,6 @@ finishes what is under way, and ends.`,
 	}
 }
 
-// sendsNowhere keeps nobody waiting for messages that do not come.
-const sendsNowhere = "this version sends to no channel itself: let a bot subscribe to reprotect.notification.>"
-
 // failure is an error of the surroundings, not of the command line or the config.
 type failure struct{ error }
 
@@ -94,13 +91,10 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		if err := c.CheckSecrets(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s is good: %d sites\n", f.config, len(c.Sites))
-		for _, n := range c.Notify {
-			if n.Kind == config.KindBus {
-				continue
-			}
-			fmt.Fprintf(out, "notify %s: %s\n", n.Name, sendsNowhere)
+		if err := app.CheckChannels(c); err != nil {
+			return err
 		}
+		fmt.Fprintf(out, "%s is good: %d sites\n", f.config, len(c.Sites))
 		return nil
 	}
 	log, err := telemetry.NewLogger(os.Stderr, f.logLevel)
@@ -108,13 +102,6 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = log.Sync() }() // stderr may not support it
-
-	for _, n := range c.Notify {
-		if n.Kind == config.KindBus {
-			continue
-		}
-		log.Warn(sendsNowhere, zap.String("notify", n.Name))
-	}
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
 	services, err := app.New(app.Options{

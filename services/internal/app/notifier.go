@@ -12,6 +12,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/internal/channel"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/journalclient"
 	"reprotect.example/services/internal/telemetry"
@@ -92,4 +93,34 @@ func (o outside) told() notifier.Log {
 		}
 		return read(ctx, older, false, one)
 	}
+}
+
+// CheckChannels says what is wrong with the addresses and secrets of the channels; nothing is posted.
+func CheckChannels(c config.Config) error {
+	_, err := channel.All(c)
+	return err
+}
+
+// TestChannel posts a sample to a channel of the config.
+func TestChannel(ctx context.Context, c config.Config, name string) error {
+	to, err := channel.Named(c, name)
+	if err != nil {
+		return err
+	}
+	site := "test"
+	if names := c.SiteNames(); len(names) > 0 {
+		site = names[0]
+	}
+	return to.Post(ctx, notifier.Sample(site, time.Now()))
+}
+
+// ChannelNames lists the channels of a config.
+func ChannelNames(c config.Config) []string {
+	names := []string{}
+	for _, n := range c.Notify {
+		if n.Kind != config.KindBus {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }

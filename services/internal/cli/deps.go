@@ -43,6 +43,9 @@ type Deps struct {
 	VerifyJournal func(ctx context.Context, path string, v *audit.Verifier) (audit.Verdict, error)
 	// Checkpoint asks the journal for its checkpoint, signed now.
 	Checkpoint func(ctx context.Context, cfgPath string) ([]byte, error)
+	// Channels lists the notification channels of the config; TestChannel posts a sample to one.
+	Channels    func(cfgPath string) ([]string, error)
+	TestChannel func(ctx context.Context, cfgPath, name string) error
 	// Errors is the catalogue of errors, in its order and in a language.
 	Errors func(lang string) []KnownError
 

@@ -142,7 +142,7 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 		&cobra.Group{ID: "try", Title: "Try it out:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
-		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
+		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.notifyCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
 		"look": {a.statusCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},
