@@ -62,16 +62,45 @@ func judgeAppliance(s Subject, a observed.Appliance) Verdict {
 	return worst(verdicts)
 }
 
-// judgeLogStorage cannot ask whether the account exists; one that the machine used on its way to Azure does.
+// judgeLogStorage judges the account by what Azure shows of it. Of one that no item names it knows the id only.
 func judgeLogStorage(s Subject, i observed.Item) Verdict {
 	id := s.Machine.LogStorageAccount
+	account, looked := s.Vault.AzureVMs.Account(id)
+	name := observed.LastSegment(id)
 	switch {
 	case id == "":
 		return fail("No log storage account is named for %s.", s.Machine.Name)
 	case !strings.HasPrefix(strings.ToLower(id), "/subscriptions/"), !strings.Contains(strings.ToLower(id), "/providers/microsoft.storage/storageaccounts/"):
 		return fail("%q is not the Azure id of a storage account.", id)
+	case looked && account.Absent:
+		return fail("The log storage account %s does not exist in its resource group any more.", name)
+	case looked && strings.EqualFold(account.Kind, "FileStorage"):
+		return fail("The log storage account %s holds files only (%s), and no blobs.", name, account.Kind)
+	case looked && account.Closed != "":
+		return warn("Site Recovery may not reach the log storage account %s: %s.", name, account.Closed).
+			remedy("In the Azure portal, open Networking of the storage account %s and let trusted Azure services through, or give it a private endpoint.", name)
+	case looked && elsewhere(account.Region, s.azureRegion(i)):
+		return warn("The log storage account %s lies in %s, and the Azure VM of %s in %s.", name, account.Region, s.Machine.Name, s.azureRegion(i)).
+			remedy("Name a storage account in %s.", s.azureRegion(i))
+	case looked && account.Unread == "":
+		return pass("The log storage account %s is there (%s, %s, in %s), and %s used it on its way to Azure.", name, orNothing(account.Kind), orNothing(account.Tier), orNothing(account.Region), s.Machine.Name)
 	case observed.SameID(id, i.LogStorage):
-		return pass("The log storage account %s is the one that %s used on its way to Azure.", observed.LastSegment(id), s.Machine.Name)
+		return pass("The log storage account %s is the one that %s used on its way to Azure.", name, s.Machine.Name)
 	}
-	return pass("The log storage account %s is named; Azure checks it at the submission.", observed.LastSegment(id))
+	return pass("The log storage account %s is named; Azure checks it at the submission.", name)
+}
+
+// azureRegion is where the Azure VM of a machine lies; "" when that is not known.
+func (s Subject) azureRegion(i observed.Item) string {
+	vms, sure := s.Vault.AzureVMs.Of(i)
+	if !sure {
+		return ""
+	}
+	return vms[0].Region
+}
+
+// elsewhere says whether both regions are known, and differ: Azure writes them with blanks and without.
+func elsewhere(a, b string) bool {
+	bare := func(region string) string { return strings.ToLower(strings.ReplaceAll(region, " ", "")) }
+	return a != "" && b != "" && bare(a) != bare(b)
 }

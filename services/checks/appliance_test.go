@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -52,11 +53,28 @@ func TestAppliance(t *testing.T) {
 	account := func(id string) func(*site) {
 		return func(s *site) { s.Case.Machines[1].LogStorageAccount = id }
 	}
+	shows := func(account observed.StorageAccount) func(*site) {
+		return func(s *site) {
+			s.Vault.AzureVMs.Accounts = map[string]observed.StorageAccount{strings.ToLower(storage): account}
+			s.Vault.AzureVMs.VMs[1].Region = "japaneast"
+		}
+	}
 	judge(t, "log-storage.present", "web01", []judgement{
 		{"the forward one", nil, Passed, "used on its way"},
 		{"another", account("/Subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/more"), Passed, "more is named"},
 		{"none", account(""), Failed, "No log storage account"},
 		{"a name", account("logs"), Failed, "not the Azure id"},
 		{"item gone", func(s *site) { s.Vault.Items = s.Vault.Items[:1] }, Unknown, "not in the vault"},
+		{"B6 read", shows(observed.StorageAccount{Region: "japaneast", Kind: "StorageV2", Tier: "Standard"}), Passed, "StorageV2, Standard, in japaneast"},
+		{"B6 gone", shows(observed.StorageAccount{Absent: true}), Failed, "does not exist"},
+		{"B6 files only", shows(observed.StorageAccount{Kind: "FileStorage"}), Failed, "no blobs"},
+		{"B6 closed", shows(observed.StorageAccount{Closed: "its firewall"}), Warned, "may not reach the log storage account logs: its firewall"},
+		{"B6 another region", shows(observed.StorageAccount{Region: "Japan West"}), Warned, "lies in Japan West, and the Azure VM of web01 in japaneast"},
+		{"B6 the region in other words", shows(observed.StorageAccount{Region: "Japan East"}), Passed, "in Japan East"},
+		{"B6 the VM's region is not known", func(s *site) {
+			shows(observed.StorageAccount{Region: "japanwest"})(s)
+			s.Vault.AzureVMs.VMs[1].Region = ""
+		}, Passed, "japanwest"},
+		{"B6 not to be read", shows(observed.StorageAccount{Unread: "no permission"}), Passed, "used on its way"},
 	})
 }

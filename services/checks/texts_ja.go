@@ -340,6 +340,8 @@ var japaneseRemedies = map[string]string{
 	"Choose a master target of %s.":                                                                                                           "%s のマスター ターゲットを選択してください。",
 	"Choose a master target with a system as new as the machine's.":                                                                           "マシンと同じかそれより新しいシステムのマスター ターゲットを選択してください。",
 	"If the machine had no RDM disks, go on. If it had, restore its VM from a backup first.":                                                  "マシンに RDM ディスクがなかった場合は、そのまま続行してください。あった場合は、先に VM をバックアップから復元してください。",
+	"In the Azure portal, open Networking of the storage account %s and let trusted Azure services through, or give it a private endpoint.":   "Azure portal でストレージ アカウント %s の [ネットワーク] を開き、信頼された Azure サービスによるアクセスを許可するか、プライベート エンドポイントを作成してください。",
+	"Name a storage account in %s.":                                                                                                           "%s にあるストレージ アカウントを指定してください。",
 	"In vCenter, delete the snapshots of %s (Snapshots > Manage Snapshots > Delete All) and consolidate its disks (Snapshots > Consolidate).": "vCenter で %s のスナップショットを削除し ([スナップショット] > [スナップショットの管理] > [すべて削除])、ディスクを統合してください ([スナップショット] > [統合])。",
 	"In vCenter, reconnect the host of the VM, then check again.":                                                                             "vCenter で VM のホストを再接続し、もう一度チェックしてください。",
 	"In vCenter, resume the VM and shut it down, or discard the suspended state by Power Off.":                                                "vCenter で VM をレジュームしてシャットダウンするか、パワーオフしてサスペンド状態を破棄してください。",

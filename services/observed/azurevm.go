@@ -12,6 +12,7 @@ import (
 type AzureVM struct {
 	ID, Name string
 	Disks    []string // names of its managed disks; empty when it does not say
+	Region   string   // as Azure calls it, e.g. japaneast; "" when it is not known
 	Power    string   // running, starting, stopping, stopped, deallocating or deallocated; "" when it is not known
 }
 
@@ -25,10 +26,28 @@ type AzureVMs struct {
 	// Elsewhere is why the other resource groups could not be searched for what is not in its own; "" when they
 	// were, as far as the identity may see them.
 	Elsewhere string
+	// Accounts are the log storage accounts that items name, by id in lower case (M2).
+	Accounts map[string]StorageAccount
 	// PowerUnread is why it is not known whether they run; "" when that was read.
 	PowerUnread string
 
 	index *azureIndex // of Indexed
+}
+
+// StorageAccount is a storage account in Azure, as its resource shows it.
+type StorageAccount struct {
+	ID         string
+	Absent     bool   // there is none of that id
+	Unread     string // why it could not be read; "" when it was
+	Region     string // e.g. japaneast
+	Kind, Tier string // e.g. StorageV2, Standard
+	Closed     string // why Site Recovery may not reach it; "" when nothing says so
+}
+
+// Account is the log storage account of that id; ok is false when nobody looked for it.
+func (a AzureVMs) Account(id string) (account StorageAccount, ok bool) {
+	account, ok = a.Accounts[strings.ToLower(id)]
+	return account, ok
 }
 
 type azureIndex struct {

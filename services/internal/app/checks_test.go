@@ -113,6 +113,7 @@ var rows = []row{
 	{"appliance.disk-slots", modern, do("set-item web01 providerSpecificDetails.protectedDisks [" + strings.Repeat("{},", 60) + "{}]"),
 		do("set-item web01 providerSpecificDetails.protectedDisks none", "hide-property web01 config.hardware.device"), ""},
 	{"appliance.storage-vmotion", modern, do("begin-relocation ASR-APPL-01"), do("refuse-method CreateCollectorForTasks"), ""},
+	{"log-storage.present", modern, do("set-log-storage deleted"), world{}, "what could not be read of it is asked of Azure at the submission"},
 	{"log-storage.present", modern, world{request: func(r *events.Request) { r.LogStorageAccount = "logs" }}, world{}, "it is about the request"},
 
 	{"datastore.type", old, do("datastore-type VMFS-02 NFS"), do("hide-property VMFS-02 summary.type"), ""},

@@ -77,6 +77,7 @@ func (c *Client) Look(ctx context.Context, items []observed.Item, now func() tim
 	if len(look.VMs) > 0 {
 		look.PowerUnread = reason(c.powers(ctx, look, items))
 	}
+	look.Accounts = c.accounts(ctx, items)
 	look.Taken = now()
 	return look.Indexed()
 }
@@ -164,6 +165,11 @@ func strayed(look observed.AzureVMs, items []observed.Item) (names []string) {
 // Covers says whether a look serves those items too, though they are read later: whether each is found in it. That
 // a VM is missing must never be said from an old look, since a failover may just have made it.
 func Covers(look observed.AzureVMs, items []observed.Item) bool {
+	for id := range accountsOf(items) {
+		if _, looked := look.Accounts[id]; !looked {
+			return false
+		}
+	}
 	for _, i := range items {
 		if !i.InAzure() {
 			continue
@@ -197,7 +203,11 @@ func (c *Client) list(ctx context.Context, group string) (vms []observed.AzureVM
 		}
 		for _, vm := range page.Value {
 			if vm != nil && vm.ID != nil && vm.Name != nil {
-				vms = append(vms, observed.AzureVM{ID: *vm.ID, Name: *vm.Name, Disks: disksOf(vm)})
+				read := observed.AzureVM{ID: *vm.ID, Name: *vm.Name, Disks: disksOf(vm)}
+				if vm.Location != nil {
+					read.Region = *vm.Location
+				}
+				vms = append(vms, read)
 			}
 		}
 	}

@@ -63,10 +63,10 @@ func TestLook(t *testing.T) {
 		places map[string]string // where web01 (modernized) and db01 (classic) are surely; "" nowhere
 		calls  int
 	}{
-		"in place": {func(*asrsim.Server) error { return nil }, map[string]string{"web01": "rg-failback", "db01": "rg-failback"}, 2},
+		"in place": {func(*asrsim.Server) error { return nil }, map[string]string{"web01": "rg-failback", "db01": "rg-failback"}, 3},
 		"moved": {func(s *asrsim.Server) error { return s.SetAzureVM("web01", "moved") },
-			map[string]string{"web01": "rg-failback-moved", "db01": "rg-failback"}, 3},
-		"deleted": {func(s *asrsim.Server) error { return s.SetAzureVM("db01", "deleted") }, map[string]string{"web01": "rg-failback", "db01": ""}, 3},
+			map[string]string{"web01": "rg-failback-moved", "db01": "rg-failback"}, 4},
+		"deleted": {func(s *asrsim.Server) error { return s.SetAzureVM("db01", "deleted") }, map[string]string{"web01": "rg-failback", "db01": ""}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

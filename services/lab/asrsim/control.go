@@ -195,6 +195,7 @@ func (s *Server) Actions() []Action {
 		{"refuse-next", "MACHINE CODE", "refuse the machine's next reprotect request with the code", nameAnd(s.RefuseNext)},
 		{"warn-next", "MACHINE CODE", "let the next reprotect's operation carry a harmless error", nameAnd(s.WarnNext)},
 		{"set-azure-vm", "MACHINE STATE", "running, stopped, deleted or moved", nameAnd(s.SetAzureVM)},
+		{"set-log-storage", "STATE", "open, closed (by its firewall) or deleted", name(s.SetLogStorage)},
 		{"commit-failover", "MACHINE", "commit its failover to Azure: the other recovery points are gone", name(s.CommitFailover)},
 		{"add-azure-disk", "MACHINE DISK", "attach a managed disk to the machine's Azure VM, which was not replicated", nameAnd(s.AddAzureDisk)},
 		{"remove-recovery-points", "MACHINE", "leave the machine without recovery points", name(func(machine string) error { return s.SetRecoveryPoints(machine, false) })},

@@ -150,6 +150,9 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 	if match([]string{"Microsoft.Compute", "virtualMachines"}, segments[5:7], nil) {
 		return s.compute(rq, r.Method, segments[3], segments[7:])
 	}
+	if len(segments) == 8 && match([]string{"Microsoft.Storage", "storageAccounts"}, segments[5:7], nil) {
+		return s.storageAccount(r.Method, "/"+strings.Join(segments, "/"))
+	}
 	if !strings.EqualFold(segments[3], s.sc.ResourceGroup) {
 		return armError(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '"+segments[3]+"' could not be found.")
 	}

@@ -54,6 +54,7 @@ type Server struct {
 	steps      []step                // what else happens by itself, in the order of time
 	operations map[string]*operation // by lower-case guid
 	gate       gate
+	logStorage string          // state of the log storage account; "" is open
 	noCompute  bool            // the identity may not read Azure VMs
 	refused    map[string]bool // kinds of requests that the identity may not make
 	patches    patches

@@ -27,7 +27,7 @@ var rows = []struct{ id, found, open string }{
 	{"F11", "disks that were added in Azure are named", ""},
 	{"F12a", "what a reprotect commits is said", ""},
 	{"B9", "resynchronization and lag are shown", ""},
-	{"B6", "the log storage account exists, in its region, open to the service", "no door reads storage accounts yet"},
+	{"B6", "the log storage account exists, in its region, open to the service", ""},
 	{"B7", "NICs of the configuration server, a process server in each network", "Site Recovery names neither"},
 	{"F4", "readiness is asked now", ""},
 	{"F6", "one item that cannot be decoded spoils no other", ""},
