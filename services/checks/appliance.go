@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 
 	"reprotect.example/services/observed"
@@ -82,8 +83,9 @@ func judgeLogStorage(s Subject, i observed.Item) Verdict {
 	case looked && elsewhere(account.Region, s.azureRegion(i)):
 		return warn("The log storage account %s lies in %s, and the Azure VM of %s in %s.", name, account.Region, s.Machine.Name, s.azureRegion(i)).
 			remedy("Name a storage account in %s.", s.azureRegion(i))
-	case looked && account.Unread == "":
-		return pass("The log storage account %s is there (%s, %s, in %s), and %s used it on its way to Azure.", name, orNothing(account.Kind), orNothing(account.Tier), orNothing(account.Region), s.Machine.Name)
+	case looked && account.Unread == "" && account.Kind != "":
+		known := slices.DeleteFunc([]string{account.Kind, account.Tier, account.Region}, func(word string) bool { return word == "" })
+		return pass("The log storage account %s is there (%s), and %s used it on its way to Azure.", name, strings.Join(known, ", "), s.Machine.Name)
 	case observed.SameID(id, i.LogStorage):
 		return pass("The log storage account %s is the one that %s used on its way to Azure.", name, s.Machine.Name)
 	}

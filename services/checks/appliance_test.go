@@ -65,14 +65,14 @@ func TestAppliance(t *testing.T) {
 		{"none", account(""), Failed, "No log storage account"},
 		{"a name", account("logs"), Failed, "not the Azure id"},
 		{"item gone", func(s *site) { s.Vault.Items = s.Vault.Items[:1] }, Unknown, "not in the vault"},
-		{"B6 read", shows(observed.StorageAccount{Region: "japaneast", Kind: "StorageV2", Tier: "Standard"}), Passed, "StorageV2, Standard, in japaneast"},
+		{"B6 read", shows(observed.StorageAccount{Region: "japaneast", Kind: "StorageV2", Tier: "Standard"}), Passed, "logs is there (StorageV2, Standard, japaneast)"},
 		{"B6 gone", shows(observed.StorageAccount{Absent: true}), Failed, "does not exist"},
 		{"B6 files only", shows(observed.StorageAccount{Kind: "FileStorage"}), Failed, "no blobs"},
-		{"B6 closed", shows(observed.StorageAccount{Closed: "its firewall"}), Warned, "may not reach the log storage account logs: its firewall"},
+		{"B6 closed", shows(observed.StorageAccount{Closed: "its public network access is disabled, and it has no private endpoint"}), Warned, "may not reach the log storage account logs: its public"},
 		{"B6 another region", shows(observed.StorageAccount{Region: "Japan West"}), Warned, "lies in Japan West, and the Azure VM of web01 in japaneast"},
-		{"B6 the region in other words", shows(observed.StorageAccount{Region: "Japan East"}), Passed, "in Japan East"},
+		{"B6 the region in other words", shows(observed.StorageAccount{Region: "Japan East", Kind: "StorageV2"}), Passed, "(StorageV2, Japan East)"},
 		{"B6 the VM's region is not known", func(s *site) {
-			shows(observed.StorageAccount{Region: "japanwest"})(s)
+			shows(observed.StorageAccount{Region: "japanwest", Kind: "StorageV2"})(s)
 			s.Vault.AzureVMs.VMs[1].Region = ""
 		}, Passed, "japanwest"},
 		{"B6 not to be read", shows(observed.StorageAccount{Unread: "no permission"}), Passed, "used on its way"},

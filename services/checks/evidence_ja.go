@@ -176,6 +176,11 @@ var japaneseEvidence = map[string]string{
 	"The licence of host %s could not be read: %s.":                                                                                                  "ホスト %s のライセンスを読み取れませんでした: %s。",
 	"The licence of host %s was not read.":                                                                                                           "ホスト %s のライセンスは読み取られていません。",
 	"The log storage account %s is named; Azure checks it at the submission.":                                                                        "ログ ストレージ アカウント %s が指定されています。送信時に Azure によって確認されます。",
+	"The log storage account %s does not exist in its resource group any more.":                                                                      "ログ ストレージ アカウント %s は、リソース グループに存在しなくなっています。",
+	"The log storage account %s holds files only (%s), and no blobs.":                                                                                "ログ ストレージ アカウント %s はファイル専用 (%s) で、BLOB を格納できません。",
+	"Site Recovery may not reach the log storage account %s: %s.":                                                                                    "Site Recovery がログ ストレージ アカウント %s に接続できない可能性があります: %s。",
+	"The log storage account %s lies in %s, and the Azure VM of %s in %s.":                                                                           "ログ ストレージ アカウント %s は %s にありますが、%s の Azure VM は %s にあります。",
+	"The log storage account %s is there (%s), and %s used it on its way to Azure.":                                                                  "ログ ストレージ アカウント %s は存在し (%s)、%s が Azure へのレプリケーションで使用したものです。",
 	"The log storage account %s is the one that %s used on its way to Azure.":                                                                        "ログ ストレージ アカウント %s は、%s が Azure へのレプリケーションで使用したものです。",
 	"The machines of replication group %s go to different master targets: %s.":                                                                       "レプリケーション グループ %s のマシンが異なるマスター ターゲットを使用しています: %s。",
 	"The migration of %s to Azure was completed (%s).":                                                                                               "%s の Azure への移行は完了しています (%s)。",
@@ -284,6 +289,8 @@ var japaneseEvidence = map[string]string{
 
 // japaneseClauses holds the clauses of which sentences are made.
 var japaneseClauses = map[string]string{
+	"its public network access is disabled, and it has no private endpoint":                    "パブリック ネットワーク アクセスが無効で、プライベート エンドポイントもありません",
+	"its firewall does not let trusted Azure services through, and it has no private endpoint": "ファイアウォールで信頼された Azure サービスが許可されておらず、プライベート エンドポイントもありません",
 	"%s not failed over":       "%s: フェールオーバー前",
 	"%s failed over":           "%s: フェールオーバー済み",
 	"%s replicating back":      "%s: オンプレミスにレプリケート中",

@@ -34,7 +34,9 @@ func TestSiteRecoveryReplicationThatStops(t *testing.T) {
 		{"F5b failed", func(i *observed.Item) {
 			i.State, i.StateText, i.HealthErrors = "InitialReplicationFailed", "Initial replication failed", health
 		}, events.ForOperator, "replication.failed", "547000"},
-		{"F5b failed, without words", func(i *observed.Item) { i.State, i.StateText = "InitialReplicationFailed", "Initial replication failed" }, events.ForOperator, "replication.failed", "Initial replication failed"},
+		{"F5b failed, without words", func(i *observed.Item) {
+			i.State, i.StateText = "InitialReplicationFailed", "Initial replication failed"
+		}, events.ForOperator, "replication.failed", "Initial replication failed"},
 		{"F5b its protection is taken away", func(i *observed.Item) { i.State, i.StateText = "DisablingProtection", "Disabling protection" }, events.ForOperator, "replication.failed", "DisablingProtection"},
 		{"F5b a state that nobody knows", func(i *observed.Item) { i.State, i.HealthErrors = "ReplicationPausedBySite", health }, events.ForAzure, "machine.state-unknown", "ReplicationPausedBySite"},
 		{"F6 an item that cannot be read", func(i *observed.Item) { i.State, i.Unread = "", "field lastSyncTime" }, events.ForAzure, "machine.unread", "lastSyncTime"},
