@@ -85,6 +85,7 @@ func bringHome(t *testing.T, servers installation) {
 	if _, err := admin.NATS.Status(t.Context()); err != nil {
 		t.Error(err)
 	}
+	validForOthers(t, ops)
 	for _, entry := range logged.All() {
 		t.Errorf("logged: %s %v", entry.Message, entry.ContextMap())
 	}
