@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +34,17 @@ func readLetter(r bus.Received) (letter, bool) {
 		return letter{}, false
 	}
 	return letter{Number: r.Sequence, Time: e.Time, Dead: e.Data, event: e}, true
+}
+
+// row and write show a dead letter to people. All its words may come from elsewhere.
+func (l letter) row() []string {
+	return []string{fmt.Sprint(l.Number), clock(l.Time), cases.OneLine(l.Service), cases.OneLine(l.Reason), fmt.Sprint(l.Attempts), cases.OneLine(l.Subject), cases.OneLine(l.Error)}
+}
+
+func (l letter) write(w io.Writer) {
+	fmt.Fprintf(w, "Number   %d\nTime     %s\nService  %s\nReason   %s, after %s\nError    %s\nSubject  %s\n\n%s\n",
+		l.Number, clock(l.Time), cases.OneLine(l.Service), cases.OneLine(l.Reason), plural(l.Attempts, "try", "tries"),
+		cases.OneLine(l.Error), cases.OneLine(l.Subject), original(l.Original))
 }
 
 func (a *app) deadCommand() *cobra.Command {
@@ -77,7 +90,7 @@ func (a *app) deadListCommand() *cobra.Command {
 			}
 			t := newTable("NUMBER", "TIME", "SERVICE", "REASON", "TRIES", "SUBJECT", "ERROR")
 			for _, l := range letters {
-				t.row(fmt.Sprint(l.Number), clock(l.Time), l.Service, l.Reason, fmt.Sprint(l.Attempts), l.Subject, cases.OneLine(l.Error))
+				t.row(l.row()...)
 			}
 			t.fit(width(a.stdout), "SUBJECT", "TRIES").write(a.stdout)
 			return nil
@@ -104,9 +117,7 @@ func (a *app) deadShowCommand() *cobra.Command {
 			case a.json():
 				return a.printJSON(l)
 			}
-			fmt.Fprintf(a.stdout, "Number   %d\nTime     %s\nService  %s\nReason   %s, after %s\nError    %s\nSubject  %s\n",
-				l.Number, clock(l.Time), l.Service, l.Reason, plural(l.Attempts, "try", "tries"), l.Error, l.Subject)
-			fmt.Fprintf(a.stdout, "\n%s\n", original(l.Original))
+			l.write(a.stdout)
 			return nil
 		},
 	}
@@ -118,10 +129,23 @@ func original(data []byte) string {
 	if json.Unmarshal(data, &pretty) == nil {
 		indented, err := json.MarshalIndent(pretty, "", "  ")
 		if err == nil {
-			return string(indented)
+			return escaped(string(indented))
 		}
 	}
 	return strconv.Quote(string(data))
+}
+
+// escaped is JSON whose strings have no letter that steers a terminal or turns the direction of reading.
+func escaped(document string) string {
+	var b strings.Builder
+	for _, r := range document {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // findLetter reads the dead letter of that number.

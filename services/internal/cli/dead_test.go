@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,28 @@ func TestRequeueable(t *testing.T) {
 		err := requeueable(t.Context(), over{}, letter{Number: 7, Dead: events.Dead{Service: tt.service, Subject: tt.subject, Original: make([]byte, tt.original)}})
 		if (err == nil) != tt.want {
 			t.Errorf("%s, %s, %d bytes: %v", tt.service, tt.subject, tt.original, err)
+		}
+	}
+}
+
+// nats-N8: no word of a dead letter, whoever sent it, steers a terminal or turns the direction of reading.
+func TestADeadLetterIsText(t *testing.T) {
+	const hostile = "a\x1b[31mb\ac\u202ed\ne\rf\u2028g"
+	for name, l := range map[string]letter{
+		"no JSON": {Number: 1, Dead: events.Dead{Service: hostile, Reason: hostile, Error: hostile, Subject: hostile, Original: []byte(hostile)}},
+		"JSON":    {Number: 1, Dead: events.Dead{Service: hostile, Reason: hostile, Error: hostile, Subject: hostile, Original: []byte(`{"` + `reason":"a\u001b[31mb` + "\u202e" + `d"}`)}},
+	} {
+		var shown strings.Builder
+		l.write(&shown)
+		for _, text := range append(l.row(), shown.String()) {
+			if i := strings.IndexAny(text, "\x1b\a\r\u202e\u2028"); i >= 0 {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+		for _, cell := range l.row() {
+			if strings.Contains(cell, "\n") {
+				t.Errorf("%s: a cell of two lines: %q", name, cell)
+			}
 		}
 	}
 }

@@ -84,7 +84,7 @@ a request that is occupied, send another under another id.`,
 			case a.json():
 				return a.printJSON(done)
 			}
-			fmt.Fprintf(a.stdout, "Void: %d on %s%s\n", done.Sequence, done.Subject, prefixed(", since ", cases.OneLine(done.Why)))
+			fmt.Fprintf(a.stdout, "Void: %d on %s%s\n", done.Sequence, cases.OneLine(done.Subject), prefixed(", since ", cases.OneLine(done.Why)))
 			a.hint("%s decides the step anew.", strings.Join(done.Services, ", "))
 			return nil
 		},
