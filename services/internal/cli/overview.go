@@ -57,9 +57,14 @@ func (a *app) view(ctx context.Context, b Bus, site, request string) (status.Vie
 	if err != nil {
 		return status.View{}, err
 	}
+	return a.viewOf(ctx, b, listed, site, request)
+}
+
+// viewOf is view, of cases that were read already.
+func (a *app) viewOf(ctx context.Context, b Bus, listed []cases.Case, site, request string) (status.View, error) {
 	g := status.Given{Cases: listed, Site: site, Request: request, Sender: a.deps.User(), Lang: a.lang, Now: a.deps.Now()}
 	g.Health = healthOf(b.Status(ctx))
-	err = b.Read(ctx, Reading{Dead: true}, func(r bus.Received) error {
+	err := b.Read(ctx, Reading{Dead: true}, func(r bus.Received) error {
 		if l, ok := readLetter(r); ok {
 			g.Dead = append(g.Dead, status.Letter{Dead: l.Dead, Time: l.Time})
 		}

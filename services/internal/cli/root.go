@@ -143,7 +143,7 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.notifyCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
-		"look": {a.statusCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
+		"look": {a.statusCommand(), a.topCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},
 	} {
@@ -160,7 +160,7 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 // bilingual are the commands whose texts come from the catalogues, in English or Japanese.
 var bilingual = map[string]bool{
 	"reprotect preflight": true, "reprotect checks": true, "reprotect errors": true,
-	"reprotect show": true, "reprotect list": true, "reprotect watch": true, "reprotect datastores": true, "reprotect status": true,
+	"reprotect show": true, "reprotect list": true, "reprotect watch": true, "reprotect datastores": true, "reprotect status": true, "reprotect top": true,
 }
 
 // begin holds the common flags against what the command can do.

@@ -81,6 +81,7 @@ var caseID = regexp.MustCompile(`^[a-z0-9-]{1,128}$`)
 func factsOf(id string) string { return events.SubjectFacts + ".*." + id + ".>" }
 
 func showCase(w io.Writer, c cases.Case, p paint, s speech) {
+	c = plain(c)
 	say := func(name, format string, args ...any) {
 		name = s.label(name)
 		if text := fmt.Sprintf(format, args...); text != "" {
