@@ -88,7 +88,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		return err
 	}
 	if f.verify {
-		if err := c.CheckSecrets(); err != nil {
+		if err := errors.Join(c.CheckSecrets(), c.CheckFolder()); err != nil {
 			return err
 		}
 		if err := app.CheckChannels(c); err != nil {

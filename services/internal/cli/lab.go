@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,13 @@ func (a *app) labDoCommand(o *LabOptions) *cobra.Command {
 		Short: "Change the running lab",
 		Long: `Change the running lab: hold an agent back, add a snapshot, make the next reprotect fail, throttle, and more.
 Without an action, list what there is.`,
+		ValidArgsFunction: a.offers(func(ctx context.Context) (all []string) {
+			actions, _ := a.deps.LabActions(ctx, o.Dir) // no lab, no words
+			for _, action := range actions {
+				all = append(all, action.Name+"\t"+action.Help)
+			}
+			return all
+		}),
 		Example: example("reprotect lab do", "reprotect lab do hold-agent web01", "reprotect lab do fail-next db01 95226"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -20,6 +21,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/checks"
 	"reprotect.example/services/preflight"
 )
 
@@ -150,6 +152,11 @@ func (a *app) request(r requestFlags, names []string) (events.Request, error) {
 	}
 	if request.Waive, err = pairs("--waive", r.waive, request.Waive); err != nil {
 		return request, err
+	}
+	for _, code := range slices.Sorted(maps.Keys(request.Waive)) {
+		if check, ok := checks.Lookup(code); ok && check.NeverWaived {
+			return request, usage("Put right what it finds: 'reprotect checks "+code+"' says how.", "%s cannot be waived", code)
+		}
 	}
 	raw, err := json.Marshal(request)
 	if err != nil {

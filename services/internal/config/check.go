@@ -114,7 +114,9 @@ func (k *checker) nats(n *NATS) {
 }
 
 func (k *checker) site(path string, s Site) {
-	k.given(path+".vault.subscription", s.Vault.Subscription)
+	if k.given(path+".vault.subscription", s.Vault.Subscription) && strings.ContainsAny(s.Vault.Subscription, " /\t") {
+		k.add(path+".vault.subscription", "must be the id of the subscription, such as 00000000-0000-0000-0000-000000000000, and not its name")
+	}
 	k.given(path+".vault.resourceGroup", s.Vault.ResourceGroup)
 	k.given(path+".vault.name", s.Vault.Name)
 	for key, paths := range map[string]map[string]string{"masterTargets": s.MasterTargets, "appliances": s.Appliances} {
