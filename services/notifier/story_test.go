@@ -257,7 +257,7 @@ func TestRefusalsAndSurroundings(t *testing.T) {
 // A whole site: 300 machines in waves, with seven things that matter, under 25 messages, none of which comes twice though
 // the process is started anew at any moment.
 func TestWholeSite(t *testing.T) {
-	for seed, restart := range []int{0, 1, 7} {
+	for seed, restart := range []int{0, 3} {
 		random := rand.New(rand.NewPCG(1, uint64(seed)))
 		s := newSite(t)
 		for i := range 300 {
