@@ -53,7 +53,10 @@ sample machines, and show how each becomes protected. Ends with 0 when all are.`
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.printDemo(listed, o.Speed), verdict(listed))
+			err = errors.Join(a.printDemo(listed, o.Speed), verdict(listed))
+			a.hint("Next: 'reprotect lab --dir lab --speed 60', 'reprotectd --config lab/reprotect.yaml', then 'reprotect request --all' and\n" +
+				"'reprotect top' with --config lab/reprotect.yaml. 'reprotect lab do --dir lab' lists what can go wrong there.")
+			return err
 		},
 	}
 	f := c.Flags()
