@@ -315,6 +315,5 @@ func Sample(site string, now time.Time) Message {
 	return Message{h, events.Note{
 		Level: events.LevelInfo, Kind: "test", Title: "Reprotect: this channel works", Text: "A sample, sent by 'reprotect notify test'. Nobody needs to do anything.",
 		Fact: "test", Thread: thread, Number: 1, State: events.NoteClosed, Since: now.UTC(), Machines: []string{"web01"},
-		Causes: []events.NoteCause{{Code: "test", What: "A sample", Machines: []string{"web01"}}},
 	}}
 }
