@@ -287,7 +287,7 @@ func difference(before, after map[string]string) string {
 func TestTheAttackIsReal(t *testing.T) {
 	const take = "$JS.API.CONSUMER.MSG.NEXT.REPROTECT.chatbot"
 	folder := installed(t)
-	edit(t, filepath.Join(folder, "accounts.conf"), "jetstream: enabled\n    users: [", `jetstream: enabled
+	edit(t, filepath.Join(folder, "accounts.conf"), "jetstream: { max_file: 20GB }\n    users: [", `jetstream: { max_file: 20GB }
     users: [
       { user: intruder, password: secret-of-intruder, permissions: { publish: ["`+take+`"], subscribe: ["_INBOX_intruder.>"] } }`)
 	s := run(t, process(t, folder, "nats.conf", ""))
