@@ -143,8 +143,8 @@ func scope(r Report, lang string) string {
 func (v *view) section(c Case, m Machine, n int) section {
 	s := section{ID: fmt.Sprintf("machine-%d", n), Name: m.Name, Kind: kind(m)}
 	for _, f := range c.of(m.Name) {
-		switch rank := rankOf(f); {
-		case rank == quiet:
+		switch rank := rankOf(f); rank {
+		case quiet:
 			s.Folded = append(s.Folded, show(f, v.Lang))
 		default:
 			s.Shown = append(s.Shown, show(f, v.Lang))

@@ -190,7 +190,7 @@ func slackError(err error) error {
 	case errors.As(err, &status):
 		return judge(status.Code, "", status.Status, time.Time{})
 	case errors.As(err, &said):
-		return &notifier.Refusal{Status: 200, Permanent: slices.Contains(ofThisMessage, said.Err), Err: fmt.Errorf("Slack says: %s", printable(said.Err))}
+		return &notifier.Refusal{Status: 200, Permanent: slices.Contains(ofThisMessage, said.Err), Err: fmt.Errorf("answered by Slack: %s", printable(said.Err))}
 	}
 	return withoutAddress(err)
 }

@@ -15,7 +15,7 @@ func plain[T any](it T) T {
 }
 
 func clean(to, from reflect.Value) {
-	switch from.Kind() { //nolint:exhaustive // all others hold no text
+	switch from.Kind() { // all others hold no text
 	case reflect.String:
 		to.SetString(cases.OneLine(from.String()))
 	case reflect.Pointer:

@@ -42,7 +42,7 @@ func guardFigures(ctx context.Context, folder string, ready lab.Ready, p *counti
 		return err
 	}
 	defer g.close(ctx)
-	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotectd"), "--config", p.config, "--target", "guard", "--log-level", "error")
+	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotectd"), "--config", p.config, "--target", "guard", "--log-level", "error") //nolint:gosec // of the folder that was named
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {
 		return err
@@ -238,7 +238,7 @@ func (g *guarded) flood(ctx context.Context, machines []events.Machine) <-chan e
 		var err error
 		for n := 0; n < updates && err == nil; n++ {
 			var task *object.Task
-			if task, err = g.vms[machines[n%len(machines)].Name].Reconfigure(ctx, types.VirtualMachineConfigSpec{Annotation: fmt.Sprint("change ", n), NumCPUs: int32(1 + n%4)}); err == nil { //nolint:gosec // at most 4
+			if task, err = g.vms[machines[n%len(machines)].Name].Reconfigure(ctx, types.VirtualMachineConfigSpec{Annotation: fmt.Sprint("change ", n), NumCPUs: int32(1 + n%4)}); err == nil {
 				err = task.Wait(ctx)
 			}
 		}

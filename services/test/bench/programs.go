@@ -52,7 +52,7 @@ func programFigures(ctx context.Context, folder string, machines, watched int) (
 
 // labOf runs the lab of a folder's reprotect until stop.
 func labOf(ctx context.Context, folder, dir string, machines int) (ready lab.Ready, stop func(), err error) {
-	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotect"), "lab", "--dir", dir, "--machines", strconv.Itoa(machines), "--bus", "nats")
+	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotect"), "lab", "--dir", dir, "--machines", strconv.Itoa(machines), "--bus", "nats") //nolint:gosec // of the folder that was named
 	c.Stderr = os.Stderr
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	out, err := c.StdoutPipe()
@@ -130,7 +130,7 @@ func newCountingProxy(ready lab.Ready, dir string) (*countingProxy, error) {
 	if !strings.Contains(behind, "proxy.pem") || strings.Contains(behind, ready.VCenter.URL) {
 		return nil, errors.New("the lab's config does not look as this measurement knows it")
 	}
-	return p, errors.Join(os.WriteFile(filepath.Join(dir, "proxy.pem"), ca, 0o600), os.WriteFile(p.config, []byte(behind), 0o600))
+	return p, errors.Join(os.WriteFile(filepath.Join(dir, "proxy.pem"), ca, 0o600), os.WriteFile(p.config, []byte(behind), 0o600)) //nolint:gosec // beside the lab's own, in its folder
 }
 
 func (p *countingProxy) close() { _ = p.server.Close() }
@@ -150,7 +150,7 @@ func (c counting) Read(p []byte) (int, error) {
 // preflightFigures lets reprotect check some machines, and takes what it asks and what it needs.
 func preflightFigures(ctx context.Context, folder string, ready lab.Ready, p *countingProxy) error {
 	names := ready.Machines[len(ready.Machines)/2:][:asked]
-	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotect"), append([]string{"preflight", "--config", p.config, "-o", "json"}, names...)...)
+	c := exec.CommandContext(ctx, filepath.Join(folder, "reprotect"), append([]string{"preflight", "--config", p.config, "-o", "json"}, names...)...) //nolint:gosec // of the folder that was named
 	calls, bytes, begun := p.calls.Load(), p.bytes.Load(), time.Now()
 	out, err := c.Output()
 	var exit *exec.ExitError

@@ -27,8 +27,8 @@ func loopOccupied(t *testing.T, h bustest.Harness) {
 	rogue := bustest.Message("c1", events.StepValidation, "validated")
 	rogue.Once, rogue.Data = "", []byte(`{"stream":"REPROTECT","seq":1}`)
 	bustest.Publish(t, ctx, conn, rogue)
-	var occupied atomic.Int32
-	stop := serve(t, h, conn, s, workflow.Options{Occupied: func(_ string, n int) { occupied.Store(int32(n)) }})
+	var occupied atomic.Int64
+	stop := serve(t, h, conn, s, workflow.Options{Occupied: func(_ string, n int) { occupied.Store(int64(n)) }})
 	publishAccepted(t, ctx, conn, "c1")
 	if _, silent := h.Cannot["fences steps and cases apart"]; !silent {
 		said := await(t, ctx, b, "the alarm", on(events.FactSubject("tokyo", "c1", events.StepProgress, "waiting")))
