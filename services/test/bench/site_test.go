@@ -45,6 +45,9 @@ var siteMachines = flag.Int("site", 200, "machines that a whole site brings home
 // protected, memory, time. scripts/bench runs it with ten thousand.
 func TestWholeSite(t *testing.T) {
 	machines := *siteMachines
+	if testing.Short() {
+		machines = min(machines, 50)
+	}
 	w, err := readWorld(t.Context(), manyMachines(machines))
 	if err != nil {
 		t.Fatal(err)
