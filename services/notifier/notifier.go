@@ -149,6 +149,10 @@ func (n *Notifier) digest(site string) *Digest {
 // may not have stood in a journal yet.
 const rereadAfter = 30 * time.Second
 
+// atMostUntold is the pause between two tries to read the log: a journal that begins with this process serves any moment,
+// and nobody is told anything before.
+const atMostUntold = 2 * time.Second
+
 // begin reads what the log holds, for as long as it takes.
 func (n *Notifier) begin(ctx context.Context) {
 	for attempt := 1; ; attempt++ {
@@ -160,7 +164,7 @@ func (n *Notifier) begin(ctx context.Context) {
 			break
 		}
 		n.o.Trouble(fmt.Errorf("the event log cannot be read, so nothing is told yet: %w", err))
-		if !wait(ctx, workflow.Backoff(attempt, 0)) {
+		if !wait(ctx, min(workflow.Backoff(attempt, 0), atMostUntold)) {
 			return
 		}
 	}

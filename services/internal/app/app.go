@@ -365,7 +365,7 @@ func tellClock(h Health, ahead time.Duration) {
 func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 	pause := firstPause
 	hanging, occupied := tellsWhatHangs(o.Health, o.Hanging), tellsWhatIsOccupied(o.Health, o.Occupied)
-	if s.Alone && s.StandBy == nil {
+	if s.Alone && s.Name != "journal" { // which says so itself
 		s = tellsWhetherItServes(s, o.Health)
 	}
 	for {
@@ -396,8 +396,11 @@ func supervise(ctx context.Context, o Options, b *Bus, s workflow.Service) {
 // tellsWhetherItServes lets a service of which one process serves at a time say on /ready that this one stands by: that
 // is no trouble, and the process that starts beside another in an update is as ready as it can be.
 func tellsWhetherItServes(s workflow.Service, h Health) workflow.Service {
-	begin := s.Begin
+	standBy, begin := s.StandBy, s.Begin
 	s.StandBy = func() {
+		if standBy != nil {
+			standBy()
+		}
 		h.Remark(s.Name, "stands by: another process serves, and this one goes on when that stops")
 	}
 	s.Begin = func(ctx context.Context) {

@@ -43,8 +43,8 @@ func (o outside) notifier(sites map[string]site, served []string) notifier.Optio
 	}
 	options.Channels = o.channels
 	options.Trouble = func(err error) {
-		o.trouble("", err)
-		if err != nil {
+		if err != nil { // that it is over is said when the service begins
+			o.trouble("", err)
 			o.health(err)
 		}
 	}

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -16,10 +18,14 @@ func TestAStandBySaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := memory.New(memory.Faults{})
 		var running sync.WaitGroup
+		var stood atomic.Int64
 		serve := func() (*telemetry.Health, context.CancelFunc) {
 			h := telemetry.NewHealth()
 			ctx, stop := context.WithCancel(t.Context())
-			s := tellsWhetherItServes(workflow.Service{Name: "executor", Alone: true}, h)
+			s := tellsWhetherItServes(workflow.Service{
+				Name: "executor", Alone: true, StandBy: func() { stood.Add(1) },
+				Begin: func(context.Context) { h.Set("executor", errors.New("the log cannot be read yet")) }, // which is over when it returns
+			}, h)
 			running.Go(func() { _ = workflow.Run(ctx, b.Connect(), s, workflow.Options{}) }) // ends with ctx
 			synctest.Wait()
 			return h, stop
@@ -46,5 +52,8 @@ func TestAStandBySaysSo(t *testing.T) {
 		}
 		end()
 		running.Wait()
+		if stood.Load() < 2 {
+			t.Error("the service itself is not told that it stands by")
+		}
 	})
 }
