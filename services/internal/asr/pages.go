@@ -23,8 +23,9 @@ type pages struct {
 	decoded *decoded
 }
 
-// decoded keeps what the entries of a list were decoded to, by the bytes that they had: at most looks most entries are as
-// they were at the look before, and decoding them is most of a look's processor time.
+// decoded keeps what became of the entries of a list, by the bytes that they had: at most looks most entries are as they
+// were at the look before, and decoding them is most of a look's processor time. What they are converted to is kept, and
+// not the SDK's own types, which take many times the memory.
 type decoded struct {
 	mu    sync.Mutex
 	lists map[string]map[fingerprint]any // by collection, as it was read last
@@ -56,8 +57,9 @@ type unreadable struct {
 	Why                    string
 }
 
-// read decodes all entries of a collection. What it returns is shared with later reads: nobody changes it.
-func read[S any](ctx context.Context, p pages, collection string) (all []*S, bad []unreadable, err error) {
+// read decodes and converts all entries of a collection, which is always read with the same conversion. What it returns is
+// shared with later reads: nobody changes it.
+func read[S, T any](ctx context.Context, p pages, collection string, convert func(*S) T) (all []T, bad []unreadable, err error) {
 	last, now := p.decoded.take(collection), map[fingerprint]any{}
 	next := runtime.JoinPaths(p.Endpoint(), p.vault+"/"+collection) + "?api-version=" + apiVersion
 	for next != "" {
@@ -70,13 +72,14 @@ func read[S any](ctx context.Context, p pages, collection string) (all []*S, bad
 				continue
 			}
 			mark := fingerprint(sha256.Sum256(raw))
-			entry, known := last[mark].(*S)
+			entry, known := last[mark].(T)
 			if !known {
-				entry = new(S)
-				if err := json.Unmarshal(raw, entry); err != nil {
+				var decoded S
+				if err := json.Unmarshal(raw, &decoded); err != nil {
 					bad = append(bad, named(raw, err))
 					continue
 				}
+				entry = convert(&decoded)
 			}
 			now[mark] = entry
 			all = append(all, entry)
@@ -89,6 +92,9 @@ func read[S any](ctx context.Context, p pages, collection string) (all []*S, bad
 	p.decoded.keep(collection, now)
 	return all, bad, nil
 }
+
+// asDecoded converts nothing.
+func asDecoded[S any](s *S) *S { return s }
 
 type page struct {
 	Value    []json.RawMessage `json:"value"`

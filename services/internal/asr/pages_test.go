@@ -31,11 +31,11 @@ func TestSiteRecoveryListsAreDecodedAsIfAnew(t *testing.T) {
 			s.handle("replicationJobs", body(`{"value":[`+strings.Join(entries, ",")+`],"nextLink":null}`))
 			anew := kept.pages
 			anew.decoded = new(decoded)
-			got, gotBad, err := read[sr.Job](t.Context(), kept.pages, "replicationJobs")
+			got, gotBad, err := read(t.Context(), kept.pages, "replicationJobs", asDecoded[sr.Job])
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, wantBad, err := read[sr.Job](t.Context(), anew, "replicationJobs")
+			want, wantBad, err := read(t.Context(), anew, "replicationJobs", asDecoded[sr.Job])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestSiteRecoveryUnchangedEntriesAreDecodedOnce(t *testing.T) {
 	c := s.client(t)
 	list := func(entries string) []*sr.Job {
 		s.handle("replicationJobs", body(`{"value":[`+entries+`],"nextLink":null}`))
-		all, _, err := read[sr.Job](t.Context(), c.pages, "replicationJobs")
+		all, _, err := read(t.Context(), c.pages, "replicationJobs", asDecoded[sr.Job])
 		if err != nil {
 			t.Fatal(err)
 		}

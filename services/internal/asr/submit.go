@@ -80,7 +80,7 @@ func (c *Client) RefreshProvider(ctx context.Context, fabricID string) error {
 		return c.fault(what, err)
 	}
 	group, vault := c.options.ResourceGroup, c.options.Vault
-	known, _, err := read[sr.RecoveryServicesProvider](ctx, c.pages, segFabrics+"/"+url.PathEscape(name)+"/replicationRecoveryServicesProviders")
+	known, _, err := read(ctx, c.pages, segFabrics+"/"+url.PathEscape(name)+"/replicationRecoveryServicesProviders", asDecoded[sr.RecoveryServicesProvider])
 	if err != nil {
 		return c.fault(what, err)
 	}

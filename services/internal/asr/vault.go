@@ -57,13 +57,13 @@ func (c *Client) look(ctx context.Context, anew []bool) (observed.Vault, error) 
 	vault, began := c.options.Vault, c.options.Now()
 	v := observed.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
-	read, bad, err := read[sr.ReplicationProtectedItem](ctx, c.pages, segItems)
+	read, bad, err := read(ctx, c.pages, segItems, item)
 	if err != nil {
 		return v, c.fault("cannot read its replicated items", err)
 	}
 	v.Items = make([]observed.Item, 0, len(read)+len(bad))
 	for _, i := range read {
-		v.Items = append(v.Items, c.was.of(item(i)))
+		v.Items = append(v.Items, c.was.of(i))
 	}
 	for _, b := range bad {
 		v.Items = append(v.Items, observed.Item{ID: b.ID, Name: b.Name, FabricID: upTo(b.ID, segFabrics), ContainerID: upTo(b.ID, segContainers), Lean: true,
@@ -113,10 +113,7 @@ func part[S, F any](l *looking, name, collection string, k *kept[F], convert fun
 		}
 		return k.values
 	}
-	all, bad, err := read[S](l.ctx, l.client.pages, collection)
-	for n := 0; err == nil && full != nil && n < len(all); n++ {
-		all[n], err = full(l.ctx, all[n])
-	}
+	values, bad, err := readPart(l.ctx, l.client.pages, collection, convert, full)
 	if err != nil {
 		err = l.client.fault("cannot read its "+name, err)
 		f, _ := observed.FaultOf(err)
@@ -133,14 +130,25 @@ func part[S, F any](l *looking, name, collection string, k *kept[F], convert fun
 	for _, b := range bad { // the others stand
 		l.unread[name+"/"+b.Name] = "Site Recovery's answer about it cannot be understood: " + b.Why
 	}
-	values := make([]F, 0, len(all))
-	for _, s := range all {
-		values = append(values, convert(s))
-	}
 	if k != nil {
 		*k = kept[F]{at: l.now, values: values}
 	}
 	return values
+}
+
+// readPart reads a list and, where it leaves out what it is for, each of its things.
+func readPart[S, F any](ctx context.Context, p pages, collection string, convert func(*S) F, full func(context.Context, *S) (*S, error)) (values []F, bad []unreadable, err error) {
+	if full == nil {
+		return read(ctx, p, collection, convert)
+	}
+	all, bad, err := read(ctx, p, collection, asDecoded[S])
+	for _, s := range all {
+		if s, err = full(ctx, s); err != nil {
+			return nil, nil, err
+		}
+		values = append(values, convert(s))
+	}
+	return values, bad, err
 }
 
 // fullFabric reads a modernized fabric by itself: the list leaves out every component of its appliances.
