@@ -1,7 +1,7 @@
 // Package guard watches, from the start of a reprotect until the machine is home, for what must not happen: the
 // on-premises machine switched on (S39), Storage vMotion of the master target or the appliance (S13, S23, M5), a
-// snapshot on the master target (S30), the Azure VM deleted or moved (S2), or switched off. Each is told at once, and once. When the
-// machine's failback is seen, that is told too, and the guard of the machine ends.
+// snapshot on the master target (S30), the Azure VM deleted or moved (S2), or switched off. Each is told at once, and
+// once. When the machine's failback is seen, that is told too, and the guard of the machine ends.
 //
 // The guard is no part of the pipeline: nothing waits for it. What it watches comes from the event log; what it
 // knew of a case last travels with the case's wake-up on the bus, so that after a restart what happened meanwhile

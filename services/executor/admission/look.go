@@ -127,7 +127,8 @@ func foreign(vault observed.Vault, back, pending, before map[string]int) map[str
 }
 
 // strangers counts the disks of a machine whose job somebody else started, a process before this one or a person, and
-// which does not show where they go, at each writer that it may go to: a list of jobs does not say which. Once its case is looked at, Occupied tells.
+// which does not show where they go, at each writer that it may go to: a list of jobs does not say which. Once its case
+// is looked at, Occupied tells.
 func (s *look) strangers(vault observed.Vault, j observed.Job) {
 	for _, i := range vault.ItemsNamed(j.TargetName) {
 		if i.ReversedOnce() || i.AtHome() {
