@@ -45,6 +45,7 @@ type wording struct {
 	letters  int    // that are not of arguments: the more, the more exact
 	marker   string // the longest run of letters, to pass by quickly
 	japanese string
+	foreign  map[int]bool // arguments that are the words of somebody else, from 1
 }
 
 var wordings = sync.OnceValues(func() (sentences, clauses []wording) {
@@ -55,7 +56,11 @@ var verb = regexp.MustCompile(`%[sdqv]`)
 
 func wordingsOf(table map[string]string) (all []wording) {
 	for english, japanese := range table {
-		w := wording{japanese: japanese}
+		w := wording{japanese: japanese, foreign: map[int]bool{}}
+		eachVerb(japanese, func(verb string, argument int) string {
+			w.foreign[argument+1] = verb == "v"
+			return ""
+		})
 		expression, end := "(?s)^", 0
 		literal := func(text string) {
 			expression += regexp.QuoteMeta(text)
@@ -124,7 +129,9 @@ func reword(text string, by []wording) (string, bool) {
 			continue
 		}
 		for i, argument := range taken {
-			taken[i] = rewordArgument(argument, i)
+			if !w.foreign[i] {
+				taken[i] = rewordArgument(argument, i)
+			}
 		}
 		return fill(w.japanese, taken[1:]), true
 	}
@@ -173,16 +180,23 @@ func rewordList(text, separator string) (said string, all, some bool) {
 	return strings.Join(parts, "、"), all, some && len(parts) > 1
 }
 
-var place = regexp.MustCompile(`%(?:\[(\d)\])?s`)
+var place = regexp.MustCompile(`%(?:\[(\d)\])?([sv])`)
 
 // fill puts arguments into a Japanese format, whose verbs may say which they take; as in fmt, the next takes the one after.
+// The verb v takes the words of somebody else, which stay to the letter.
 func fill(format string, arguments []string) string {
+	return eachVerb(format, func(_ string, argument int) string { return arguments[argument] })
+}
+
+// eachVerb replaces the verbs of a format by what becomes of each and the argument that it takes, from 0.
+func eachVerb(format string, becomes func(verb string, argument int) string) string {
 	next := 0
 	return place.ReplaceAllStringFunc(format, func(v string) string {
-		if m := place.FindStringSubmatch(v); m[1] != "" {
+		m := place.FindStringSubmatch(v)
+		if m[1] != "" {
 			next = int(m[1][0] - '1')
 		}
 		next++
-		return arguments[next-1]
+		return becomes(m[2], next-1)
 	})
 }

@@ -71,6 +71,21 @@ func TestEvidenceIsComplete(t *testing.T) {
 	}
 }
 
+// Words of Azure that have the form of a clause of this product are no clause.
+func TestForeignWordsThatLookLikeOurs(t *testing.T) {
+	for _, words := range []string{"Aaa at aa", "Replication in error", "Stopped on host", "Deleted of late by Azure", "datastore full"} {
+		for english, japanese := range map[string]string{
+			"Site Recovery says of web01: %s.": "Site Recovery による web01 の報告: %s。",
+			"Attested: %s.":                    "保証: %s。",
+			"Waived: %s.":                      "免除の理由: %s。",
+		} {
+			if said, want := InJapanese(fmt.Sprintf(english, words)), fmt.Sprintf(japanese, words); said != want {
+				t.Errorf("%q, not %q", said, want)
+			}
+		}
+	}
+}
+
 // What no format made stays to the letter, and nothing is lost of what did.
 func TestForeignWordsStay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
