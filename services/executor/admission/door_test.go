@@ -158,6 +158,8 @@ func TestJobsOfStrangersCountWhereTheyMayGo(t *testing.T) {
 	}
 	back := item(observed.Classic, "linux")
 	back.Provider = "InMage"
+	home := item(observed.Classic, "linux")
+	home.Provider, home.State, home.ActiveSite, home.JobID, home.Scenario = "InMage", "UnplannedFailoverCommitted", "OnPrem", "", ""
 	for _, tt := range []struct {
 		name string
 		item observed.Item
@@ -166,7 +168,9 @@ func TestJobsOfStrangersCountWhereTheyMayGo(t *testing.T) {
 		{"modernized", item(observed.Modernized, "linux"), [3]int{3, 0, 0}},
 		{"classic Windows", item(observed.Classic, "windows"), [3]int{0, 3, 0}},
 		{"classic Linux", item(observed.Classic, "linux"), [3]int{0, 0, 3}},
-		{"back already, at no writer that is named", back, [3]int{0, 0, 0}},
+		{"classic, of no system that is named", item(observed.Classic, ""), [3]int{0, 3, 3}},
+		{"back already, at no writer that is named", back, [3]int{0, 0, 3}},
+		{"home already", home, [3]int{0, 0, 0}},
 	} {
 		q := newSite(Limits{})
 		q.looks(time.Second, nil, tt.item)

@@ -52,8 +52,13 @@ func (u *use) read(vault observed.Vault, now time.Time) (news bool) {
 		}
 	}
 	for _, i := range vault.Items {
-		if i.ReversedOnce() && !i.Home() {
-			u.seen.disks[key(i.MasterTargetID+i.ApplianceID)] += i.DiskCount()
+		if !i.ReversedOnce() || i.Home() {
+			continue
+		}
+		if writer := key(i.MasterTargetID + i.ApplianceID); writer != "" {
+			u.seen.disks[writer] += i.DiskCount()
+		} else { // it could not be read in full
+			u.seen.wherever(vault, i)
 		}
 	}
 	u.recount(vault, before)
@@ -134,16 +139,21 @@ func (s *look) strangers(vault observed.Vault, j observed.Job) {
 		if i.ReversedOnce() || i.AtHome() {
 			continue // its own disks count, or none
 		}
-		for _, f := range vault.Fabrics {
-			for _, a := range f.Appliances {
-				if i.Architecture == observed.Modernized {
-					s.disks[key(a.ID)] += i.DiskCount()
-				}
+		s.wherever(vault, i)
+	}
+}
+
+// wherever counts the disks of a machine at each writer that may be its own.
+func (s *look) wherever(vault observed.Vault, i observed.Item) {
+	for _, f := range vault.Fabrics {
+		for _, a := range f.Appliances {
+			if i.Architecture == observed.Modernized {
+				s.disks[key(a.ID)] += i.DiskCount()
 			}
-			for _, mt := range f.MasterTargets {
-				if i.Architecture == observed.Classic && mt.OS == i.OS {
-					s.disks[key(mt.ID)] += i.DiskCount()
-				}
+		}
+		for _, mt := range f.MasterTargets {
+			if i.Architecture == observed.Classic && (mt.OS == i.OS || mt.OS == "" || i.OS == "") {
+				s.disks[key(mt.ID)] += i.DiskCount()
 			}
 		}
 	}

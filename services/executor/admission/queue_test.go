@@ -333,3 +333,18 @@ func TestAJobThatSucceededKeepsItsSlotsUntilItsItemShows(t *testing.T) {
 		t.Error("70 disks")
 	}
 }
+
+// Azure's answer was lost, the job ended between a look's items and its jobs: it arrived all the same.
+func TestASubmissionWithoutAnAnswerThatSucceededKeepsItsSlots(t *testing.T) {
+	for _, name := range []string{"a-0", "somebody-else"} {
+		q := newSite(Limits{})
+		q.ask("a", 1, 1, 40)
+		q.Submitted("/items/a-0", "")
+		q.Leave("a")
+		q.looks(time.Minute, nil)
+		q.vault.Jobs = []observed.Job{{ID: "j", State: "Succeeded", End: q.now, Scenario: observed.ReprotectScenario, TargetName: name}}
+		if got := q.ask("b", 2, 1, 30); (got.Outcome == Admitted) == (name == "a-0") {
+			t.Errorf("job of %s: %+v", name, got)
+		}
+	}
+}
