@@ -70,7 +70,7 @@ func (x executor) started(ctx context.Context, e workflow.Event[events.Started],
 		return f.goOn(), nil
 	}
 	for _, m := range f.machines {
-		queue.Leave(f.requestID(m))
+		queue.Leave(f.requestID(m), 0)
 	}
 	return followResult{Publish: []workflow.Draft{f.end()}}, nil
 }
@@ -225,12 +225,13 @@ func (f *follower) resubmit(ctx context.Context, m *machine) error {
 	id := f.requestID(*m)
 	ask := askFor(id, f.e.Request, f.c, f.site.Look)
 	ask.Waited, ask.Machines = failure.Queued, []admission.Machine{needs(m.Machine, m.item, f.vault)}
-	if d := f.queue.Ask(ask, f.vault); d.Outcome != admission.Admitted {
+	d := f.queue.Ask(ask, f.vault)
+	if d.Outcome != admission.Admitted {
 		failure.Queued = true
 		m.queued = f.waits(*m, events.Waiting{For: waitsFor(d), Message: d.Message, Since: failure.At, Place: d.Place})
 		return nil
 	}
-	defer f.queue.Leave(id)
+	defer f.queue.Leave(id, d.Turn)
 	r, problem := submission.Resolve(m.Machine, m.item, f.vault)
 	if problem != nil { // the plan has seen that it can be resolved
 		return fmt.Errorf("%s was not submitted again: %s", f.title(*m), problem.Message)

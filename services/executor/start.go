@@ -44,7 +44,8 @@ type starter struct {
 	retry      time.Time          // when somebody asked last for another try
 
 	state  startState
-	queued bool // it keeps its place in the queue until the next look
+	queued bool           // it keeps its place in the queue until the next look
+	turn   admission.Turn // what it was admitted for
 }
 
 // registered answers the last precondition with the submissions.
@@ -59,9 +60,9 @@ func (x executor) registered(ctx context.Context, e workflow.Event[events.Regist
 		switch {
 		case s.queued:
 		case s.state.Begun && (result.After > 0 || err != nil):
-			queue.Keep(e.Case, 15*site.Look)
+			queue.Keep(e.Case, s.turn, 15*site.Look)
 		default: // also in a panic
-			queue.Leave(e.Case)
+			queue.Leave(e.Case, s.turn)
 		}
 	}()
 	if err = s.observe(ctx); err != nil {
@@ -181,9 +182,11 @@ func (s *starter) apply(ctx context.Context, next step) (startResult, error) {
 		s.state.Refused.Due = true // until it is submitted, however long it waits for its turn
 	}
 	if len(s.starting()) > 0 {
-		if d := s.queue.Ask(s.request(), s.vault); d.Outcome != admission.Admitted {
+		d := s.queue.Ask(s.request(), s.vault)
+		if d.Outcome != admission.Admitted {
 			return s.waitInQueue(d)
 		}
+		s.turn = d.Turn
 		if result, over, err := s.checkAgain(ctx); over || err != nil {
 			return result, err
 		}

@@ -72,9 +72,13 @@ const (
 	NoDiskSlot                    // it waits for disk slots at a master target or an appliance (S7, M1)
 )
 
+// Turn is that of one admission: what it reserved is held for whoever has it. Zero is nobody's.
+type Turn int
+
 // Decision answers a request.
 type Decision struct {
 	Outcome Outcome
+	Turn    Turn          // when admitted: for Keep and Leave
 	Place   int           // in the queue, 1 is next
 	Message string        // why it waits; empty when admitted
 	Soonest time.Duration // it cannot be admitted before; 0: not known
@@ -194,17 +198,18 @@ func (q *Queue) Ask(r Request, vault observed.Vault) Decision {
 	}
 	if d.Outcome == Admitted {
 		l.waiting.drop(e)
-		l.use.admit(r)
+		d.Turn = l.use.admit(r)
 	}
 	return d
 }
 
-// Leave ends a request: it waits no more, and what it was admitted for and did not submit is free again.
-func (q *Queue) Leave(id string) {
+// Leave ends a request: it waits no more, and what it was admitted for and did not submit is free again; but for what
+// another delivery of its case holds, whose turn is another one.
+func (q *Queue) Leave(id string, turn Turn) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.use.giveBack(q.own(id))
+	l.use.giveBack(q.own(id), turn)
 	if e := l.waiting.entries[q.own(id)]; e != nil {
 		l.waiting.drop(e)
 	}
@@ -213,12 +218,13 @@ func (q *Queue) Leave(id string) {
 func (q *Queue) own(id string) string { return q.name + "/" + id }
 
 // Keep holds the reservations of a case that has begun, and could not start all of its machines, until it asks again,
-// or for so long. That of a submission whose answer was lost is one of them: it may not have arrived.
-func (q *Queue) Keep(id string, most time.Duration) {
+// or for so long. That of a submission whose answer was lost is one of them: it may not have arrived. What another
+// delivery of the case holds, whose turn is another one, stays its own.
+func (q *Queue) Keep(id string, turn Turn, most time.Duration) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.use.keep(q.own(id), l.now().Add(most))
+	l.use.keep(q.own(id), turn, l.now().Add(most))
 }
 
 // Submitted notes that a machine that was admitted has been submitted now, with its job; "" when the answer was lost.

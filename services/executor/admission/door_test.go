@@ -244,8 +244,33 @@ func TestRequestsOfTwoSitesOfOneName(t *testing.T) {
 	if d := other.Ask(q.request("case", 1, q.machine("case-0", 1)), q.vault); d.Outcome != NotYet || d.Message != "Another case is starting case-0" {
 		t.Errorf("%+v", d)
 	}
-	other.Leave("case")
+	other.Leave("case", 1)
 	if q.ledger.use.reserved[key("/items/case-0")] == nil {
 		t.Error("the other site's case has given it back")
+	}
+}
+
+// A message that comes twice has two deliveries: the second one fails while the first is about to submit, and takes
+// nothing from it.
+func TestAnotherDeliveryGivesNothingBack(t *testing.T) {
+	for name, ends := range map[string]func(q *site){
+		"it fails, or the case ends":      func(q *site) { q.Queue.Leave("a", 0) },
+		"it fails after a beginning":      func(q *site) { q.Queue.Keep("a", 0, -time.Second) },
+		"it was told to wait, and leaves": func(q *site) { q.Queue.Leave("a", q.Queue.Ask(q.request("a", 1, q.machine("a-0", 40)), q.vault).Turn) },
+	} {
+		q := newSite(Limits{})
+		first := q.ask("a", 1, 1, 40)
+		if first.Outcome != Admitted {
+			t.Fatalf("%+v", first)
+		}
+		ends(q)
+		q.looks(time.Second, nil)
+		if got := q.ask("b", 2, 1, 30); got.Outcome == Admitted {
+			t.Errorf("%s: 70 disks", name)
+		}
+		q.Queue.Leave("a", first.Turn)
+		if got := q.ask("b", 2, 1, 30); got.Outcome != Admitted {
+			t.Errorf("%s: %+v, but the first delivery gave them back", name, got)
+		}
 	}
 }

@@ -19,14 +19,28 @@ type site struct {
 	now   time.Time
 	vault observed.Vault
 	items map[string]observed.Item
+	turns map[string]Turn // of the last admission, by request
 }
 
 func newSite(limits Limits) *site {
-	s := &site{now: cleared, items: map[string]observed.Item{}}
+	s := &site{now: cleared, items: map[string]observed.Item{}, turns: map[string]Turn{}}
 	s.Queue = NewLedger(func() time.Time { return s.now }).Queue(limits)
 	s.looks(time.Minute, nil)
 	return s
 }
+
+// Ask remembers the turn, as the delivery of a case does.
+func (s *site) Ask(r Request, vault observed.Vault) Decision {
+	d := s.Queue.Ask(r, vault)
+	s.turns[r.ID] = d.Turn
+	return d
+}
+
+// Leave lets the delivery that asked last leave.
+func (s *site) Leave(id string) { s.Queue.Leave(id, s.turns[id]) }
+
+// Keep lets the delivery that asked last keep what it was admitted for.
+func (s *site) Keep(id string, most time.Duration) { s.Queue.Keep(id, s.turns[id], most) }
 
 // machine is one of those that a case starts.
 func (s *site) machine(name string, disks int) Machine {

@@ -22,6 +22,7 @@ type reservation struct {
 
 	request string
 	state   state
+	turn    Turn      // of held
 	job     string    // of submitted
 	at      time.Time // of the submission; zero before it
 	until   time.Time // of kept, and of unconfirmed where its case asked for that; else zero
@@ -29,6 +30,9 @@ type reservation struct {
 
 // begins says whether a submission is still to come.
 func (r *reservation) begins() bool { return r.state == held || r.state == kept }
+
+// heldBy says whether a delivery that has this turn is about to submit it.
+func (r *reservation) heldBy(turn Turn) bool { return r.state == held && r.turn == turn }
 
 // start is a submission; its time is zero while it is about to be made.
 type start struct {
@@ -45,6 +49,7 @@ type use struct {
 	byRequest map[string]map[string]*reservation // by request, by item
 	young     int                                // reservations whose job the look cannot show
 	starts    []start                            // of ours, in the last minute
+	turns     Turn                               // given so far
 }
 
 func newUse(w *waiting) *use {
@@ -89,26 +94,29 @@ func (u *use) claim(r Request) (d Decision, decided bool) {
 	}
 	if own < len(r.Machines) {
 		if own > 0 { // not all of them: it asks for all anew
-			u.giveBack(r.ID)
+			u.giveBack(r.ID, 0)
 		}
 		return Decision{}, false
 	}
+	u.turns++
 	for _, m := range r.Machines {
 		reserved := u.reserved[key(m.Item)]
-		reserved.state, reserved.until = held, time.Time{}
+		reserved.state, reserved.turn, reserved.until = held, u.turns, time.Time{}
 	}
-	return Decision{Outcome: Admitted}, true
+	return Decision{Outcome: Admitted, Turn: u.turns}, true
 }
 
 // admit reserves what a request asked for.
-func (u *use) admit(r Request) {
+func (u *use) admit(r Request) Turn {
+	u.turns++
 	for _, m := range r.Machines {
 		m = m.normal()
-		u.hold(&reservation{Machine: m, request: r.ID, state: held})
+		u.hold(&reservation{Machine: m, request: r.ID, state: held, turn: u.turns})
 		if u.paced {
 			u.starts = append(u.starts, start{item: m.Item})
 		}
 	}
+	return u.turns
 }
 
 // hold adds a reservation, in the place of one that the machine may have had.
@@ -146,10 +154,10 @@ func (u *use) count(r *reservation, sign int) {
 // unseen says whether the look cannot show a reservation's job.
 func (u *use) unseen(r *reservation) bool { return r.begins() || !r.at.Before(u.seen.began) }
 
-// giveBack frees what a request was admitted for and has not submitted.
-func (u *use) giveBack(request string) {
+// giveBack frees what a request was admitted for and has not submitted, but for what is held by another turn.
+func (u *use) giveBack(request string, turn Turn) {
 	for _, r := range slices.Collect(maps.Values(u.byRequest[request])) {
-		if r.begins() {
+		if r.state == kept || r.heldBy(turn) {
 			u.giveUp(r)
 		}
 	}
@@ -160,14 +168,13 @@ func (u *use) giveUp(r *reservation) {
 	u.starts = slices.DeleteFunc(u.starts, func(s start) bool { return s.item == r.Item && s.at.IsZero() })
 }
 
-func (u *use) keep(request string, until time.Time) {
+func (u *use) keep(request string, turn Turn, until time.Time) {
 	for _, r := range u.byRequest[request] {
-		switch r.state {
-		case held, kept:
+		switch {
+		case r.state == kept || r.heldBy(turn):
 			r.state, r.until = kept, until
-		case unconfirmed:
+		case r.state == unconfirmed:
 			r.until = until
-		default: // submitted: it ends with a look
 		}
 	}
 }
