@@ -113,6 +113,8 @@ type Item struct {
 
 	Replication Replication
 
+	Forward Forward // how it is, or was, protected towards Azure
+
 	// Lean: only what the list of items says was read, which leaves out disks, master target and more. What it leaves
 	// out is unknown, not none.
 	Lean   bool
@@ -198,6 +200,7 @@ type Task struct {
 // Problem is an error as Azure words it, and what we know of it.
 type Problem struct {
 	Code, Message, Causes, Action string
+	ID                            string // of an item's health error, by which it is resolved; "" otherwise
 	Severity                      string // "Warning": the operation goes on, or has succeeded
 	Class                         Class  // of a job's problems; "" otherwise
 	Remedy                        string // ours, else Azure's recommended action
@@ -219,7 +222,8 @@ type Fabric struct {
 	ProcessServers []ProcessServer
 	MasterTargets  []MasterTarget
 	Appliances     []Appliance
-	RunAsAccounts  map[string]string // id -> name
+	RunAsAccounts  map[string]string // classic: id -> name
+	SiteID         string            // modernized: ARM id of the site in Microsoft.OffAzure, which has the run-as accounts
 }
 
 // ProcessServer takes the data from the Azure VM and sends it on-premises (S6).
@@ -297,7 +301,8 @@ type RegisteredVCenter struct {
 // Plan is a recovery plan, its members in the plan's order.
 type Plan struct {
 	ID, Name string
-	Items    []string // ARM ids of replication protected items
+	Items    []string    // ARM ids of replication protected items
+	Groups   []PlanGroup // in their order, whatever is in them
 }
 
 // Reprotect is what a submission says; which fields count depends on the architecture.

@@ -92,7 +92,7 @@ func problems(errors ...*sr.HealthError) []observed.Problem {
 		if e == nil {
 			continue
 		}
-		out = append(out, observed.Problem{Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
+		out = append(out, observed.Problem{ID: val(e.ErrorID), Code: first(val(e.ErrorCode), val(e.ErrorID)), Message: first(shown(e.ErrorMessage), shown(e.SummaryMessage)),
 			Causes: shown(e.PossibleCauses), Action: shown(e.RecommendedAction), Severity: val(e.ErrorLevel)})
 		for _, inner := range e.InnerHealthErrors { // what is behind it
 			if inner != nil {
@@ -141,6 +141,7 @@ func plan(p *sr.RecoveryPlan) observed.Plan {
 		if g == nil {
 			continue
 		}
+		out.Groups = append(out.Groups, planGroup(g))
 		for _, member := range g.ReplicationProtectedItems {
 			id := val(val(member).ID)
 			if id != "" && !seen[strings.ToLower(id)] {
@@ -150,6 +151,36 @@ func plan(p *sr.RecoveryPlan) observed.Plan {
 		}
 	}
 	return out
+}
+
+func planGroup(g *sr.RecoveryPlanGroup) observed.PlanGroup {
+	out := observed.PlanGroup{Kind: string(val(g.GroupType)), Before: planActions(g.StartGroupActions), After: planActions(g.EndGroupActions)}
+	for _, member := range g.ReplicationProtectedItems {
+		if id := val(val(member).ID); id != "" {
+			out.Items = append(out.Items, id)
+		}
+	}
+	return out
+}
+
+func planActions(actions []*sr.RecoveryPlanAction) (all []observed.PlanAction) {
+	for _, a := range actions {
+		if a == nil {
+			continue
+		}
+		out := observed.PlanAction{Name: shown(a.ActionName)}
+		if a.CustomDetails != nil {
+			out.Kind = val(a.CustomDetails.GetRecoveryPlanActionDetails().InstanceType)
+		}
+		if manual, ok := a.CustomDetails.(*sr.RecoveryPlanManualActionDetails); ok {
+			out.What = shown(manual.Description)
+		}
+		for _, d := range a.FailoverDirections {
+			out.Directions = append(out.Directions, string(val(d)))
+		}
+		all = append(all, out)
+	}
+	return all
 }
 
 // Segments of the ids of Site Recovery's resources.

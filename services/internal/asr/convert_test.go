@@ -50,7 +50,8 @@ func TestItem(t *testing.T) {
 			AzureVM: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/virtualMachines/db01", AzureVMName: "db01",
 			AgentVersion: "9.60.0.0", AgentHeartbeat: at("2026-03-01T10:38:11Z"), MasterTargetID: "MT-ID", ProcessServerID: "PS-ID",
 			VMID: "33333333-3333-4333-8333-333333333333", VCenterID: "5", Datastores: []string{"VMFS-01"},
-			Disks: []observed.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 21474836480}},
+			Disks:   []observed.ItemDisk{{ID: "{1}", Name: "Disk0", CapacityBytes: 21474836480}},
+			Forward: observed.Forward{PolicyID: fixtureVault + "/replicationPolicies/p1", ProcessServerID: "PS-ID", MasterTargetID: "MT-ID"},
 		}},
 		"item-classic-back": {reversed: true, protected: true, want: observed.Item{
 			ID:   upper + "/REPLICATIONPROTECTIONCONTAINERS/CLOUD_CS-01/REPLICATIONPROTECTEDITEMS/item-db01-new",
@@ -71,6 +72,7 @@ func TestItem(t *testing.T) {
 			AgentVersion: "9.62.0.1", AgentHeartbeat: at("2026-03-01T04:19:49.7773107Z"), AgentRegistered: ptr(false), LogStorage: storage,
 			VMID: "5013A427-875d-400f-8488-ae04c6780453", VCenterID: site + "/vcenters/vcenter80", VMDeleted: ptr(false), PowerState: "OFF",
 			Datastores: []string{"VMFS-01"}, Disks: []observed.ItemDisk{{ID: "{9}", Name: "/dev/sda", CapacityBytes: 42949672960}},
+			Forward: observed.Forward{PolicyID: fixtureVault + "/replicationPolicies/p2", ProcessServerID: "APPL-ID"},
 		}},
 		"item-modernized-back": {reversed: true, want: observed.Item{
 			ID: modernizedAt + "/replicationProtectionContainers/appliance-container/replicationProtectedItems/item-web01", Name: "web01",

@@ -19,7 +19,7 @@ func fabric(f *sr.Fabric) observed.Fabric {
 	case *sr.VMwareDetails:
 		configurationServer(&out, d)
 	case *sr.InMageRcmFabricSpecificDetails:
-		out.Architecture = observed.Modernized
+		out.Architecture, out.SiteID = observed.Modernized, val(d.VmwareSiteID)
 		parts := applianceParts(d)
 		for _, a := range d.ReprotectAgents {
 			if a != nil {

@@ -181,6 +181,7 @@ func complete(list, full observed.Item) observed.Item {
 	list.Disks, list.AzureDisks, list.Lean = full.Disks, full.AzureDisks, false
 	list.LogStorage = first(list.LogStorage, full.LogStorage)
 	list.MasterTargetID = first(list.MasterTargetID, full.MasterTargetID)
+	list.Forward.MasterTargetID = first(list.Forward.MasterTargetID, full.Forward.MasterTargetID)
 	list.FailoverPoint, list.FailoverPointAt = first(list.FailoverPoint, full.FailoverPoint), full.FailoverPointAt
 	list.OS, list.OSVersion = first(list.OS, full.OS), first(list.OSVersion, full.OSVersion)
 	return list

@@ -52,6 +52,7 @@ func classicForward(out *observed.Item, d *sr.InMageAzureV2ReplicationDetails) {
 	out.AzureVM, out.AzureVMName, out.AzureGroup = val(d.TargetVMID), val(d.RecoveryAzureVMName), val(d.RecoveryAzureResourceGroupID)
 	out.AgentVersion, out.AgentHeartbeat = val(d.AgentVersion), when(d.LastHeartbeat)
 	out.MasterTargetID, out.ProcessServerID = val(d.MasterTargetID), val(d.ProcessServerID)
+	out.Forward = observed.Forward{PolicyID: out.PolicyID, ProcessServerID: out.ProcessServerID, MasterTargetID: out.MasterTargetID}
 	out.VMID, out.VCenterID = first(val(d.VMID), val(d.InfrastructureVMID)), val(d.VCenterInfrastructureID)
 	out.Datastores = texts(d.Datastores)
 	out.HealthErrors = append(out.HealthErrors, problems(d.ValidationErrors...)...)
@@ -109,6 +110,7 @@ func modernizedForward(out *observed.Item, d *sr.InMageRcmReplicationDetails) {
 	agent := val(d.MobilityAgentDetails)
 	out.AgentVersion, out.AgentHeartbeat = val(agent.Version), when(agent.LastHeartbeatUTC)
 	out.AgentRegistered = d.IsAgentRegistrationSuccessfulAfterFailover
+	out.Forward = observed.Forward{PolicyID: out.PolicyID, ProcessServerID: val(d.ProcessServerID), RunAsAccountID: val(d.RunAsAccountID)}
 	out.VMID, out.VCenterID = discoveredID(val(d.FabricDiscoveryMachineID)), val(found.VCenterID)
 	out.VMDeleted, out.PowerState, out.Datastores = found.IsDeleted, val(found.PowerStatus), texts(found.Datastores)
 	for _, disk := range d.ProtectedDisks {
@@ -134,6 +136,7 @@ func modernizedBack(out *observed.Item, d *sr.InMageRcmFailbackReplicationDetail
 	out.AgentRegistered = d.IsAgentRegistrationSuccessfulAfterFailover
 	out.ApplianceID, out.LogStorage = val(d.ReprotectAgentID), val(d.LogStorageAccountID)
 	out.LastFailback = string(val(d.LastPlannedFailoverStatus))
+	out.Forward.PolicyID = val(d.LastUsedPolicyID)
 	out.VCenterID = first(val(d.TargetvCenterID), val(found.VCenterID))
 	out.VMDeleted, out.PowerState, out.Datastores = found.IsDeleted, val(found.PowerStatus), texts(found.Datastores)
 	if len(out.Datastores) == 0 && val(d.TargetDataStoreName) != "" {

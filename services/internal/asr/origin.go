@@ -24,7 +24,8 @@ func (o *origins) of(i observed.Item) observed.Item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !i.ReversedOnce() {
-		o.items[strings.ToLower(i.ID)] = observed.Item{OS: i.OS, OSVersion: i.OSVersion, Physical: i.Physical, VMID: i.VMID, Datastores: i.Datastores}
+		i.Forward.MasterTargetID = first(i.Forward.MasterTargetID, o.items[strings.ToLower(i.ID)].Forward.MasterTargetID) // lists leave it out
+		o.items[strings.ToLower(i.ID)] = observed.Item{OS: i.OS, OSVersion: i.OSVersion, Physical: i.Physical, VMID: i.VMID, Datastores: i.Datastores, Forward: i.Forward}
 		return i
 	}
 	was, known := o.items[strings.ToLower(i.ID)]
@@ -33,6 +34,8 @@ func (o *origins) of(i observed.Item) observed.Item {
 		return i
 	}
 	i.Physical, i.VMID = was.Physical, first(was.VMID, i.VMID)
+	was.Forward.PolicyID = first(i.Forward.PolicyID, was.Forward.PolicyID)
+	i.Forward = was.Forward
 	i.OS, i.OSVersion = first(i.OS, was.OS), first(was.OSVersion, i.OSVersion)
 	if len(i.Datastores) == 0 {
 		i.Datastores = was.Datastores

@@ -39,7 +39,11 @@ func TestVault(t *testing.T) {
 	if diff := cmp.Diff(wantCenters, v.VCenters); diff != "" {
 		t.Errorf("vCenters -want +got\n%s", diff)
 	}
-	wantPlans := []observed.Plan{{ID: fixtureVault + "/replicationRecoveryPlans/ERP", Name: "ERP", Items: []string{v.Items[0].ID, v.Items[1].ID}}}
+	wantPlans := []observed.Plan{{ID: fixtureVault + "/replicationRecoveryPlans/ERP", Name: "ERP", Items: []string{v.Items[0].ID, v.Items[1].ID}, Groups: []observed.PlanGroup{
+		{Kind: "Shutdown", Before: []observed.PlanAction{{Name: "Call the shop", Kind: "ManualActionDetails", What: "Tell them that it closes.", Directions: []string{"RecoveryToPrimary"}}}},
+		{Kind: "Boot", Items: []string{v.Items[0].ID}, After: []observed.PlanAction{{Name: "run", Kind: "AutomationRunbookActionDetails", Directions: []string{"PrimaryToRecovery"}}}},
+		{Kind: "Boot", Items: []string{v.Items[1].ID, strings.ToLower(v.Items[0].ID)}},
+	}}}
 	if diff := cmp.Diff(wantPlans, v.Plans); diff != "" {
 		t.Errorf("plans -want +got\n%s", diff)
 	}
