@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 
 	"go.uber.org/zap"
 
@@ -13,6 +12,7 @@ import (
 	"reprotect.example/services/checks"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/internal/app"
+	"reprotect.example/services/internal/build"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/azurebus"
 	"reprotect.example/services/internal/cli/jetbus"
@@ -24,7 +24,7 @@ import (
 // world is what the commands reach: the bus, the vaults and the vCenters of the config.
 func world() cli.Deps {
 	return cli.Deps{
-		Version: version(),
+		Build: build.Read(),
 		Settings: func(cfgPath string) (cli.Settings, error) {
 			c, err := load(cfgPath)
 			return cli.Settings{Sites: c.SiteNames(), RequestedBy: c.RequestedBy}, err
@@ -145,14 +145,6 @@ func load(path string) (config.Config, error) {
 		return c, cli.Usage(err)
 	}
 	return c, nil
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
 }
 
 func catalogue(lang string) (rows []cli.Check) {

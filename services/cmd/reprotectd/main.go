@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/services/internal/app"
+	"reprotect.example/services/internal/build"
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/telemetry"
 )
@@ -50,9 +50,11 @@ finishes what is under way, and ends.`,
 		Example: `  reprotectd --config reprotect.yaml
   reprotectd --config reprotect.yaml --target validator,executor
   reprotectd --config reprotect.yaml --verify-config`,
-		Args: cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
+		Version: build.Read().String(),
+		Args:    cobra.NoArgs, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), f, cmd.OutOrStdout()) },
 	}
+	root.SetVersionTemplate("reprotectd {{.Version}}\n")
 	root.Flags().StringVar(&f.config, "config", "", "read the config from `FILE` (default: $REPROTECT_CONFIG, else ./reprotect.yaml)")
 	root.Flags().StringVar(&f.target, "target", "all", "services to run: all, or some of validator, datastore, agentwatcher, executor, notifier, guard, journal")
 	root.Flags().StringVar(&f.site, "site", "", "serve only these sites of the config")
@@ -114,7 +116,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return failure{fmt.Errorf("http.listen: %w", err)}
 	}
-	log.Info("reprotectd started", zap.Strings("targets", targets), zap.Stringer("http", listener.Addr()))
+	log.Info("reprotectd started", zap.Stringer("version", build.Read()), zap.Strings("targets", targets), zap.Stringer("http", listener.Addr()))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	pages := telemetry.Handler(metrics, health)
@@ -122,7 +124,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	shown, err := services.Console(app.ConsoleOptions{Version: version(), Health: app.Parts(health), Drain: ctx.Done()})
+	shown, err := services.Console(app.ConsoleOptions{Version: build.Read().Version, Health: app.Parts(health), Drain: ctx.Done()})
 	if err != nil {
 		return err
 	}
@@ -175,13 +177,6 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	serving.Wait()
 	log.Info("reprotectd stopped")
 	return nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }
 
 // listen takes the configured address. When several processes run from one config, the first has it and the

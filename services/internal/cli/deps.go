@@ -13,6 +13,7 @@ import (
 	"reprotect.example/events/bus"
 	"reprotect.example/services/audit"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/internal/build"
 	"reprotect.example/services/preflight"
 )
 
@@ -20,8 +21,8 @@ import (
 // its errors with Usage when the config is to blame. Every other error of theirs means that something was not
 // reached (status 3), unless it wraps bus.ErrNotPermitted (4) or a facts.Fault says better.
 type Deps struct {
-	// Version of this program.
-	Version string
+	// Build is how this program was made.
+	Build build.Info
 
 	// Settings reads what the config says of whoever runs the commands. nil: nothing.
 	Settings func(cfgPath string) (Settings, error)

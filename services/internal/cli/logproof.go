@@ -19,7 +19,7 @@ import (
 // export writes what is wanted in the form of -o. The positions are those of the journal, so the log is read from its
 // beginning, whatever is wanted of it.
 func (a *app) export(ctx context.Context, b Bus, reading Reading, wanted func(bus.Received) bool) error {
-	w, err := audit.NewWriter(a.stdout, a.output, a.deps.Version)
+	w, err := audit.NewWriter(a.stdout, a.output, a.deps.Build.Version)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ unless --all or --ahead asks before the disaster: then what can be checked now i
 			if result.By, err = a.sender(flags.by); err != nil {
 				return err
 			}
-			result.Version = a.deps.Version
+			result.Version = a.deps.Build.Version
 			document, err := a.render(result)
 			if err != nil {
 				return err

@@ -118,7 +118,7 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 			"reprotect watch                      # everything that is under way",
 			"reprotect demo                       # try it, without Azure or vCenter"),
 		SilenceUsage: true, SilenceErrors: true,
-		Version:           a.deps.Version,
+		Version:           a.deps.Build.String(),
 		Args:              cobra.ArbitraryArgs, // misused says what is wrong with them
 		PersistentPreRunE: a.begin,
 		RunE: func(cmd *cobra.Command, words []string) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/jetstream/embedded"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/internal/build"
 	"reprotect.example/services/internal/cli"
 	"reprotect.example/services/internal/cli/jetbus"
 	"reprotect.example/services/observed"
@@ -289,7 +291,7 @@ func testDeps() cli.Deps {
 		"plain":     errors.New("bus: connect: nats: no servers available for connection"),
 	}
 	return cli.Deps{
-		Version: "1.2.3",
+		Build: build.Info{Version: "1.2.3", Go: runtime.Version(), Platform: "linux/amd64"},
 		Settings: func(path string) (cli.Settings, error) {
 			c, err := load(path)
 			return cli.Settings{Sites: c.Sites}, err
