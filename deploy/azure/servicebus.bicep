@@ -83,11 +83,11 @@ resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
 resource topics 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = [for topic in topology.topics: {
   parent: bus
   name: topic.name
-  properties: {
-    requiresDuplicateDetection: true // gives each step of a case one outcome
-    duplicateDetectionHistoryTimeWindow: topic.duplicateDetectionHistoryTimeWindow
+  properties: union({
     maxSizeInMegabytes: topic.maxSizeInMegabytes
-  }
+    // Gives each step of a case one outcome. Commands have none: a second one of an id may say something else.
+    requiresDuplicateDetection: contains(topic, 'duplicateDetectionHistoryTimeWindow')
+  }, contains(topic, 'duplicateDetectionHistoryTimeWindow') ? { duplicateDetectionHistoryTimeWindow: topic.duplicateDetectionHistoryTimeWindow } : {})
 }]
 
 // One after the other: Azure refuses changes of one topic that come at the same time.

@@ -28,6 +28,8 @@ type HandlerOptions struct {
 	// Serves says whether this process keeps the journal and has caught up: else every question is answered with 503 and
 	// "journal.stands-by", and the answers that follow the log end so. nil: it always does.
 	Serves func() bool
+	// Failed is told of what went wrong inside and is answered with 500, or ends an answer with it; nil: nobody is.
+	Failed func(path string, err error)
 	// Checkpoint makes a signed checkpoint of what is kept; nil: there is no key.
 	Checkpoint func(context.Context) ([]byte, error)
 }
@@ -59,7 +61,7 @@ func Handler(s *Store, o HandlerOptions) http.Handler {
 
 // Register adds the API, which is everything below /api/v1/, to the routes of a server.
 func Register(mux *http.ServeMux, s *Store, o HandlerOptions) {
-	a := api{s, o.Drain, o.Serves, o.Checkpoint}
+	a := api{s, o.Drain, o.Serves, o.Checkpoint, o.Failed}
 	for pattern, answer := range map[string]func(http.ResponseWriter, *http.Request) error{
 		"/api/v1/":                   nowhere,
 		"/api/v1/log":                a.log,
@@ -155,9 +157,18 @@ func (a api) answering(answer func(http.ResponseWriter, *http.Request) error) ht
 			err = answer(w, r)
 		}
 		if err != nil {
-			problemOf(err).write(w)
+			a.problem(r, err).write(w)
 		}
 	})
+}
+
+// problem words an error, and lets who runs this know of one that the caller can do nothing about.
+func (a api) problem(r *http.Request, err error) *Problem {
+	p := problemOf(err)
+	if p.Status == http.StatusInternalServerError && a.failed != nil {
+		a.failed(r.URL.Path, err)
+	}
+	return p
 }
 
 type api struct {
@@ -165,6 +176,7 @@ type api struct {
 	drain  <-chan struct{}
 	serves func() bool
 	sign   func(context.Context) ([]byte, error)
+	failed func(path string, err error)
 }
 
 // standsBy says why nothing is answered: what is missing here would pass for what was never there.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -247,11 +248,17 @@ func TestFollowEndsWithEitherSide(t *testing.T) {
 	}
 }
 
-// What goes wrong inside is told without the file's name, which is nobody's business.
+// nats-N11: what goes wrong inside is told without the file's name, which is nobody's business; each answer 500 has its line in the log.
 func TestKeepsItsFileToItself(t *testing.T) {
 	t.Parallel()
 	s, _ := library(t)
-	server := serve(t, s, HandlerOptions{})
+	var mu sync.Mutex
+	var failed []string
+	server := serve(t, s, HandlerOptions{Failed: func(path string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		failed = append(failed, path+": "+err.Error())
+	}})
 	s.mutexed(func() {
 		if _, err := s.writer.ExecContext(t.Context(), `UPDATE events SET headers = '{' WHERE place = 20; UPDATE cases SET document = '{'`); err != nil {
 			t.Error(err)
@@ -264,6 +271,11 @@ func TestKeepsItsFileToItself(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(body), "\n")
 	if last := lines[len(lines)-1]; !strings.HasPrefix(last, `{"problem":{"status":500,"code":"journal.unread"`) || strings.Contains(last, s.path) {
 		t.Errorf("the last of %d lines: %s", len(lines), last)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(failed) != 2 || !strings.HasPrefix(failed[0], "/api/v1/cases: journal "+s.path) || !strings.HasPrefix(failed[1], "/api/v1/log: journal "+s.path) {
+		t.Errorf("told of what failed: %q", failed)
 	}
 }
 

@@ -64,6 +64,9 @@ CREATE INDEX cases_by_request ON cases (request);
 	{name: "a leaf of the proof for each event, when cases ended, their alarms", projects: true, sql: `
 ALTER TABLE events ADD COLUMN leaf BLOB;
 `},
+	{name: "events by the sequence of the bus, for the comparison with it", sql: `
+CREATE INDEX events_by_origin ON events (origin);
+`},
 }
 
 // migrate brings the schema up to date, each step in a transaction of its own. projects says that the cases must

@@ -92,7 +92,7 @@ func TestTheCasesOfAnOlderJournalAreMadeAnew(t *testing.T) {
 	keepAll(t, s, log)
 	err = s.transact(t.Context(), func() error {
 		_, err := s.writer.ExecContext(t.Context(), `UPDATE cases SET document = json_set(document, '$.waiting.since', '0001-01-01T00:00:00Z');
-			DELETE FROM case_events; DROP INDEX cases_by_request; ALTER TABLE events DROP COLUMN leaf; DELETE FROM state WHERE name = 'tree';
+			DELETE FROM case_events; DROP INDEX cases_by_request; DROP INDEX events_by_origin; ALTER TABLE events DROP COLUMN leaf; DELETE FROM state WHERE name = 'tree';
 			DELETE FROM schema_versions WHERE version >= 2`)
 		return err
 	})

@@ -134,7 +134,7 @@ func (a api) stream(w http.ResponseWriter, r *http.Request, reading Reading) {
 	err := a.store.read(ctx, reading, func(m kept) error { return out.put(lineOf(m)) }, idle)
 	drained := reading.Follow && (ctx.Err() != nil || errors.Is(err, ErrClosed))
 	if err != nil && !drained && out.failed == nil {
-		_ = out.put(broken{problemOf(err)}) // fails only when the caller has gone, as does this:
+		_ = out.put(broken{a.problem(r, err)}) // fails only when the caller has gone, as does this:
 	}
 	_ = out.flush()
 	_ = out.control.SetWriteDeadline(time.Time{}) // the next answer on this connection sets its own, or has none

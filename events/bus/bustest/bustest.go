@@ -3,6 +3,7 @@ package bustest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -88,6 +89,7 @@ var brokerTests = []Test{
 	{"waits for a delivery that is extended", extends},
 	{"delivers again after a retry, not before the pause", retries},
 	{"drops a second message of one id", dedupes},
+	{"swallows no command that has another's id", otherContent},
 	{"refuses a message that is too large for it", tooLarge},
 	{"lets one outcome of many racers win", oneOutcome},
 	{"fences steps and cases apart", fencesApart},
@@ -375,6 +377,31 @@ func dedupes(t *testing.T, h Harness) {
 	s := Consume(t, ctx, conn, c)
 	settle(t, ctx, Next(t, ctx, s))
 	Silent(t, ctx, s, h.AckWait)
+}
+
+// F9, nats-N7: a command whose id another one had, with other content, is refused in words or delivered like any other; its
+// sender, who may be a change system that corrects a request, is never left without an answer.
+func otherContent(t *testing.T, h Harness) {
+	c := consumer(h, "validator", "reprotect.command.>")
+	b, ctx := h.New(t, c), Patience(t, h)
+	conn, _ := b.Connect(t)
+	command := func(machine string) bus.Message {
+		return bus.Message{Subject: "reprotect.command.request", ID: "CHG0012345", Data: []byte(`{"machines":[{"name":"` + machine + `"}]}`)}
+	}
+	s := Consume(t, ctx, conn, c)
+	Publish(t, ctx, conn, command("vm015"))
+	settle(t, ctx, Next(t, ctx, s))
+	switch err := conn.Publish(ctx, command("vm016")); {
+	case errors.Is(err, bus.ErrOtherContent):
+	case err != nil:
+		t.Fatal(err)
+	default:
+		d := Next(t, ctx, s)
+		if r := d.Received(); string(r.Data) != string(command("vm016").Data) || r.ID != "CHG0012345" {
+			t.Errorf("delivered: %s %s", r.ID, r.Data)
+		}
+		settle(t, ctx, d)
+	}
 }
 
 func deadLetters(t *testing.T, h Harness) {

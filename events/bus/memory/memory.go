@@ -4,6 +4,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -29,8 +30,8 @@ type Faults struct {
 type Bus struct {
 	mu        sync.Mutex
 	log       []bus.Received
-	stands    map[string]uint64    // newest number under "a.b.*", for every subject "a.b.c" in the log
-	seen      map[string]time.Time // ids, for the window in which they are remembered
+	stands    map[string]uint64 // newest number under "a.b.*", for every subject "a.b.c" in the log
+	seen      map[string]int    // place in the log by id, of those that are remembered for the window
 	consumers map[string]*consumer
 	timers    map[string]*time.Timer // wake-ups by service and key
 	newest    map[string]int         // place in the log by subject
@@ -45,7 +46,7 @@ const window = 2 * time.Minute
 // New makes an empty bus.
 func New(f Faults) *Bus {
 	return &Bus{
-		stands: map[string]uint64{}, seen: map[string]time.Time{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
+		stands: map[string]uint64{}, seen: map[string]int{}, consumers: map[string]*consumer{}, timers: map[string]*time.Timer{},
 		newest: map[string]int{}, holders: map[string]*holder{},
 		faults: f, random: rand.New(rand.NewPCG(f.Seed, 0)),
 	}
@@ -146,17 +147,21 @@ func (b *Bus) store(m bus.Message) error {
 		return err
 	}
 	now := time.Now()
-	if at, ok := b.seen[m.ID]; ok && m.ID != "" && now.Sub(at) < window {
-		if m.Once != "" {
-			return b.decided(m.Once)
+	if at, ok := b.seen[m.ID]; ok && m.ID != "" && m.Once == "" { // an id decides no step
+		before := b.log[at]
+		switch {
+		case now.Sub(before.Published) >= window, before.Subject != m.Subject:
+		case strings.HasPrefix(m.Subject, events.SubjectCommands+".") && !bytes.Equal(before.Data, m.Data):
+			return fmt.Errorf("%w: %s", bus.ErrOtherContent, m.ID)
+		default:
+			return nil
 		}
-		return nil
 	}
 	if m.Once != "" && b.stands[m.Once] != m.After {
 		return b.decided(m.Once)
 	}
 	if m.ID != "" {
-		b.seen[m.ID] = now
+		b.seen[m.ID] = len(b.log)
 	}
 	m.Data = slices.Clone(m.Data)
 	r := bus.Received{Message: m, Sequence: uint64(len(b.log) + 1), Published: now}

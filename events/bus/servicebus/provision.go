@@ -128,12 +128,13 @@ func (t Topology) entities(c *admin.Client) []*entity {
 
 func topicEntity(c *admin.Client, t Topic) *entity {
 	bring := func(p *admin.TopicProperties) (differs bool) {
-		differs = setDuration(&p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
+		differs = t.DuplicateWindow != "" && setDuration(&p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
 		if p.MaxSizeInMegabytes == nil || *p.MaxSizeInMegabytes < t.MaxSize { // an administrator may give it more
 			p.MaxSizeInMegabytes, differs = &t.MaxSize, true
 		}
 		return differs
 	}
+	duplicates := t.DuplicateWindow != ""
 	var now admin.TopicProperties
 	return &entity{
 		name: "topic " + t.Name,
@@ -145,13 +146,12 @@ func topicEntity(c *admin.Client, t Topic) *entity {
 			now = got.TopicProperties
 			cmp := comparison{differs: bring(&now)}
 			if cmp.kind(now.RequiresDuplicateDetection, "topic") {
-				cmp.always("duplicate detection", now.RequiresDuplicateDetection, true, "delete the topic when no case is under way (its subscriptions go with it, other people's too)")
+				cmp.always("duplicate detection", now.RequiresDuplicateDetection, duplicates, "delete the topic when no case is under way (its subscriptions go with it, other people's too)")
 			}
 			return true, cmp, nil
 		},
 		create: func(ctx context.Context) error {
-			yes := true
-			p := admin.TopicProperties{RequiresDuplicateDetection: &yes}
+			p := admin.TopicProperties{RequiresDuplicateDetection: &duplicates}
 			bring(&p)
 			_, err := c.CreateTopic(ctx, t.Name, &admin.CreateTopicOptions{Properties: &p})
 			return err

@@ -253,7 +253,10 @@ func (n *namespace) stands(t *testing.T, of servicebus.Topology) servicebus.Topo
 	var is servicebus.Topology
 	for _, topic := range of.Topics {
 		e := n.at(topic.Name)
-		made := servicebus.Topic{Name: e.name, DuplicateWindow: field(e, "DuplicateDetectionHistoryTimeWindow")}
+		made := servicebus.Topic{Name: e.name}
+		if field(e, "RequiresDuplicateDetection") == "true" {
+			made.DuplicateWindow = field(e, "DuplicateDetectionHistoryTimeWindow")
+		}
 		if size, err := strconv.ParseInt(field(e, "MaxSizeInMegabytes"), 10, 32); err == nil {
 			made.MaxSize = int32(size)
 		}
@@ -315,8 +318,8 @@ func (n *namespace) check(t *testing.T, want servicebus.Topology) {
 	if diff != "" {
 		t.Errorf("the namespace (-wanted +is):\n%s", diff)
 	}
-	for _, name := range []string{servicebus.TopicEvents, servicebus.TopicCommands, servicebus.TopicNotifications} {
-		if got := n.at(name).fields["RequiresDuplicateDetection"]; !strings.Contains(got, "true") {
+	for name, want := range map[string]string{servicebus.TopicEvents: "true", servicebus.TopicCommands: "false", servicebus.TopicNotifications: "true"} {
+		if got := n.at(name).fields["RequiresDuplicateDetection"]; !strings.Contains(got, want) {
 			t.Errorf("%s: duplicate detection %s", name, got)
 		}
 	}

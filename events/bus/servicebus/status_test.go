@@ -110,6 +110,10 @@ func TestWhatAzureCannotChange(t *testing.T) {
 			func(n *namespace) { n.put("reprotect", "TopicDescription", nil) },
 			"topic reprotect: duplicate detection must be on, is off, and Azure cannot change it: delete the topic",
 		},
+		"commands with duplicate detection, F9": {
+			func(n *namespace) { n.at("reprotect-commands").set("RequiresDuplicateDetection", "true") },
+			"topic reprotect-commands: duplicate detection must be off, is on, and Azure cannot change it: delete the topic",
+		},
 		"wake queue without": {
 			func(n *namespace) { n.put("reprotect-wake-journal", "QueueDescription", nil) },
 			"queue reprotect-wake-journal: duplicate detection must be on",

@@ -33,10 +33,10 @@ type Topology struct {
 	Queues []Queue `json:"queues"`
 }
 
-// Topic fans messages out. Its duplicate detection is what gives each step of a case one outcome.
+// Topic fans messages out. Its duplicate detection is what gives each step of a case one outcome. One without a window has none.
 type Topic struct {
 	Name            string         `json:"name"`
-	DuplicateWindow string         `json:"duplicateDetectionHistoryTimeWindow"`
+	DuplicateWindow string         `json:"duplicateDetectionHistoryTimeWindow,omitempty"`
 	MaxSize         int32          `json:"maxSizeInMegabytes"` // of all its subscriptions together
 	Subscriptions   []Subscription `json:"subscriptions"`
 }
@@ -93,7 +93,9 @@ func receiving(lock string) Receiving {
 // NewTopology is what these services need, with the lock duration that their AckWait asks for (30 s when none does).
 func NewTopology(consumers ...bus.Consumer) Topology {
 	onlyLooked := Receiving{LockDuration: "PT1M", MaxDeliveryCount: maxDeliveries, TimeToLive: keptFor}
-	commands := Topic{Name: TopicCommands, DuplicateWindow: duplicateWindow, MaxSize: largestTopic}
+	// Whoever sends may use an id again, such as that of a change with another machine: Azure would drop that without a word, for
+	// as long as it remembers. A command that comes twice is answered once all the same, by the outcomes of its steps.
+	commands := Topic{Name: TopicCommands, MaxSize: largestTopic}
 	facts := Topic{Name: TopicEvents, DuplicateWindow: duplicateWindow, MaxSize: largestTopic}
 	notes := Topic{Name: TopicNotifications, DuplicateWindow: duplicateWindow, MaxSize: largestTopic}
 	t := Topology{}

@@ -107,7 +107,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 
 	health, metrics := telemetry.NewHealth(append([]string{"bus"}, targets...)...), telemetry.NewMetrics()
 	services, err := app.New(app.Options{
-		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe, Hanging: metrics.Hanging, Occupied: metrics.Occupied, Room: metrics.Room, Count: metrics.Count,
+		Config: c, Targets: targets, Sites: sites, Log: log, Health: health, Observe: metrics.Observe, Hanging: metrics.Hanging, Occupied: metrics.Occupied, Room: metrics.Room, Differ: metrics.Differ, Count: metrics.Count,
 	})
 	if err != nil {
 		return err

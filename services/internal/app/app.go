@@ -48,7 +48,8 @@ type outside struct {
 	journal *ownJournal
 	trouble func(site string, err error)
 	health  func(error)
-	remark  func(component, remark string) // on /ready; "" takes it back
+	remark  func(component, remark string)  // on /ready; "" takes it back
+	differ  func(kind string, messages int) // Options.Differ
 	config  config.Config
 	log     *zap.Logger
 	// channels are those of the config, for the notifier.
@@ -86,7 +87,12 @@ var targets = []target{
 		return restrict(g.Service(), served), g.Run
 	}},
 	{"journal", func(_ map[string]site, served []string, o outside) (workflow.Service, func(context.Context)) {
-		return restrict(keepsJournal(o), served), func(context.Context) {}
+		service := restrict(keepsJournal(o), served)
+		return service, func(ctx context.Context) {
+			if o.bus.NATS != nil {
+				compares(o, service.Consumer().Filters).run(ctx, o.journal.serves.Load)
+			}
+		}
 	}},
 }
 
@@ -199,6 +205,8 @@ type Options struct {
 	Occupied func(service string, steps int)
 	// Room is told now and then what a part of the bus has taken of what it may, in bytes; limit 0: it is not known. It may be nil.
 	Room func(part string, taken, limit uint64)
+	// Differ is told in how many messages the event log and the journal differ, by kind; telemetry.Metrics.Differ is one. It may be nil.
+	Differ func(kind string, messages int)
 	// Count publishes a number that only grows; telemetry.Metrics.Count is one. Nil: nothing is published.
 	Count func(name, help string, labels map[string]string, read func() int64)
 }
@@ -271,7 +279,7 @@ func (a *App) Run(ctx context.Context) {
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
 			health := func(err error) { o.Health.Set(t.name, err) }
-			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark, o.Config, o.Log, a.channels})
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark, o.Differ, o.Config, o.Log, a.channels})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"reprotect.example/events/bus"
 	"reprotect.example/services/audit"
 	"reprotect.example/services/internal/config"
@@ -24,6 +26,7 @@ const journalFile = "journal.db"
 // ownJournal is the journal of this process, and whether it serves: one process at a time does, once it has caught up.
 type ownJournal struct {
 	*journal.Store
+	log    *zap.Logger
 	signer *audit.Signer // nil: the config names no key
 	serves atomic.Bool
 }
@@ -52,7 +55,7 @@ func openJournal(o Options) (*ownJournal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ownJournal{Store: store, signer: signer}, nil
+	return &ownJournal{Store: store, log: o.Log, signer: signer}, nil
 }
 
 // signerOf signs with the key of the config; nil when it names none.
@@ -101,7 +104,9 @@ func hostsOf(addresses ...string) []string {
 
 // api is the journal's API, by itself and within the console, which looks at hosts itself.
 func (j *ownJournal) api(token string, hosts []string, drain <-chan struct{}) http.Handler {
-	o := journal.HandlerOptions{Token: token, Hosts: hosts, Drain: drain, Serves: j.serves.Load}
+	o := journal.HandlerOptions{Token: token, Hosts: hosts, Drain: drain, Serves: j.serves.Load, Failed: func(path string, err error) {
+		j.log.Error("a question to the journal could not be answered", zap.String("path", path), zap.Error(err))
+	}}
 	if j.signer != nil {
 		o.Checkpoint = j.checkpoint
 	}

@@ -19,6 +19,7 @@ type Metrics struct {
 	occupied *prometheus.GaugeVec
 	taken    *prometheus.GaugeVec
 	limit    *prometheus.GaugeVec
+	differ   *prometheus.GaugeVec
 }
 
 // NewMetrics starts from zero, with the Go runtime's and the process's own metrics.
@@ -55,7 +56,11 @@ func NewMetrics() *Metrics {
 		Name: "reprotect_bus_limit_bytes",
 		Help: "What a part of the bus may take; it is left out where that is not known.",
 	}, []string{"part"})
-	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, m.occupied, m.taken, m.limit, collectors.NewGoCollector(),
+	m.differ = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "reprotect_journal_differences",
+		Help: "Messages in which the event log and the journal differ: missing, changed, lost, holes.",
+	}, []string{"kind"})
+	m.registry.MustRegister(m.messages, m.took, m.hanging, m.left, m.occupied, m.taken, m.limit, m.differ, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -83,6 +88,11 @@ func (m *Metrics) Room(part string, taken, limit uint64) {
 	if limit > 0 {
 		m.limit.WithLabelValues(part).Set(float64(limit))
 	}
+}
+
+// Differ takes note of how many messages of event log and journal differ; it fits app.Options.Differ.
+func (m *Metrics) Differ(kind string, messages int) {
+	m.differ.WithLabelValues(kind).Set(float64(messages))
 }
 
 // Count publishes a number that only grows and that somebody else keeps, such as requests to Azure: read is
