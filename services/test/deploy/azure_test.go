@@ -122,13 +122,11 @@ var roleIDs = map[string]string{
 	"dataOwner":            "090c5cfd-751d-490a-894a-3ce6f1109419",
 	"dataSender":           "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
 	"dataReceiver":         "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
-	"siteRecoveryOperator": "494ae006-db33-4328-bf46-533a6560a3ca",
-	"reader":               "acdd72a7-3385-48ef-bd42-f606fba81ae7",
 }
 
 // Who may do what, and where: the loop, the scope and the role of each grant.
 func TestBicepGrants(t *testing.T) {
-	grant := regexp.MustCompile(`(?s)resource (\w+) 'Microsoft.Authorization/roleAssignments@[\d-]+' = \[for ([^:]+): \{\n  name: guid\([^\n]*\)\n(?:  scope: ([^\n]+)\n)?  properties: \{\n    principalId: (?:\w+\.)?principal\n    roleDefinitionId: (\w+)\n  \}\n\}\]`)
+	grant := regexp.MustCompile(`(?s)resource (\w+) 'Microsoft.Authorization/roleAssignments@[\d-]+' = \[for ([^:]+): \{\n  name: guid\([^\n]*\)\n(?:  scope: ([^\n]+)\n)?  properties: \{\n    principalId: (?:\w+\.)?principal\n    roleDefinitionId: (\w+(?:\.id)?)\n  \}\n\}\]`)
 	for file, want := range map[string]map[string][]string{
 		"servicebus.bicep": {
 			"owning":                {"principal in owners", "bus", "dataOwner"},
@@ -138,13 +136,20 @@ func TestBicepGrants(t *testing.T) {
 			"queueSenders":          {"grant in queueGrants", "queues[indexOf(queueNames, grant.path)]", "dataSender"},
 			"queueListeners":        {"grant in queueGrants", "queues[indexOf(queueNames, grant.path)]", "dataReceiver"},
 		},
-		"site-recovery-roles.bicep": {"servicesReprotect": {"principal in services", "vault", "siteRecoveryOperator"}},
-		"reader.bicep":              {"groupIsRead": {"principal in principals", "", "reader"}},
+		"site-recovery-roles.bicep": {
+			"allLook":            {"principal in services", "vault", "look.id"},
+			"validatorsRefresh":  {"principal in validators", "vault", "refresh.id"},
+			"executorsReprotect": {"principal in executors", "vault", "reprotect.id"},
+		},
+		"grant.bicep": {"granted": {"principal in principals", "", "role"}},
 	} {
 		text := readBicep(t, file)
 		got := map[string][]string{}
 		for _, m := range grant.FindAllStringSubmatch(text, -1) {
 			got[m[1]] = m[2:]
+			if _, builtIn := roleIDs[m[4]]; !builtIn {
+				continue // one of roles.json, by the resource that makes it, or a parameter
+			}
 			line := "var " + m[4] + " = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '" + roleIDs[m[4]] + "')\n"
 			if !strings.Contains(text, line) {
 				t.Errorf("%s: %s is not the role %s", file, m[4], roleIDs[m[4]])
@@ -159,9 +164,25 @@ func TestBicepGrants(t *testing.T) {
 	}
 }
 
+// Each role of roles.json is made with its name, its words and its actions, and nothing besides.
+func TestBicepMakesTheRoles(t *testing.T) {
+	text := readBicep(t, "site-recovery-roles.bicep")
+	made := regexp.MustCompile(`(?s)resource (\w+) 'Microsoft.Authorization/roleDefinitions@[\d-]+' = \{\n  name: guid\(vault.id, '(\w+)'\)\n  properties: \{\n    roleName: '\$\{roles\.(\w+)\.name\} \$\{vaultName\}'\n    description: roles\.(\w+)\.description\n    type: 'CustomRole'\n    assignableScopes: [^\n]+\n    permissions: \[\{ actions: roles\.(\w+)\.actions \}\]\n  \}\n\}`)
+	var names []string
+	for _, m := range made.FindAllStringSubmatch(text, -1) {
+		if names = append(names, m[1]); slices.ContainsFunc(m[2:], func(word string) bool { return word != m[1] }) {
+			t.Errorf("role %s mixes %v", m[1], m[2:])
+		}
+	}
+	slices.Sort(names)
+	if want := slices.Sorted(maps.Keys(readRoles(t))); !slices.Equal(names, want) || strings.Count(text, "roleDefinitions@") != len(want) {
+		t.Errorf("it makes %v, roles.json has %v", names, want)
+	}
+}
+
 // No key is made, read or handed out.
 func TestBicepHasNoSecrets(t *testing.T) {
-	for _, file := range []string{"servicebus.bicep", "site-recovery-roles.bicep", "reader.bicep"} {
+	for _, file := range []string{"servicebus.bicep", "site-recovery-roles.bicep", "grant.bicep"} {
 		text := readBicep(t, file)
 		if secret := regexp.MustCompile(`(?i)list(keys|secrets)|(primary|secondary|sharedaccess)key|connectionstring|authorizationrules`).FindString(text); secret != "" {
 			t.Errorf("%s: %s", file, secret)
@@ -176,13 +197,13 @@ func TestBicepHasNoSecrets(t *testing.T) {
 
 // words of Bicep itself, and the functions of Azure that the files use.
 var words = strings.Fields(`param var type resource module output existing for in string bool true false
-any contains empty filter flatten guid indexOf loadJsonContent map replace resourceGroup split subscriptionResourceId union uniqueString
+any contains empty filter flatten guid indexOf loadJsonContent map replace resourceGroup split subscription subscriptionResourceId union uniqueString
 allowed batchSize description maxLength minLength`)
 
 // No compiler for Bicep runs here. What it would find first does: names that nothing declares, declared ones that
 // nothing uses, brackets that do not close.
 func TestBicepNames(t *testing.T) {
-	for _, file := range []string{"servicebus.bicep", "site-recovery-roles.bicep", "reader.bicep"} {
+	for _, file := range []string{"servicebus.bicep", "site-recovery-roles.bicep", "grant.bicep"} {
 		text := readBicep(t, file)
 		inside := regexp.MustCompile(`\$\{([^}]*)\}`)
 		text = regexp.MustCompile(`'[^'\n]*'`).ReplaceAllStringFunc(text, func(quoted string) string { // keep what is interpolated

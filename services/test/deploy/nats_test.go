@@ -68,7 +68,7 @@ func bringHome(t *testing.T, servers installation) {
 	if err := admin.SetUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	runServices(t, c, servers, log)
+	runServices(t, func(target string) config.Config { return servers.as(c, target) }, log)
 	ops := open(t, servers.as(c, ops), log)
 	request := bus.Message{Subject: events.CommandSubject(events.TypeRequest.Kind), ID: "r1", Data: []byte(`{"machines":[{"name":"web01"},{"name":"db01"}]}`)}
 	if err := ops.Publish(t.Context(), request); err != nil {
@@ -91,13 +91,13 @@ func bringHome(t *testing.T, servers installation) {
 	}
 }
 
-func runServices(t *testing.T, c config.Config, servers installation, log *zap.Logger) {
+func runServices(t *testing.T, as func(target string) config.Config, log *zap.Logger) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, target := range app.Targets() {
 		a, err := app.New(app.Options{
-			Config: servers.as(c, target), Targets: []string{target}, Log: log.With(zap.String("role", target)),
+			Config: as(target), Targets: []string{target}, Log: log.With(zap.String("role", target)),
 			Health: telemetry.NewHealth(),
 		})
 		if err != nil {
