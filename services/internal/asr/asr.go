@@ -131,7 +131,7 @@ func newClient(o Options, retry policy.RetryOptions) (*Client, error) {
 	c.pages = pages{Client: manager, decoded: new(decoded), vault: "/subscriptions/" + url.PathEscape(o.Subscription) + "/resourceGroups/" + url.PathEscape(o.ResourceGroup) +
 		"/providers/Microsoft.RecoveryServices/vaults/" + url.PathEscape(o.Vault)}
 	c.full = fullItems{pace: rate.NewLimiter(readsPerSecond, readsBurst), items: map[string]fullItem{}}
-	c.was.items = map[string]observed.Item{}
+	c.was.items = map[string]origin{}
 	if c.write, err = sr.NewClientFactory(o.Subscription, c.login, c.pipeline(&o.Throttle.writes, &c.writes, policy.RetryOptions{MaxRetries: -1})); err != nil {
 		return nil, wrongOption(err.Error(), "check the vault's settings", err)
 	}

@@ -12,7 +12,15 @@ import (
 // neither its datastores nor its id at the configuration server (seen in recordings).
 type origins struct {
 	mu    sync.Mutex
-	items map[string]observed.Item
+	items map[string]origin
+}
+
+// origin is what is kept of one machine: there may be thousands.
+type origin struct {
+	os, osVersion, vmID string
+	physical            bool
+	datastores          []string
+	forward             observed.Forward
 }
 
 // of takes in what an item of the way to Azure says, and completes one of the way back by it. What was never seen of
@@ -24,8 +32,9 @@ func (o *origins) of(i observed.Item) observed.Item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !i.ReversedOnce() {
-		i.Forward.MasterTargetID = first(i.Forward.MasterTargetID, o.items[strings.ToLower(i.ID)].Forward.MasterTargetID) // lists leave it out
-		o.items[strings.ToLower(i.ID)] = observed.Item{OS: i.OS, OSVersion: i.OSVersion, Physical: i.Physical, VMID: i.VMID, Datastores: i.Datastores, Forward: i.Forward}
+		id := strings.ToLower(i.ID)
+		i.Forward.MasterTargetID = first(i.Forward.MasterTargetID, o.items[id].forward.MasterTargetID) // lists leave it out
+		o.items[id] = origin{i.OS, i.OSVersion, i.VMID, i.Physical, i.Datastores, i.Forward}
 		return i
 	}
 	was, known := o.items[strings.ToLower(i.ID)]
@@ -33,12 +42,12 @@ func (o *origins) of(i observed.Item) observed.Item {
 	if !known {
 		return i
 	}
-	i.Physical, i.VMID = was.Physical, first(was.VMID, i.VMID)
-	was.Forward.PolicyID = first(i.Forward.PolicyID, was.Forward.PolicyID)
-	i.Forward = was.Forward
-	i.OS, i.OSVersion = first(i.OS, was.OS), first(was.OSVersion, i.OSVersion)
+	i.Physical, i.VMID = was.physical, first(was.vmID, i.VMID)
+	was.forward.PolicyID = first(i.Forward.PolicyID, was.forward.PolicyID)
+	i.Forward = was.forward
+	i.OS, i.OSVersion = first(i.OS, was.os), first(was.osVersion, i.OSVersion)
 	if len(i.Datastores) == 0 {
-		i.Datastores = was.Datastores
+		i.Datastores = was.datastores
 	}
 	return i
 }

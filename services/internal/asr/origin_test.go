@@ -63,7 +63,7 @@ func TestSiteRecoveryOrigin(t *testing.T) {
 // What is kept of items that are gone is dropped.
 func TestOriginsForget(t *testing.T) {
 	t.Parallel()
-	o := origins{items: map[string]observed.Item{}}
+	o := origins{items: map[string]origin{}}
 	for _, id := range []string{"/A", "/b", "/c"} {
 		o.of(observed.Item{ID: id, Architecture: observed.Classic, Provider: "InMageAzureV2", VMID: id})
 	}

@@ -57,7 +57,7 @@ type unreadable struct {
 	Why                    string
 }
 
-// read decodes and converts all entries of a collection, which is always read with the same conversion. What it returns is
+// read decodes and converts all entries of a collection, which is always read with the same conversion. What the entries hold is
 // shared with later reads: nobody changes it.
 func read[S, T any](ctx context.Context, p pages, collection string, convert func(*S) T) (all []T, bad []unreadable, err error) {
 	last, now := p.decoded.take(collection), map[fingerprint]any{}

@@ -57,13 +57,13 @@ func (c *Client) look(ctx context.Context, anew []bool) (observed.Vault, error) 
 	vault, began := c.options.Vault, c.options.Now()
 	v := observed.Vault{ID: c.vaultID(), Name: vault, Began: began.UTC(), Unread: map[string]string{}}
 
-	read, bad, err := read(ctx, c.pages, segItems, item)
-	if err != nil {
+	var bad []unreadable
+	var err error
+	if v.Items, bad, err = read(ctx, c.pages, segItems, item); err != nil {
 		return v, c.fault("cannot read its replicated items", err)
 	}
-	v.Items = make([]observed.Item, 0, len(read)+len(bad))
-	for _, i := range read {
-		v.Items = append(v.Items, c.was.of(i))
+	for n, i := range v.Items {
+		v.Items[n] = c.was.of(i)
 	}
 	for _, b := range bad {
 		v.Items = append(v.Items, observed.Item{ID: b.ID, Name: b.Name, FabricID: upTo(b.ID, segFabrics), ContainerID: upTo(b.ID, segContainers), Lean: true,

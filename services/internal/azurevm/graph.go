@@ -17,8 +17,10 @@ import (
 // search asks Resource Graph for all VMs whose names begin with one of these, in every subscription that the
 // identity may read.
 func (c *Client) search(ctx context.Context, names []string) (vms []observed.AzureVM, err error) {
-	err = c.ask(ctx, query("name startswith '%s'", names), "cannot look for Azure VMs in other resource groups", "the subscriptions to which VMs may have been moved", func(r row) {
-		vms = append(vms, observed.AzureVM{ID: *r.ID, Name: *r.Name, Disks: disksOf(&r.VirtualMachine), Power: r.power()})
+	err = ask(ctx, c, query("name startswith '%s'", names, "properties"), "cannot look for Azure VMs in other resource groups", "the subscriptions to which VMs may have been moved", func(r found) {
+		if r.ID != nil && r.Name != nil {
+			vms = append(vms, observed.AzureVM{ID: *r.ID, Name: *r.Name, Disks: disksOf(&r.VirtualMachine), Power: power(r.state)})
+		}
 	})
 	return vms, err
 }
@@ -48,20 +50,20 @@ func (c *Client) states(ctx context.Context, groups map[string]string) (map[stri
 	if len(names) == 0 {
 		return states, nil
 	}
-	err := c.ask(ctx, query("resourceGroup =~ '%s'", names), "cannot read which Azure VMs run", "the resource groups of the failovers", func(r row) {
-		states[strings.ToLower(*r.ID)] = r.power()
-	})
+	type state struct{ ID, Power string } // all that is asked for: there may be thousands
+	err := ask(ctx, c, query("resourceGroup =~ '%s'", names, "power = tostring(properties.extended.instanceView.powerState.code)"),
+		"cannot read which Azure VMs run", "the resource groups of the failovers", func(s state) { states[strings.ToLower(s.ID)] = power(s.Power) })
 	return states, err
 }
 
-// row is a VM as Resource Graph shows it: its properties are those of Compute, and more.
-type row struct {
+// found is a VM as Resource Graph shows it: its properties are those of Compute, and more.
+type found struct {
 	armcompute.VirtualMachine
 
 	state string
 }
 
-func (r *row) UnmarshalJSON(data []byte) error {
+func (r *found) UnmarshalJSON(data []byte) error {
 	var more struct {
 		Properties struct {
 			Extended struct {
@@ -78,16 +80,16 @@ func (r *row) UnmarshalJSON(data []byte) error {
 	return r.VirtualMachine.UnmarshalJSON(data)
 }
 
-func (r *row) power() string {
-	power, ok := powerOf(r.state)
+func power(code string) string {
+	state, ok := powerOf(code)
 	if !ok {
 		return ""
 	}
-	return power
+	return state
 }
 
 // ask hands all rows of a query to each. What says what cannot be done, and where the identity lacks the role.
-func (c *Client) ask(ctx context.Context, query, what, where string, each func(row)) error {
+func ask[Row any](ctx context.Context, c *Client, query, what, where string, each func(Row)) error {
 	request := armresourcegraph.QueryRequest{
 		Query:   to.Ptr(query),
 		Options: &armresourcegraph.QueryRequestOptions{ResultFormat: to.Ptr(armresourcegraph.ResultFormatObjectArray)},
@@ -97,14 +99,12 @@ func (c *Client) ask(ctx context.Context, query, what, where string, each func(r
 		if err != nil {
 			return c.fault(what, err, where)
 		}
-		rows, err := rowsOf(answer.Data)
+		rows, err := rowsOf[Row](answer.Data)
 		if err != nil {
 			return c.vault.Fault(what, err)
 		}
 		for _, row := range rows {
-			if row.ID != nil && row.Name != nil {
-				each(row)
-			}
+			each(row)
 		}
 		if answer.SkipToken == nil || *answer.SkipToken == "" {
 			return nil
@@ -114,9 +114,9 @@ func (c *Client) ask(ctx context.Context, query, what, where string, each func(r
 }
 
 // query is in Resource Graph's language, ordered by id, as paging demands (Microsoft Learn, "Working with large Azure
-// resource data sets"). A name stands in it as a string literal: what Azure allows in names needs no escaping, but they
+// resource data sets"): of these VMs their ids, their names and one column more. A name stands in it as a string literal: what Azure allows in names needs no escaping, but they
 // come from a vault.
-func query(condition string, names []string) string {
+func query(condition string, names []string, column string) string {
 	names = slices.Clone(names)
 	slices.Sort(names)
 	var conditions []string
@@ -124,13 +124,13 @@ func query(condition string, names []string) string {
 		conditions = append(conditions, fmt.Sprintf(condition, literal.Replace(name)))
 	}
 	return "resources | where type =~ 'microsoft.compute/virtualmachines' | where " + strings.Join(conditions, " or ") +
-		" | project id, name, properties | order by id asc"
+		" | project id, name, " + column + " | order by id asc"
 }
 
 var literal = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
-// rowsOf decodes an answer, whose properties are those of Compute.
-func rowsOf(data any) (rows []row, err error) {
+// rowsOf decodes an answer.
+func rowsOf[Row any](data any) (rows []Row, err error) {
 	raw, err := json.Marshal(data)
 	if err == nil {
 		err = json.Unmarshal(raw, &rows)

@@ -23,7 +23,7 @@ func (s *Server) resourceGraph(rq *request) reply {
 	if err := json.Unmarshal(rq.body, &body); err != nil {
 		return armError(http.StatusBadRequest, "BadRequest", "Please provide below info when asking for support: the request body is not valid.")
 	}
-	fits, understood := vmQuery(body.Query)
+	fits, column, understood := vmQuery(body.Query)
 	if !understood || body.Options.ResultFormat != "objectArray" {
 		return reply{status: http.StatusBadRequest, body: object{"error": object{
 			"code": "BadRequest", "message": "Please provide below info when asking for support: timestamp = " + stamp(rq.now) + ", correlationId = " + rq.id + ".",
@@ -41,8 +41,15 @@ func (s *Server) resourceGraph(rq *request) reply {
 			continue
 		}
 		if view := s.azureVMView(m, group); fits(view["name"].(string), group) {
-			view["properties"].(object)["extended"] = object{"instanceView": object{"powerState": instanceView(m)["statuses"].([]any)[1]}}
-			rows = append(rows, object{"id": view["id"], "name": view["name"], "properties": view["properties"]})
+			power := instanceView(m)["statuses"].([]any)[1].(object)
+			row := object{"id": view["id"], "name": view["name"]}
+			if column == "properties" {
+				view["properties"].(object)["extended"] = object{"instanceView": object{"powerState": power}}
+				row["properties"] = view["properties"]
+			} else {
+				row["power"] = power["code"]
+			}
+			rows = append(rows, row)
 		}
 	}
 	return ok(object{"totalRecords": len(rows), "count": len(rows), "data": rows, "facets": []any{}, "resultTruncated": "false"})
@@ -58,17 +65,18 @@ func (s *Server) inScope(subscriptions []string) bool {
 }
 
 var (
-	vmQueryForm = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where (.+) \| project id, name, properties \| order by id asc$`)
+	vmQueryForm = regexp.MustCompile(`^resources \| where type =~ 'microsoft\.compute/virtualmachines' \| where (.+) \| project id, name, (properties|power = tostring\(properties\.extended\.instanceView\.powerState\.code\)) \| order by id asc$`)
 	startsWith  = regexp.MustCompile(`^name startswith '((?:[^'\\]|\\.)*)'$`)
 	inGroup     = regexp.MustCompile(`^resourceGroup =~ '((?:[^'\\]|\\.)*)'$`)
 	escaped     = regexp.MustCompile(`\\(.)`)
 )
 
-// vmQuery says which VMs a query asks for: by the beginnings of their names, or by their resource groups.
-func vmQuery(query string) (fits func(name, group string) bool, understood bool) {
+// vmQuery says which VMs a query asks for, by the beginnings of their names or by their resource groups, and which column
+// of them.
+func vmQuery(query string) (fits func(name, group string) bool, column string, understood bool) {
 	form := vmQueryForm.FindStringSubmatch(query)
 	if form == nil {
-		return nil, false
+		return nil, "", false
 	}
 	var starts, groups []string
 	for _, condition := range strings.Split(form[1], " or ") {
@@ -79,11 +87,11 @@ func vmQuery(query string) (fits func(name, group string) bool, understood bool)
 		case group != nil:
 			groups = append(groups, escaped.ReplaceAllString(group[1], "$1"))
 		default:
-			return nil, false
+			return nil, "", false
 		}
 	}
 	return func(name, group string) bool {
 		return slices.ContainsFunc(starts, func(s string) bool { return strings.HasPrefix(strings.ToLower(name), strings.ToLower(s)) }) ||
 			slices.ContainsFunc(groups, func(g string) bool { return strings.EqualFold(g, group) })
-	}, true
+	}, form[2], true
 }
