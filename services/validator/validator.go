@@ -152,17 +152,43 @@ func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepte
 	c.CheckedAt = in.Vault.AsOf().UTC()
 	blocking := checks.Blocking(findings)
 	until := e.Time.Add(site.RetentionWait)
-	switch {
-	case onlyRetention(blocking) && v.now().Before(until):
+	switch next(blocking, v.now().Before(until), !c.DryRun && checks.MayFit(in)) {
+	case awaitDrive:
 		return v.awaitDrive(ctx, e, told, site, blocking, until)
-	case onlySlots(blocking) && checks.MayFit(in) && !c.DryRun: // a dry run takes none, and tells what it finds
+	case awaitSlots:
 		return v.awaitSlots(e, told, site, blocking), nil
-	case len(blocking) > 0:
+	case reject:
 		return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{
 			Case: c, Findings: checks.Told(findings), Problems: checks.Problems(checks.Told(blocking)),
 		})}}, nil
+	case goOn:
 	}
 	return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeValidated, "", events.Validated{Case: c, Findings: checks.Told(findings)})}}, nil
+}
+
+// step is what follows from the findings of a case.
+type step int
+
+const (
+	goOn       step = iota + 1
+	awaitDrive      // a retention drive may be new
+	awaitSlots      // disk slots come free as others fail back
+	reject
+)
+
+// next says what follows from what blocks a case. A drive is awaited for a while (driveMayCome), slots where the case
+// fits once they are free (mayFit): a dry run takes none, and tells what it finds.
+func next(blocking []events.Finding, driveMayCome, mayFit bool) step {
+	switch {
+	case len(blocking) == 0:
+		return goOn
+	case onlyRetention(blocking) && driveMayCome:
+		return awaitDrive
+	case onlySlots(blocking) && mayFit:
+		return awaitSlots
+	default:
+		return reject
+	}
 }
 
 const retentionDrive = "retention-drive.present"
