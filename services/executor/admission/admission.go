@@ -139,7 +139,11 @@ func (l *Ledger) Begin() {
 func (l *Ledger) begin() {
 	l.tookOver = l.now()
 	l.waiting = newWaiting()
+	before := l.use
 	l.use = newUse(l.waiting)
+	if before != nil {
+		l.use.turns = before.turns // a delivery from before gives nothing back of what is held now
+	}
 	for _, q := range l.queues {
 		q.begin()
 		l.use.paced = l.use.paced || q.limits.StartsPerMinute > 0

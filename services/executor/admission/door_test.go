@@ -274,3 +274,18 @@ func TestAnotherDeliveryGivesNothingBack(t *testing.T) {
 		}
 	}
 }
+
+// The same of a delivery of the process before, which is still on its way out.
+func TestADeliveryFromBeforeGivesNothingBack(t *testing.T) {
+	q := newSite(Limits{})
+	before := q.ask("a", 1, 1, 40)
+	q.ledger.Begin()
+	q.looks(time.Second, nil)
+	if again := q.ask("a", 1, 1, 40); again.Outcome != Admitted {
+		t.Fatalf("%+v", again)
+	}
+	q.Queue.Leave("a", before.Turn)
+	if got := q.ask("b", 2, 1, 30); got.Outcome == Admitted {
+		t.Error("70 disks")
+	}
+}

@@ -463,6 +463,10 @@ func (w *world) oneOutcomePerStep(t *testing.T) {
 
 func (w *world) dump(t *testing.T) {
 	for _, r := range w.bus.Log() {
-		t.Logf("%s %s", r.Published.Format(time.TimeOnly), r.Subject)
+		data := ""
+		if _, _, step, _, ok := events.SplitFact(r.Subject); ok && (step == events.StepProgress || step == events.StepSubmission) {
+			data = string(r.Data)
+		}
+		t.Logf("%s %s %s", r.Published.Format(time.TimeOnly), r.Subject, data)
 	}
 }

@@ -378,7 +378,7 @@ func (w *siteWorld) slotsAreKept(t *testing.T) {
 			sum += n
 		}
 		if sum > 60 {
-			t.Errorf("%d disks on %s when %s started at %s: %v", sum, j.Writer, j.Machine, clock(j.Start), used)
+			t.Errorf("%d disks on %s when %s started at %s: %v, after%s", sum, j.Writer, j.Machine, clock(j.Start), used, w.history(slices.Sorted(maps.Keys(used))))
 		}
 	}
 }
