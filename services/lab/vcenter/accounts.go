@@ -14,24 +14,25 @@ import (
 )
 
 // authorization answers privilege questions truthfully. Every user is an administrator, but for one, who is
-// read-only everywhere, and for the privileges revoked from all.
+// read-only everywhere, one who has what roles and permissions give, and for the privileges revoked from all.
 type authorization struct {
 	*simulator.AuthorizationManager
 
-	readOnly string // user
-	all      []string
-	reading  []string
+	readOnly, limited string // users
+	all               []string
+	reading           []string
 
 	mu      sync.Mutex
+	given   map[types.ManagedObjectReference][]types.Permission
 	revoked map[string]bool
 	denied  map[types.ManagedObjectReference]map[string]bool // on single objects
 }
 
-func putAuthorization(reg *simulator.Registry, content types.ServiceContent, readOnly string) *authorization {
+func putAuthorization(reg *simulator.Registry, content types.ServiceContent, readOnly, limited string) *authorization {
 	stock := reg.Get(*content.AuthorizationManager).(*simulator.AuthorizationManager)
 	roles := object.AuthorizationRoleList(stock.RoleList)
 	a := &authorization{
-		AuthorizationManager: stock, readOnly: readOnly,
+		AuthorizationManager: stock, readOnly: readOnly, limited: limited, given: map[types.ManagedObjectReference][]types.Permission{},
 		all: roles.ByName("Admin").Privilege, reading: roles.ByName("ReadOnly").Privilege,
 		revoked: map[string]bool{}, denied: map[types.ManagedObjectReference]map[string]bool{},
 	}
@@ -80,22 +81,22 @@ func (a *authorization) deny(on types.ManagedObjectReference, privilege string) 
 }
 
 // grantedOn is granted on one object.
-func (a *authorization) grantedOn(on types.ManagedObjectReference, user, privilege string) bool {
+func (a *authorization) grantedOn(reg *simulator.Registry, on types.ManagedObjectReference, user, privilege string) bool {
 	a.mu.Lock()
 	denied := a.denied[on][privilege]
 	a.mu.Unlock()
-	return !denied && a.granted(user, privilege)
+	return !denied && a.granted(user, privilege) && (user != a.limited || slices.Contains(a.roleOn(reg, on), privilege))
 }
 
 // mayCall says whether a user may call a method. The simulator's own in-process calls have no user.
-func (a *authorization) mayCall(user, method string) bool {
+func (a *authorization) mayCall(reg *simulator.Registry, on types.ManagedObjectReference, user, method string) bool {
 	if user == "" || reading(method) {
 		return true
 	}
 	if privilege, known := needs[method]; known {
-		return a.granted(user, privilege)
+		return a.grantedOn(reg, on, user, privilege)
 	}
-	return user != a.readOnly
+	return user != a.readOnly && user != a.limited
 }
 
 // needs is the privilege of each changing method that the procedure or the lab's users call. The others need one
@@ -138,15 +139,15 @@ func (a *authorization) HasPrivilegeOnEntities(ctx *simulator.Context, req *type
 		body.Fault_ = fault
 		return body
 	}
-	body.Res = &types.HasPrivilegeOnEntitiesResponse{Returnval: a.answer(user, req.Entity, req.PrivId)}
+	body.Res = &types.HasPrivilegeOnEntitiesResponse{Returnval: a.answer(ctx.Map, user, req.Entity, req.PrivId)}
 	return body
 }
 
 // HasUserPrivilegeOnEntities answers for a named user.
-func (a *authorization) HasUserPrivilegeOnEntities(_ *simulator.Context, req *types.HasUserPrivilegeOnEntities) soap.HasFault {
+func (a *authorization) HasUserPrivilegeOnEntities(ctx *simulator.Context, req *types.HasUserPrivilegeOnEntities) soap.HasFault {
 	body := &methods.HasUserPrivilegeOnEntitiesBody{Fault_: a.unknown(req.PrivId)}
 	if body.Fault_ == nil {
-		body.Res = &types.HasUserPrivilegeOnEntitiesResponse{Returnval: a.answer(req.UserName, req.Entities, req.PrivId)}
+		body.Res = &types.HasUserPrivilegeOnEntitiesResponse{Returnval: a.answer(ctx.Map, req.UserName, req.Entities, req.PrivId)}
 	}
 	return body
 }
@@ -161,19 +162,19 @@ func (a *authorization) HasPrivilegeOnEntity(ctx *simulator.Context, req *types.
 	}
 	body.Res = &types.HasPrivilegeOnEntityResponse{}
 	for _, id := range req.PrivId {
-		body.Res.Returnval = append(body.Res.Returnval, a.grantedOn(req.Entity, user, id))
+		body.Res.Returnval = append(body.Res.Returnval, a.grantedOn(ctx.Map, req.Entity, user, id))
 	}
 	return body
 }
 
 // FetchUserPrivilegeOnEntities lists what a user has.
-func (a *authorization) FetchUserPrivilegeOnEntities(_ *simulator.Context, req *types.FetchUserPrivilegeOnEntities) soap.HasFault {
+func (a *authorization) FetchUserPrivilegeOnEntities(ctx *simulator.Context, req *types.FetchUserPrivilegeOnEntities) soap.HasFault {
 	var has []string
 	res := &types.FetchUserPrivilegeOnEntitiesResponse{}
 	for _, e := range req.Entities {
 		has = nil
 		for _, id := range a.all {
-			if a.grantedOn(e, req.UserName, id) {
+			if a.grantedOn(ctx.Map, e, req.UserName, id) {
 				has = append(has, id)
 			}
 		}
@@ -182,12 +183,12 @@ func (a *authorization) FetchUserPrivilegeOnEntities(_ *simulator.Context, req *
 	return &methods.FetchUserPrivilegeOnEntitiesBody{Res: res}
 }
 
-func (a *authorization) answer(user string, entities []types.ManagedObjectReference, ids []string) []types.EntityPrivilege {
+func (a *authorization) answer(reg *simulator.Registry, user string, entities []types.ManagedObjectReference, ids []string) []types.EntityPrivilege {
 	answers := make([]types.EntityPrivilege, len(entities))
 	for i, e := range entities {
 		answers[i].Entity = e
 		for _, id := range ids {
-			answers[i].PrivAvailability = append(answers[i].PrivAvailability, types.PrivilegeAvailability{PrivId: id, IsGranted: a.grantedOn(e, user, id)})
+			answers[i].PrivAvailability = append(answers[i].PrivAvailability, types.PrivilegeAvailability{PrivId: id, IsGranted: a.grantedOn(reg, e, user, id)})
 		}
 	}
 	return answers

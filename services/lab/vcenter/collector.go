@@ -16,6 +16,7 @@ import (
 type hidden struct {
 	mu    sync.Mutex
 	paths map[types.ManagedObjectReference][]hiding
+	roles *authorization
 }
 
 // hiding hides a property from a user, or from all.
@@ -67,8 +68,8 @@ type collector struct {
 	hidden *hidden
 }
 
-func putCollector(reg *simulator.Registry, content types.ServiceContent) *hidden {
-	c := &collector{hidden: &hidden{paths: map[types.ManagedObjectReference][]hiding{}}}
+func putCollector(reg *simulator.Registry, content types.ServiceContent, roles *authorization) *hidden {
+	c := &collector{hidden: &hidden{paths: map[types.ManagedObjectReference][]hiding{}, roles: roles}}
 	c.Self = content.PropertyCollector
 	reg.Put(c)
 	return c.hidden
@@ -100,9 +101,11 @@ func (c *collector) RetrievePropertiesEx(ctx *simulator.Context, req *types.Retr
 	if !ok || h == nil || body.Res == nil || body.Res.Returnval == nil {
 		return res
 	}
-	for i := range body.Res.Returnval.Objects {
-		h.censor(&body.Res.Returnval.Objects[i], user)
+	objects := slices.DeleteFunc(body.Res.Returnval.Objects, func(o types.ObjectContent) bool { return !h.roles.sees(ctx.Map, o.Obj, user) })
+	for i := range objects {
+		h.censor(&objects[i], user)
 	}
+	body.Res.Returnval.Objects = objects
 	return res
 }
 
@@ -136,7 +139,9 @@ func (c *collector) WaitForUpdatesEx(ctx *simulator.Context, req *types.WaitForU
 	if !ok || h == nil || body.Res == nil || body.Res.Returnval == nil {
 		return res
 	}
-	for _, filter := range body.Res.Returnval.FilterSet {
+	for n := range body.Res.Returnval.FilterSet {
+		filter := &body.Res.Returnval.FilterSet[n]
+		filter.ObjectSet = slices.DeleteFunc(filter.ObjectSet, func(o types.ObjectUpdate) bool { return !h.roles.sees(ctx.Map, o.Obj, user) })
 		for i := range filter.ObjectSet {
 			update := &filter.ObjectSet[i]
 			paths := h.of(update.Obj, user)

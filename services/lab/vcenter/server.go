@@ -37,10 +37,12 @@ type Options struct {
 
 // Server is a running vCenter. The simulator keeps some state per process: run one at a time.
 type Server struct {
-	// Username has every privilege; ReadOnlyUsername may read everything and change nothing (S43). The
-	// passwords follow from the scenario's seed, so that they survive a restart of the lab.
+	// Username has every privilege; ReadOnlyUsername may read everything and change nothing (S43); LimitedUsername has what
+	// an administrator gives it by roles and permissions, at first nothing. The passwords follow from the scenario's seed,
+	// so that they survive a restart of the lab.
 	Username, Password                 string
 	ReadOnlyUsername, ReadOnlyPassword string
+	LimitedUsername, LimitedPassword   string
 
 	url     string
 	model   *simulator.Model
@@ -69,6 +71,7 @@ func Start(s scenario.Scenario, o Options) (*Server, error) {
 	srv := &Server{
 		Username: "reprotect@vsphere.local", Password: s.UUID("password", "reprotect"),
 		ReadOnlyUsername: "reader@vsphere.local", ReadOnlyPassword: s.UUID("password", "reader"),
+		LimitedUsername: "limited@vsphere.local", LimitedPassword: s.UUID("password", "limited"),
 		calls: map[string]int{}, refused: map[string]bool{}, relocations: map[types.ManagedObjectReference]*simulator.Task{}, stopped: make(chan struct{}),
 	}
 	if err := srv.build(s); err != nil {
@@ -114,11 +117,12 @@ func (srv *Server) build(s scenario.Scenario) error {
 	if err := srv.furnish(context.Background(), s); err != nil {
 		return err
 	}
-	srv.roles = putAuthorization(srv.reg, srv.vim.ServiceContent, srv.ReadOnlyUsername)
-	srv.hidden = putCollector(srv.reg, srv.vim.ServiceContent)
+	srv.roles = putAuthorization(srv.reg, srv.vim.ServiceContent, srv.ReadOnlyUsername, srv.LimitedUsername)
+	srv.hidden = putCollector(srv.reg, srv.vim.ServiceContent, srv.roles)
 	srv.reg.SessionManager().ValidLogin = func(l *types.Login) bool {
 		return l.UserName == srv.Username && l.Password == srv.Password ||
-			l.UserName == srv.ReadOnlyUsername && l.Password == srv.ReadOnlyPassword
+			l.UserName == srv.ReadOnlyUsername && l.Password == srv.ReadOnlyPassword ||
+			l.UserName == srv.LimitedUsername && l.Password == srv.LimitedPassword
 	}
 	srv.reg.Handler = srv.before
 	return nil
@@ -182,7 +186,7 @@ func (srv *Server) before(ctx *simulator.Context, m *simulator.Method) (mo.Refer
 	if refused {
 		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: "System.Read"}
 	}
-	if ctx.Session != nil && !srv.roles.mayCall(ctx.Session.UserName, m.Name) {
+	if ctx.Session != nil && !srv.roles.mayCall(srv.reg, m.This, ctx.Session.UserName, m.Name) {
 		return nil, &types.NoPermission{Object: &m.This, PrivilegeId: needs[m.Name]}
 	}
 	if move, ok := m.Body.(*types.RelocateVM_Task); ok {

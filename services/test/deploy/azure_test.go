@@ -119,9 +119,9 @@ func TestBicepCoversTheTopology(t *testing.T) {
 
 // Built-in roles of Azure, as its documentation lists them.
 var roleIDs = map[string]string{
-	"dataOwner":            "090c5cfd-751d-490a-894a-3ce6f1109419",
-	"dataSender":           "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
-	"dataReceiver":         "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
+	"dataOwner":    "090c5cfd-751d-490a-894a-3ce6f1109419",
+	"dataSender":   "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39",
+	"dataReceiver": "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0",
 }
 
 // Who may do what, and where: the loop, the scope and the role of each grant.

@@ -27,7 +27,11 @@ import (
 	"reprotect.example/services/lab/scenario"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if !runAsGovc() {
+		goleak.VerifyTestMain(m)
+	}
+}
 
 var deploy = filepath.Join("..", "..", "..", "deploy")
 
