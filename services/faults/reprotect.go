@@ -44,6 +44,7 @@ var commands = []Row{
 	{Code: "machine.unknown", Class: observed.Permanent, For: Reprotect},
 	{Code: "machine.ambiguous", Class: observed.Permanent, For: Reprotect},
 	{Code: "machine.twice", Class: observed.Permanent, For: Reprotect},
+	{Code: "option.no-effect", Class: observed.Permanent, For: Reprotect},
 	{Code: "request.too-many-together", Class: observed.Permanent, For: Reprotect, Refs: []string{"S37"}},
 	{Code: "machine.not-vmware", Class: observed.Permanent, For: Reprotect, Refs: []string{"S1"}},
 	{Code: "machine.none", Class: observed.Permanent, For: Reprotect, Refs: []string{"S1"}},

@@ -27,13 +27,16 @@ type named struct {
 	place   string
 }
 
+// member is a machine of a request that was found.
+type member struct {
+	machine events.Machine
+	item    observed.Item
+	asked   named
+}
+
 // Resolve turns a request into the cases that it becomes, by the id of each. Problems mean that it becomes none.
 func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d Defaults) (ids []string, cases map[string]events.Case, problems []events.Problem) {
 	wanted, problems := expand(r, vault)
-	type member struct {
-		machine events.Machine
-		item    observed.Item
-	}
 	var members []member
 	taken := map[string]string{}
 	room := newRoom(vault)
@@ -50,7 +53,10 @@ func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d 
 			continue
 		}
 		taken[strings.ToLower(item.ID)] = n.place
-		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d, room), item})
+		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d, room), item, n})
+	}
+	if problems == nil { // else more machines may be meant
+		problems = withoutEffect(r, members)
 	}
 	if r.Together && len(members) > events.MostTogether {
 		problems = append(problems, events.Problem{

@@ -99,7 +99,7 @@ var faults = map[string]int{
 	"machine.unknown": exitUsage, "machine.ambiguous": exitUsage, "machine.twice": exitUsage, "machine.none": exitUsage, "plan.unknown": exitUsage,
 	"site.unknown": exitUsage, "case.unknown": exitUsage, "command.unknown": exitUsage, "event.invalid": exitUsage, "event.not-json": exitUsage,
 	"event.duplicate": exitUsage, "event.too-large": exitUsage, "event.incomplete": exitUsage, "event.data": exitUsage, "event.type": exitUsage,
-	"request.too-many-together": exitUsage, "token.wrong": exitNotPermitted,
+	"request.too-many-together": exitUsage, "option.no-effect": exitUsage, "token.wrong": exitNotPermitted,
 }
 
 // explain words an error for stderr: one line that says what happened, one that says what to do.
