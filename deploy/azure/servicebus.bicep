@@ -65,7 +65,6 @@ var topicNames = map(topology.topics, topic => topic.name)
 var queueNames = map(topology.queues, queue => queue.name)
 var subscriptionNames = map(subscriptionRows, row => '${row.topic}/${row.subscription.name}')
 var auditNames = map(topicNames, topic => '${topic}/${auditSubscription}')
-var serviceNames = filter(subscriptionNames, path => !contains(auditNames, path))
 
 resource bus 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   name: namespaceName
@@ -187,9 +186,10 @@ resource topicSenders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [fo
   }
 }]
 
-// Services listen to all subscriptions but those for audit, audit listens to those.
+// Services listen to all subscriptions: to those for audit, and to the bot's, so that what is too old goes from there (Azure
+// removes it only where somebody receives). Audit listens to its own.
 var listenGrants = union(
-  flatten(map(services, principal => map(serviceNames, path => { principal: principal, path: path }))),
+  flatten(map(services, principal => map(subscriptionNames, path => { principal: principal, path: path }))),
   flatten(map(audit, principal => map(auditNames, path => { principal: principal, path: path })))
 )
 

@@ -20,7 +20,7 @@ import (
 
 const fact = `{"specversion":"1.0","id":"c/request","source":"/reprotect/tokyo/validator","type":"io.reprotect.accepted.v1","site":"tokyo","case":"c","step":"request","subject":"c","data":{"case":{"machines":[{"name":"<web01> & \u00fc","logStorageAccount":"x"}]}}}`
 
-// A line is a CloudEvent for anybody, and gives back the message byte for byte.
+// F13a: a line is a CloudEvent for anybody, and gives back the message byte for byte.
 func TestALineGivesTheMessageBack(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]bus.Message{

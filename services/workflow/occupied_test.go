@@ -20,7 +20,7 @@ type occupiedBus struct {
 
 func (b occupiedBus) Publish(context.Context, bus.Message) error { return &bus.Decided{By: b.by} }
 
-// N2: who finds its step decided looks at what stands there. What is no outcome of it is said, and never settled silently.
+// nats-N2: who finds its step decided looks at what stands there. What is no outcome of it is said, and never settled silently.
 func TestWhatStandsUnderAStepIsLookedAt(t *testing.T) {
 	event := func(change func(*events.Header)) []byte {
 		h := events.Header{

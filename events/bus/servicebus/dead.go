@@ -205,6 +205,56 @@ func (c *Conn) removeDead(ctx context.Context, number uint64, dead events.Event[
 	}
 }
 
+// tidied are the subscriptions that nobody has to receive from.
+func tidied() (all [][2]string) {
+	for _, topic := range topics {
+		all = append(all, [2]string{topic, SubscriptionAudit})
+	}
+	return append(all, [2]string{TopicEvents, subscriptionMarks}, [2]string{TopicNotifications, SubscriptionChatbot})
+}
+
+// Tidy lets what is older than its time to live go from the subscriptions that are only looked at: Azure removes it where
+// somebody receives, and nowhere else, so that it would fill its topic. It takes one message of each and hands that back,
+// which counts as one of its hundred deliveries: once a day is enough, and far from too often. Where this account may not
+// receive, whoever may has to.
+func (c *Conn) Tidy(ctx context.Context) error {
+	var errs []error
+	for _, at := range tidied() {
+		errs = append(errs, c.tidy(ctx, at[0], at[1]))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Conn) tidy(ctx context.Context, topic, subscription string) error {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	r, err := c.client.NewReceiverForSubscription(topic, subscription, nil)
+	if err == nil {
+		defer func() { _ = r.Close(context.WithoutCancel(ctx)) }() // what it holds comes free with it
+		waiting, end := context.WithTimeout(ctx, tidyWait)
+		defer end()
+		var taken []*azservicebus.ReceivedMessage
+		if taken, err = r.ReceiveMessages(waiting, 1, nil); errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			err = nil // nothing stands there
+		}
+		for _, m := range taken {
+			err = errors.Join(err, r.AbandonMessage(ctx, m, nil))
+		}
+	}
+	switch {
+	case is(err, azservicebus.CodeUnauthorizedAccess, amqp.ErrCondUnauthorizedAccess):
+		return fmt.Errorf("tidy subscription %s of %s: %w", subscription, topic, bus.ErrNotPermitted)
+	case is(err, azservicebus.CodeNotFound, amqp.ErrCondNotFound): // an older topology
+		return nil
+	case err != nil:
+		return fmt.Errorf("tidy subscription %s of %s: %w", subscription, topic, err)
+	}
+	return nil
+}
+
+// tidyWait is how long a receive may take to find something.
+const tidyWait = 5 * time.Second
+
 // Audit hands everything that stands in the audit subscriptions to each, in order, without taking it.
 func (c *Conn) Audit(ctx context.Context, each func(bus.Received) error) error {
 	bounded, cancel := c.bounded(ctx)

@@ -111,7 +111,7 @@ func sendBare(t *testing.T, p *sbpeer.Peer) {
 	}
 }
 
-// Other clients put the JSON into any body that AMQP has: into several sections, or into a value. It stays the same when
+// F13b: other clients put the JSON into any body that AMQP has: into several sections, or into a value. It stays the same when
 // it is tried again, among the dead letters, and when it is requeued. What is no text is refused in words.
 func TestBodiesOfOtherClients(t *testing.T) {
 	const command = `{"machines":[{"name":"web01"}]}`

@@ -114,6 +114,10 @@ func TestWhatAzureCannotChange(t *testing.T) {
 			func(n *namespace) { n.at("reprotect-commands").set("RequiresDuplicateDetection", "true") },
 			"topic reprotect-commands: duplicate detection must be off, is on, and Azure cannot change it: delete the topic",
 		},
+		"partitioned topic": {
+			func(n *namespace) { n.at("reprotect").set("EnablePartitioning", "true") },
+			"topic reprotect: partitioning must be off, is on, and Azure cannot change it: delete the topic",
+		},
 		"wake queue without": {
 			func(n *namespace) { n.put("reprotect-wake-journal", "QueueDescription", nil) },
 			"queue reprotect-wake-journal: duplicate detection must be on",

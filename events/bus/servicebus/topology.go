@@ -18,10 +18,12 @@ const (
 	TopicCommands      = "reprotect-commands"      // commands: ops may send here, and nowhere else
 	TopicEvents        = "reprotect"               // facts: only services may send here
 	TopicNotifications = "reprotect-notifications" // notifications
-	SubscriptionAudit  = "audit"                   // of both topics: everything, for whoever audits
-	subscriptionMarks  = "marks"                   // of the marks that services look for; never received, only looked at
-	queueHold          = "reprotect-hold"          // a session for each service that one process at a time may serve
-	wakePrefix         = "reprotect-wake-"         // a queue for each service
+	SubscriptionAudit  = "audit"                   // of each topic: everything, for whoever audits
+	// SubscriptionChatbot, of the notifications, has all of them, for a chat bot. Further bots need one each: who receives takes.
+	SubscriptionChatbot = "chatbot"
+	subscriptionMarks   = "marks"           // of the marks that services look for; never received, only looked at
+	queueHold           = "reprotect-hold"  // a session for each service that one process at a time may serve
+	wakePrefix          = "reprotect-wake-" // a queue for each service
 )
 
 // topics are all topics. What a message may be goes by the one that it was sent to, since that is what Azure guards.
@@ -121,7 +123,8 @@ func NewTopology(consumers ...bus.Consumer) Topology {
 	facts.Subscriptions = append(facts.Subscriptions,
 		Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}}, Subscription{Name: subscriptionMarks, Receiving: onlyLooked, Rules: marks})
 	commands.Subscriptions = append(commands.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}})
-	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}})
+	notes.Subscriptions = append(notes.Subscriptions, Subscription{Name: SubscriptionAudit, Receiving: onlyLooked, Rules: []Rule{}},
+		Subscription{Name: SubscriptionChatbot, Receiving: onlyLooked, Rules: []Rule{}})
 	t.Topics = []Topic{facts, commands, notes}
 	hold := receiving(holdLock)
 	t.Queues = append(t.Queues, Queue{Name: queueHold, Receiving: hold, RequiresSession: true})

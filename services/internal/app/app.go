@@ -50,8 +50,10 @@ type outside struct {
 	health  func(error)
 	remark  func(component, remark string)  // on /ready; "" takes it back
 	differ  func(kind string, messages int) // Options.Differ
-	config  config.Config
-	log     *zap.Logger
+	// occupied says on /ready and in the metric under how many steps something stands that is no outcome of them.
+	occupied func(service string, steps int)
+	config   config.Config
+	log      *zap.Logger
 	// channels are those of the config, for the notifier.
 	channels []*notifier.Channel
 }
@@ -91,6 +93,8 @@ var targets = []target{
 		return service, func(ctx context.Context) {
 			if o.bus.NATS != nil {
 				compares(o, service.Consumer().Filters).run(ctx, o.journal.serves.Load)
+			} else {
+				tidies(ctx, o)
 			}
 		}
 	}},
@@ -279,7 +283,7 @@ func (a *App) Run(ctx context.Context) {
 	for _, t := range targets {
 		if slices.Contains(o.Targets, t.name) {
 			health := func(err error) { o.Health.Set(t.name, err) }
-			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark, o.Differ, o.Config, o.Log, a.channels})
+			service, beside := t.make(a.sites, o.Sites, outside{b, a.journal, troubleOf(t.name, o.Log), health, o.Health.Remark, o.Differ, tellsWhatIsOccupied(o.Health, o.Occupied), o.Config, o.Log, a.channels})
 			running.Go(func() { supervise(ctx, o, b, service) })
 			running.Go(func() { beside(ctx) })
 		}

@@ -116,7 +116,13 @@ func (j *ownJournal) api(token string, hosts []string, drain <-chan struct{}) ht
 // keepsJournal is the service that keeps the journal. It serves alone: of two processes each would keep a part of the
 // log, in a file of its own. Whoever takes over reads first what it has missed, so that its log has the order of the bus.
 func keepsJournal(o outside) workflow.Service {
-	keep := func(ctx context.Context, r bus.Received) func() error { return o.journal.Hand(ctx, r) }
+	steps := &watchedSteps{of: map[string]bool{}}
+	keep := func(ctx context.Context, r bus.Received) func() error {
+		if o.bus.Azure != nil {
+			steps.see(o, r)
+		}
+		return o.journal.Hand(ctx, r)
+	}
 	return workflow.Service{
 		Name: "journal", Alone: true, Keep: keep,
 		StandBy: func() {

@@ -15,17 +15,16 @@ import (
 	"reprotect.example/services/workflow"
 )
 
-// deciding says of each step that can be decided anew who decides it, and which fact leads to it.
+// deciding says of each step that can be decided anew which fact leads to it.
 var deciding = map[string]struct {
-	service string
-	step    string // of the fact
-	kind    events.Kind
+	step string // of the fact
+	kind events.Kind
 }{
-	events.StepValidation:   {"validator", events.StepRequest, events.TypeAccepted.Kind},
-	events.StepPlacement:    {"datastore", events.StepValidation, events.TypeValidated.Kind},
-	events.StepRegistration: {"agentwatcher", events.StepPlacement, events.TypePlaced.Kind},
-	events.StepSubmission:   {"executor", events.StepRegistration, events.TypeRegistered.Kind},
-	events.StepReplication:  {"executor", events.StepSubmission, events.TypeStarted.Kind},
+	events.StepValidation:   {events.StepRequest, events.TypeAccepted.Kind},
+	events.StepPlacement:    {events.StepValidation, events.TypeValidated.Kind},
+	events.StepRegistration: {events.StepPlacement, events.TypePlaced.Kind},
+	events.StepSubmission:   {events.StepRegistration, events.TypeRegistered.Kind},
+	events.StepReplication:  {events.StepSubmission, events.TypeStarted.Kind},
 }
 
 // voiding is what 'bus void' is asked for.
@@ -127,7 +126,7 @@ func (v voiding) do(ctx context.Context, b Bus, now time.Time, patience time.Dur
 	if marked := err == nil && stands.Subject == events.FactSubject(site, v.caseID, v.step, events.TypeVoided.Name); marked {
 		done.Subject, done.Sequence = mark.Data.Subject, mark.Data.Sequence
 	} else {
-		done.Why = workflow.NoOutcome(stands, site, v.caseID, v.step, "/reprotect/"+site+"/"+to.service)
+		done.Why = workflow.NoOutcome(stands, site, v.caseID, v.step, "/reprotect/"+site+"/"+workflow.Decider(v.step))
 		if done.Why == "" && !v.force {
 			return done, no("With --force it is made void all the same; what was done because of it is not undone.", "what stands under step %s of case %s is its valid outcome", v.step, v.caseID)
 		}
@@ -147,7 +146,7 @@ func (v voiding) do(ctx context.Context, b Bus, now time.Time, patience time.Dur
 		return done, err
 	}
 	for _, lag := range s.Services {
-		if !serves(lag.Service, to.service, site) {
+		if !serves(lag.Service, workflow.Decider(v.step), site) {
 			continue
 		}
 		if err := b.Redecide(ctx, lag.Service, in, v.step, done.Sequence, stands.Sequence); err != nil {
@@ -156,7 +155,7 @@ func (v voiding) do(ctx context.Context, b Bus, now time.Time, patience time.Dur
 		done.Services = append(done.Services, lag.Service)
 	}
 	if done.Services == nil {
-		err = no("'reprotect bus status' shows the services, 'reprotect bus setup' makes what they need; then run this again.", "no %s for site %s is set up on the bus", to.service, site)
+		err = no("'reprotect bus status' shows the services, 'reprotect bus setup' makes what they need; then run this again.", "no %s for site %s is set up on the bus", workflow.Decider(v.step), site)
 	}
 	return done, err
 }

@@ -97,6 +97,23 @@ func sign(secret, resource, expiry string) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
+// plain is what the response of SASL PLAIN gives: the name of a key and its secret, each behind a zero.
+func (p *Peer) plain(response []byte) (g grant, ok bool) {
+	parts := strings.Split(string(response), "\x00")
+	if len(parts) != 3 {
+		return g, false
+	}
+	key, ok := p.key(parts[1])
+	if !ok || !hmac.Equal([]byte(key.Secret), []byte(parts[2])) {
+		return g, false
+	}
+	g = grant{path: strings.ToLower(key.Entity), rights: key.Rights}
+	if g.rights == 0 {
+		g.rights = Manage
+	}
+	return g, true
+}
+
 func (p *Peer) key(name string) (Key, bool) {
 	for _, k := range p.keys {
 		if k.Name == name {

@@ -193,7 +193,7 @@ func (c *conn) sasl(r io.Reader) error {
 	c.peer.mu.Lock()
 	c.out = append(c.out, headerSASL[:]...)
 	c.out = appendFrame(c.out, frameSASL, 0, func(b []byte) []byte {
-		return composite(b, codeMechanisms, array{of: codeSymbol32, items: []any{symbol("ANONYMOUS"), symbol("EXTERNAL"), symbol("MSSBCBS")}})
+		return composite(b, codeMechanisms, array{of: codeSymbol32, items: []any{symbol("ANONYMOUS"), symbol("EXTERNAL"), symbol("MSSBCBS"), symbol("PLAIN")}})
 	})
 	c.stir()
 	c.peer.mu.Unlock()
@@ -212,6 +212,13 @@ func (c *conn) sasl(r io.Reader) error {
 	switch must[symbol](a, 0) {
 	case "ANONYMOUS", "EXTERNAL", "MSSBCBS":
 		outcome = 0
+	case "PLAIN": // a key's name and its secret, as plain AMQP clients send them instead of a token
+		if g, ok := c.peer.plain(typed(a, 1, []byte(nil))); ok {
+			c.peer.mu.Lock()
+			c.grants = append(c.grants, g)
+			c.peer.mu.Unlock()
+			outcome = 0
+		}
 	}
 	c.peer.mu.Lock()
 	defer c.peer.mu.Unlock()

@@ -83,6 +83,7 @@ func (l *link) openReceiver() *amqpError {
 	if !wanted {
 		l.reply(nil)
 		s.links = append(s.links, l)
+		s.purge()
 		return nil
 	}
 	if id == nil {

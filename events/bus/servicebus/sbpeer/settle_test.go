@@ -155,8 +155,9 @@ func TestTimeToLive(t *testing.T) {
 		shorter.TimeToLive = ptr(10 * time.Second)
 		send(t, s, shorter, message("2", "b"))
 		e.peer.Advance(11 * time.Second)
-		counts(t, e.peer, "short", sbpeer.Counts{Active: 1, Dead: 1})
+		counts(t, e.peer, "short", sbpeer.Counts{Active: 2}) // nobody receives
 		m := one(t, r)
+		counts(t, e.peer, "short", sbpeer.Counts{Locked: 1, Dead: 1})
 		e.peer.Advance(55 * time.Second) // it is over, but locked
 		counts(t, e.peer, "short", sbpeer.Counts{Locked: 1, Dead: 1})
 		ok(t, r.AbandonMessage(patience(t), m, nil))
@@ -169,7 +170,15 @@ func TestTimeToLive(t *testing.T) {
 		expiring.TimeToLive = ptr(time.Second)
 		send(t, e.sender(t, "work"), expiring)
 		e.peer.Advance(2 * time.Second)
-		counts(t, e.peer, "work", sbpeer.Counts{})
+		counts(t, e.peer, "work", sbpeer.Counts{Active: 1})
+		send(t, e.sender(t, "work"), message("4", "d"))
+		if m := one(t, e.queue(t, "work", nil)); m.MessageID != "4" {
+			t.Errorf("received %s", m.MessageID)
+		}
+		expiring.MessageID = ptr("5")
+		send(t, e.sender(t, "work"), expiring)
+		e.peer.Advance(2 * time.Second) // somebody receives
+		counts(t, e.peer, "work", sbpeer.Counts{Locked: 1})
 	})
 }
 

@@ -118,12 +118,26 @@ func (s *store) put(m *message) {
 	if end := s.end(m); !end.IsZero() {
 		m.alarm = s.peer.alarmAt(end, func() {
 			m.expired = true
-			if m.lock == nil {
+			if m.lock == nil && s.received() { // else with the first who receives: to look is not to receive
 				s.expire(m)
 			}
 		})
 	}
 	s.enqueue(m)
+}
+
+// received says whether somebody receives from here.
+func (s *store) received() bool {
+	return len(s.links)+len(s.acceptors) > 0 || s.RequiresSession
+}
+
+// purge lets go whose time is over, for somebody who begins to receive.
+func (s *store) purge() {
+	for _, m := range slices.Clone(s.order) {
+		if m.expired && !m.gone && m.lock == nil {
+			s.expire(m)
+		}
+	}
 }
 
 // end gives the end of a message's time to live; zero: none.

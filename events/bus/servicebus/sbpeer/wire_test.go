@@ -295,6 +295,24 @@ func TestStrangers(t *testing.T) {
 	r.gone()
 }
 
+// F13e: plain AMQP clients give a key's name and its secret.
+func TestPlain(t *testing.T) {
+	for response, ok := range map[string]bool{
+		"\x00k\x00secret": true, "\x00k\x00other": false, "\x00other\x00secret": false, "k\x00secret": false, "": false, "x\x00k\x00secret": true,
+	} {
+		r := &raw{t, New(Options{Keys: []Key{{Name: "k", Secret: "secret"}}}).Pipe()}
+		_ = r.nc.SetDeadline(time.Now().Add(10 * time.Second))
+		r.write(headerSASL[:])
+		r.header(headerSASL)
+		r.expect(codeMechanisms)
+		r.write(appendFrame(nil, frameSASL, 0, func(b []byte) []byte { return composite(b, codeInit, symbol("PLAIN"), []byte(response)) }))
+		if fields := r.expect(codeOutcome); (fields[0] == uint8(0)) != ok {
+			t.Errorf("%q: outcome %v", response, fields)
+		}
+		_ = r.nc.Close()
+	}
+}
+
 func TestTokens(t *testing.T) {
 	p := New(Options{Keys: []Key{{Name: "k", Secret: "secret", Entity: "topic"}}})
 	token := func(resource, expiry, secret string) string {
