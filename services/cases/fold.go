@@ -179,7 +179,7 @@ func (c *Case) blocked(problems []events.Problem) {
 	c.Problems = problems
 	var why []string
 	for _, p := range problems {
-		why = append(why, placed(p))
+		why = append(why, p.Sentence())
 		c.Remedy, c.Code = cmp.Or(c.Remedy, p.Remedy), cmp.Or(c.Code, p.Code)
 	}
 	c.Why = strings.Join(why, "; ")

@@ -129,8 +129,8 @@ func TestFold(t *testing.T) {
 			state: "rejected", step: "validation", percent: 2, end: true, machines: "web01=not-started:0 db01=not-started:0", why: "web01: It was not failed over",
 		},
 		{
-			name: "refused", story: tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "/data/plan", Message: "no such plan"}}}),
-			state: "refused", step: "request", end: true, why: "/data/plan: no such plan",
+			name: "refused", story: tell(&story{}, events.TypeRefused, "", 1, events.Refused{Problems: []events.Problem{{Place: "/data/plan", Message: "There is no such plan"}}}),
+			state: "refused", step: "request", end: true, why: "There is no such plan",
 		},
 		{
 			name: "cancelling", story: tell(tell(upTo(events.StepPlacement), events.TypeWaiting, "", 4, waiting), events.TypeCancelling, "", 1, events.Cancelling{Reason: "CHG"}),

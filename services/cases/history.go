@@ -68,12 +68,12 @@ func sentence(e Entry) (level, text string) {
 	case events.Accepted:
 		return Info, "Accepted: " + list(labelled(d.Case), machineKind) + together(d.Case)
 	case events.Refused:
-		return Bad, "Refused, nothing was begun: " + list(d.Problems, placed) + "."
+		return Bad, "Refused, nothing was begun: " + list(d.Problems, events.Problem.Sentence) + "."
 	case events.Validated:
 		level, text = tally(d.Findings)
 		return level, "Checked, nothing blocks: " + text
 	case events.Rejected:
-		return Bad, "Rejected, nothing was changed: " + list(d.Problems, placed) + "."
+		return Bad, "Rejected, nothing was changed: " + list(d.Problems, events.Problem.Sentence) + "."
 	case events.Placed:
 		return Info, "Datastore chosen: " + list(d.Placements, placement) + "."
 	case events.Registered:
@@ -200,15 +200,6 @@ func tally(findings []events.Finding) (level, text string) {
 		return level, "no check applies."
 	}
 	return level, strings.Join(parts, ", ") + "."
-}
-
-// placed words a problem with its place.
-func placed(p events.Problem) string {
-	text := strings.TrimSuffix(p.Message, ".")
-	if p.Place == "" {
-		return text
-	}
-	return p.Place + ": " + text
 }
 
 func placement(p events.Placement) string {

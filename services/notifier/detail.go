@@ -63,7 +63,7 @@ func accepted(d events.Accepted) events.Note {
 func refused(d events.Refused) events.Note {
 	var lines []string
 	for _, p := range d.Problems {
-		lines = append(lines, sentence(strings.TrimPrefix(p.Place+": ", ": ")+p.Message, p.Remedy))
+		lines = append(lines, sentence(p.Sentence(), p.Remedy))
 	}
 	return events.Note{Level: events.LevelWarning, Title: "Request refused", Text: strings.Join(lines, "\n") + "\nNothing was started."}
 }

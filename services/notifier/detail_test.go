@@ -31,7 +31,7 @@ type fact struct {
 func facts() map[string]fact {
 	return map[string]fact{
 		"accepted":  {workflow.Fact(events.TypeAccepted, "", events.Accepted{Case: theCase}), events.LevelInfo, "Reprotect requested: web01", []string{"CHG0012345"}},
-		"refused":   {workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"/data/machines/0/name", "Name another."}},
+		"refused":   {workflow.Fact(events.TypeRefused, "", events.Refused{Problems: []events.Problem{problem}}), events.LevelWarning, "Request refused", []string{"No machine web09. Name another."}},
 		"rejected":  {workflow.Fact(events.TypeRejected, events.StepValidation, events.Rejected{Case: theCase, Problems: []events.Problem{problem}}), events.LevelWarning, "Not reprotected: web01", []string{"Nothing was changed"}},
 		"started":   {workflow.Fact(events.TypeStarted, "", events.Started{Case: theCase, Jobs: []events.Job{{Machine: "web01", Job: "j1", Adopted: true}}}), events.LevelInfo, "Reprotect started: web01", []string{"j1", "running already", "Do not switch"}},
 		"rehearsed": {workflow.Fact(events.TypeRehearsed, "", events.Rehearsed{Case: theCase, Would: theCase.Machines}), events.LevelInfo, "Rehearsal passed: web01", []string{"VMFS-01", "Nothing was started"}},

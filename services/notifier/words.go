@@ -236,10 +236,7 @@ func refusedNote(c cases.Case) events.Note {
 		if strings.HasPrefix(p.Place, "/data/case") {
 			n.Title = "Refused: command " + c.ID
 		}
-		what := p.Message
-		if p.Place != "" && !strings.HasPrefix(p.Place, "/") {
-			what = p.Place + ": " + what
-		}
+		what := p.Sentence()
 		lines = append(lines, sentence(oneLine(what), oneLine(p.Remedy)))
 		n.Causes = append(n.Causes, events.NoteCause{Code: p.Code, What: oneLine(what), Do: oneLine(p.Remedy)})
 	}

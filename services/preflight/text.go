@@ -174,11 +174,7 @@ func (t *text) problems() {
 		if i == 0 {
 			t.line("\n%s", t.say("problems"))
 		}
-		where := ""
-		if problem.Place != "" {
-			where = problem.Place + ": "
-		}
-		t.line("  %s%s (%s)", where, problem.Message, problem.Code)
+		t.line("  %s (%s)", problem.Sentence(), problem.Code)
 		if problem.Remedy != "" {
 			t.line("    %s: %s", t.say("remedy"), problem.Remedy)
 		}

@@ -75,11 +75,7 @@ func ofRefusal(c cases.Case, g Given) (found []one) {
 		if p.Place == placeOfCase || p.Code == "request.cancelled" {
 			continue
 		}
-		text := p.Message
-		if p.Place != "" && !strings.HasPrefix(p.Place, "/") {
-			text = p.Place + ": " + text
-		}
-		found = append(found, one{kind: Refused, code: p.Code, text: text, do: p.Remedy, since: c.Ended(), c: c})
+		found = append(found, one{kind: Refused, code: p.Code, text: p.Sentence(), do: p.Remedy, since: c.Ended(), c: c})
 	}
 	return found
 }

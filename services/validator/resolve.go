@@ -48,11 +48,11 @@ func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d 
 		}
 		if other, twice := taken[strings.ToLower(item.ID)]; twice {
 			problems = append(problems, events.Problem{
-				Code: "machine.twice", Place: n.place, Message: fmt.Sprintf("%s is the same machine as %s", n.place, other), Remedy: "Name it once.",
+				Code: "machine.twice", Place: n.place, Message: fmt.Sprintf("The request names %s more than once: %q and %q are the same machine", item.Name, other, n.request.Name), Remedy: "Name it once.",
 			})
 			continue
 		}
-		taken[strings.ToLower(item.ID)] = n.place
+		taken[strings.ToLower(item.ID)] = n.request.Name
 		members = append(members, member{machine(n.request.Choice.Or(r.Choice), item, vault, d, room), item, n})
 	}
 	if problems == nil { // else more machines may be meant

@@ -9,9 +9,7 @@ import (
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -239,43 +237,17 @@ func plainNames(text string) (names []string, ok bool) {
 	return names, len(names) > 0
 }
 
-// sentences says in plain words what is wrong with a request: where, and what. The events' own words are for programs.
+// sentences says what is wrong with a request.
 func sentences(problems []events.Problem) string {
 	const most = 5
 	var all []string
 	for _, p := range problems[:min(len(problems), most)] {
-		all = append(all, sentence(p))
+		all = append(all, p.Sentence())
 	}
 	if over := len(problems) - most; over > 0 {
 		all = append(all, fmt.Sprintf("and %d more", over))
 	}
 	return strings.Join(all, "; ")
-}
-
-var (
-	placeOfMachine = regexp.MustCompile(`^(?:/data)?/machines/(\d+)(?:/(.*))?$`)
-	tooFew         = regexp.MustCompile(`min(?:Items|Length|Properties): got \d+, want (\d+)`)
-	tooMany        = regexp.MustCompile(`max(?:Items|Length|Properties): got (\d+), want (\d+)`)
-)
-
-func sentence(p events.Problem) string {
-	where := strings.ReplaceAll(strings.TrimPrefix(strings.TrimPrefix(p.Place, "/data"), "/"), "/", ".")
-	if m := placeOfMachine.FindStringSubmatch(p.Place); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		where = strings.TrimSpace(fmt.Sprintf("machine %d %s", n+1, strings.ReplaceAll(m[2], "/", ".")))
-	}
-	what := strings.TrimSuffix(p.Message, ".")
-	switch few, many := tooFew.FindStringSubmatch(what), tooMany.FindStringSubmatch(what); {
-	case few != nil && few[1] == "1":
-		what = "must not be empty"
-	case few != nil:
-		what = "must have " + few[1] + " at least"
-	case many != nil:
-		what = "has " + many[1] + ", and may have " + many[2] + " at most"
-	case strings.HasPrefix(what, "got ") || strings.Contains(what, "does not match pattern"):
-		what = "is not written as it must be"
-	}
-	return strings.TrimSpace(where + " " + what)
 }
 
 func (a *app) readFile(path string) ([]byte, error) {

@@ -253,11 +253,7 @@ func showProblems(w io.Writer, problems []events.Problem, s speech) {
 	}
 	fmt.Fprintf(w, "\n%s\n", s.label("Problems"))
 	for _, problem := range problems {
-		where := problem.Place
-		if where != "" {
-			where += ": "
-		}
-		fmt.Fprintf(w, "  %s%s", where, problem.Message)
+		fmt.Fprintf(w, "  %s", problem.Sentence())
 		if problem.Code != "" {
 			fmt.Fprintf(w, " (%s)", problem.Code)
 		}
