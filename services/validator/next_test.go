@@ -147,6 +147,16 @@ func TestNamesThatAreAlike(t *testing.T) {
 	}
 }
 
+// A name that differs by little is asked for (A10).
+func TestWhichMachineWasMeant(t *testing.T) {
+	for name, want := range map[string]string{"wbe01": "Did you mean web01? ", "APP1": "Did you mean app01? ", "mail77": ""} {
+		_, _, problems := Resolve("r7", events.Request{Machines: names(name)}, acceptedAt, theVault(), Defaults{})
+		if len(problems) != 1 || strings.HasPrefix(problems[0].Remedy, "Did you mean") != (want != "") || !strings.HasPrefix(problems[0].Remedy, want) {
+			t.Errorf("%s: %+v", name, problems)
+		}
+	}
+}
+
 // Why a plan is not there may be that the plans could not be read.
 func TestUnreadPlans(t *testing.T) {
 	vault := theVault()

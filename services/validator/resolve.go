@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"reprotect.example/events"
+	"reprotect.example/services/near"
 	"reprotect.example/services/observed"
 )
 
@@ -161,7 +162,7 @@ func find(n named, vault observed.Vault, fabric string) (observed.Item, *events.
 	case 0:
 		return observed.Item{}, &events.Problem{
 			Code: "machine.unknown", Place: n.place, Message: fmt.Sprintf("No replicated machine %q is in vault %s", n.request.Name, vault.Name),
-			Remedy: choose("Names that are alike: ", alike(n.request.Name, vault), "Replicated items"),
+			Remedy: meant(n.request.Name, vault) + choose("Names that are alike: ", alike(n.request.Name, vault), "Replicated items"),
 		}
 	}
 	var ids []string
@@ -172,6 +173,21 @@ func find(n named, vault observed.Vault, fabric string) (observed.Item, *events.
 		Code: "machine.ambiguous", Place: n.place, Message: fmt.Sprintf("%d replicated machines are called %q", len(found), n.request.Name),
 		Remedy: "Name the one you mean by its id: " + strings.Join(ids, " or "),
 	}
+}
+
+// meant asks whether another machine was meant, whose name differs by little.
+func meant(name string, vault observed.Vault) string {
+	word := near.Word(name, func(yield func(string) bool) {
+		for _, i := range vault.Items {
+			if !yield(i.Name) {
+				return
+			}
+		}
+	})
+	if word == "" {
+		return ""
+	}
+	return "Did you mean " + word + "? "
 }
 
 // alike lists names that share their beginning with the one that is not there.

@@ -75,9 +75,6 @@ type checkedConfig struct {
 
 func (a *app) checkConfig() (checkedConfig, error) {
 	c, err := config.Load(a.config)
-	if errors.Is(err, os.ErrNotExist) {
-		return checkedConfig{}, usage("Name it with --config or $REPROTECT_CONFIG; 'reprotect config init' writes one to begin with.", "there is no config %s", a.config)
-	}
 	if err == nil {
 		err = errors.Join(c.CheckSecrets(), c.CheckFolder())
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
+	"reprotect.example/services/near"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/preflight"
 )
@@ -82,7 +84,7 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"wbe01": "web01", "web1": "web01", "WEB01": "web01", "reqest": "request", "lst": "list", "ünicode": "Ünïcode", "something": "", "": "", "x": "",
 	} {
-		if got := nearest(word, known); got != want {
+		if got := near.Word(word, maps.Keys(known)); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}

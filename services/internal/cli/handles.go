@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/near"
 )
 
 // target is what a word of the command line names: a case, or the cases of a request.
@@ -139,46 +141,8 @@ func noSuchCase(id string) error {
 // unknownName says that a word names nothing, and what may have been meant.
 func unknownName(word string, known map[string]bool) error {
 	remedy := "'reprotect list' shows the cases and their machines."
-	if near := nearest(word, known); near != "" {
-		remedy = fmt.Sprintf("Did you mean %s? %s", near, remedy)
+	if meant := near.Word(word, maps.Keys(known)); meant != "" {
+		remedy = fmt.Sprintf("Did you mean %s? %s", meant, remedy)
 	}
 	return usage(remedy, "%q is no case, no request and no machine of the event log", cases.OneLine(word))
-}
-
-// nearest is the known word that differs least from another, where it differs by little; "": none does.
-func nearest(word string, known map[string]bool) string {
-	best, least := "", max(len([]rune(word))/3, 1)+1
-	for candidate := range known {
-		d := distance(strings.ToLower(word), strings.ToLower(candidate))
-		if d < least || d == least && best != "" && candidate < best {
-			best, least = candidate, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to be changed, added, left out, or swapped with their neighbour (Damerau and Levenshtein).
-func distance(a, b string) int {
-	x, y := []rune(a), []rune(b)
-	rows := make([][]int, len(x)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(y)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(x); i++ {
-		for j := 1; j <= len(y); j++ {
-			cost := 1
-			if x[i-1] == y[j-1] {
-				cost = 0
-			}
-			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, rows[i-1][j-1]+cost)
-			if i > 1 && j > 1 && x[i-1] == y[j-2] && x[i-2] == y[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(x)][len(y)]
 }

@@ -2,11 +2,14 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"reprotect.example/services/near"
 )
 
 // unknownCommand says what may have been meant.
@@ -18,8 +21,8 @@ func unknownCommand(parent *cobra.Command, word string) error {
 		}
 	}
 	remedy := fmt.Sprintf("'%s --help' lists them.", parent.CommandPath())
-	if near := nearest(word, known); near != "" {
-		remedy = fmt.Sprintf("Did you mean '%s %s'? %s", parent.CommandPath(), near, remedy)
+	if meant := near.Word(word, maps.Keys(known)); meant != "" {
+		remedy = fmt.Sprintf("Did you mean '%s %s'? %s", parent.CommandPath(), meant, remedy)
 	}
 	return usage(remedy, "there is no command %q", strings.TrimSpace(strings.TrimPrefix(parent.CommandPath()+" "+word, "reprotect ")))
 }
@@ -39,8 +42,8 @@ func (a *app) misused(root *cobra.Command, args []string, err error) error {
 		add := func(f *pflag.Flag) { known[f.Name] = true }
 		command.Flags().VisitAll(add)
 		command.InheritedFlags().VisitAll(add)
-		if near := nearest(flag[1], known); near != "" {
-			remedy = fmt.Sprintf("Did you mean --%s? %s", near, remedy)
+		if meant := near.Word(flag[1], maps.Keys(known)); meant != "" {
+			remedy = fmt.Sprintf("Did you mean --%s? %s", meant, remedy)
 		}
 		text = fmt.Sprintf("'%s' has no flag --%s", command.CommandPath(), flag[1])
 	}

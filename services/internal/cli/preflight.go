@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
+	"reprotect.example/services/near"
 	"reprotect.example/services/preflight"
 )
 
@@ -192,8 +194,8 @@ the case before anything is changed, warn and info are shown. FOR: c classic, m 
 						known[c.Code] = true
 					}
 					remedy := "'reprotect checks' lists them."
-					if near := nearest(args[0], known); near != "" {
-						remedy = "Did you mean " + near + "? " + remedy
+					if meant := near.Word(args[0], maps.Keys(known)); meant != "" {
+						remedy = "Did you mean " + meant + "? " + remedy
 					}
 					return usage(remedy, "there is no check %q", args[0])
 				}

@@ -20,6 +20,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/cases"
 	"reprotect.example/services/checks"
+	"reprotect.example/services/near"
 	"reprotect.example/services/preflight"
 )
 
@@ -68,8 +69,8 @@ func (a *app) knownSite(site string) error {
 		known[name] = true
 	}
 	remedy := "The config has: " + strings.Join(s.Sites, ", ") + "."
-	if near := nearest(site, known); near != "" {
-		remedy = "Did you mean " + near + "? " + remedy
+	if meant := near.Word(site, maps.Keys(known)); meant != "" {
+		remedy = "Did you mean " + meant + "? " + remedy
 	}
 	return usage(remedy, "the config has no site %q", site)
 }

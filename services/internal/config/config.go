@@ -293,6 +293,9 @@ func Path(told string) string {
 // Load reads and checks a file. The error is a Problems when the file could be read.
 func Load(path string) (Config, error) {
 	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Config{}, missing(path)
+	}
 	if err != nil {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
@@ -307,6 +310,15 @@ func Load(path string) (Config, error) {
 	c.resolve(folder)
 	return c, nil
 }
+
+// missing is the path of a config that is not there.
+type missing string
+
+func (m missing) Error() string {
+	return fmt.Sprintf("there is no config %s: name one with --config or $REPROTECT_CONFIG; 'reprotect config init' writes one to begin with", string(m))
+}
+
+func (m missing) Is(target error) bool { return target == os.ErrNotExist }
 
 // parse works in three steps: the shape, on the YAML nodes, which know their lines; the values, decoded over
 // the defaults; what the values mean. A step begins when the one before found nothing wrong.

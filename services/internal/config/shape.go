@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"reprotect.example/services/near"
 )
 
 // shape compares the nodes of a file with the types of Config. It tells of unknown keys, values of the wrong
@@ -169,32 +171,11 @@ func fieldsOf(t reflect.Type) map[string]field {
 // unknownKey says what was probably meant: another spelling, or the file that holds what belongs into a file.
 func unknownKey(key string, known []string) string {
 	for _, k := range known {
-		if k == key+"File" || distance(strings.ToLower(k), strings.ToLower(key)) <= 2 {
+		if k == key+"File" || near.Distance(strings.ToLower(k), strings.ToLower(key)) <= 2 {
 			return fmt.Sprintf("unknown key; did you mean %s?", k)
 		}
 	}
 	return "unknown key; known here are " + strings.Join(known, ", ")
-}
-
-// distance is Levenshtein's, in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 var errorLine = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
