@@ -112,6 +112,11 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	metrics.Health(health)
+	metrics.Build(build.Read())
+	if read := services.Standings(); read != nil {
+		metrics.Standings(read)
+	}
 	listener, elsewhere, err := listen(c.HTTP.Listen, log)
 	if err != nil {
 		return failure{fmt.Errorf("http.listen: %w", err)}
