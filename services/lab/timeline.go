@@ -9,19 +9,22 @@ import (
 
 	"go.uber.org/zap"
 
+	"reprotect.example/services/lab/asrsim"
 	"reprotect.example/services/lab/scenario"
 )
 
 // Standing is where a machine stands, and where its scenario says that it stands in the end.
 type Standing struct {
 	Machine     string `json:"machine"`
-	Phase       string `json:"phase"` // failed-over, reprotecting, replicating, protected, home
+	Phase       string `json:"phase"` // as asrsim's phases: failed-over, …, protected, home, committed, …, protected-again
 	Expect      string `json:"expect"`
 	Submissions int    `json:"submissions"` // reprotects that were accepted
 }
 
 // AsExpected says whether the machine stands where the scenario says.
-func (s Standing) AsExpected() bool { return s.Phase == s.Expect }
+func (s Standing) AsExpected() bool {
+	return s.Phase == s.Expect || s.Expect == string(asrsim.Home) && s.Phase == string(asrsim.Committed) // it is home, for good
+}
 
 // Standings lists where the machines stand, in the scenario's order.
 func (l *Lab) Standings() []Standing {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"reprotect.example/services/lab/scenario"
 )
 
 // RegisterAgent lets the agent of a machine register now (S33).
@@ -43,7 +45,7 @@ func (s *Server) SetAzureVM(machine, state string) error {
 	if !slices.Contains(states, state) {
 		return fmt.Errorf("machine %q: Azure VM state %q is not one of %s", machine, state, strings.Join(states, ", "))
 	}
-	return s.onMachine(machine, func(m *machineNow) { m.azureVM, m.azureSince = state, m.now })
+	return s.onMachine(machine, func(m *machineNow) { s.setAzure(m.machine, state, m.now) })
 }
 
 // FailBack takes a machine home (S41). It must be protected.
@@ -69,7 +71,7 @@ func (s *Server) CommitFailback(machine string) error {
 // CancelFailback takes a machine back to Azure whose failback is not committed: it is protected again. The service
 // offers it for modernized machines.
 func (s *Server) CancelFailback(machine string) error {
-	return s.atHome(machine, func(m *machineNow) { m.way.undo = s.begin(m.machine, undoJob, 0, m.now) })
+	return s.atHome(machine, func(m *machineNow) { s.beginUndo(m.machine, nil, 0, m.now) })
 }
 
 // CommitFailover commits the failover of a machine to Azure.
@@ -97,7 +99,7 @@ func (s *Server) atHome(name string, change func(*machineNow)) error {
 		return err
 	}
 	now := s.now()
-	if p := s.phase(m, now); p != Home || m.way.committed(now) {
+	if p := s.phase(m, now); p != Home {
 		return fmt.Errorf("machine %q has no failback that waits for its commit: it is %s", name, p)
 	}
 	change(&machineNow{m, now})
@@ -105,9 +107,10 @@ func (s *Server) atHome(name string, change func(*machineNow)) error {
 }
 
 // StopHeartbeat silences a configuration, process or master target server or an appliance: its last heartbeat
-// was an hour ago, so that every check for a recent one sees it at once, and its health is Critical.
+// was an hour ago, so that every check for a recent one sees it at once, and its health is Critical. Failbacks that run
+// through it fail.
 func (s *Server) StopHeartbeat(server string) error {
-	return s.onComponent(server, "", func(c *component, now time.Time) { c.silent = now.Add(-time.Hour) })
+	return s.onComponent(server, "", func(c *component, now time.Time) { c.silent = now.Add(-time.Hour); s.breakFailbacks(c, now) })
 }
 
 // StartHeartbeat undoes StopHeartbeat.
@@ -203,6 +206,9 @@ func (s *Server) Actions() []Action {
 		{"fail-back", "MACHINE", "take the protected machine home: its disks leave the master target or appliance", name(s.FailBack)},
 		{"commit-failback", "MACHINE", "commit its failback", name(s.CommitFailback)},
 		{"cancel-failback", "MACHINE", "cancel its failback: it is protected again, and ready", name(s.CancelFailback)},
+		{"fail-act", "MACHINE ACT CODE", "make the machine's next job of the way home fail with the code: " + strings.Join(scenario.Acts, ", "), func(args []string) error { return s.FailAct(args[0], args[1], args[2]) }},
+		{"require-resync", "MACHINE", "let its disks need a comparison before its failback", name(func(machine string) error { return s.RequireResync(machine, true) })},
+		{"end-resync", "MACHINE", "let them need none", name(func(machine string) error { return s.RequireResync(machine, false) })},
 		{"stop-heartbeat", "SERVER", "silence a configuration, process or master target server or an appliance", name(s.StopHeartbeat)},
 		{"start-heartbeat", "SERVER", "let it send heartbeats again", name(s.StartHeartbeat)},
 		{"set-health", "APPLIANCE HEALTH", "Normal, Warning or Critical", nameAnd(s.SetHealth)},

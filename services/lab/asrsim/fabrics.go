@@ -284,7 +284,7 @@ func (s *Server) masterTargetView(c *component, now time.Time) object {
 	}
 	disks := 0
 	for _, m := range s.machines {
-		if p := s.phase(m, now); m.classic() && p != FailedOver && p != Home && strings.EqualFold(m.last.input.MasterTargetID, c.id) {
+		if p := s.phase(m, now); m.classic() && p != FailedOver && !p.atHome() && strings.EqualFold(m.last.input.MasterTargetID, c.id) {
 			disks += len(m.spec.DiskGB)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"reprotect.example/services/lab/scenario"
 )
 
 // How long the jobs of a failback take, simulated (measured in recordings; that of a cancellation by the time of the
@@ -53,51 +55,6 @@ var notReady = fault{
 	causes: "Check the Provider error for more information.", action: "Resolve the issue and retry the operation.",
 }
 
-// way is the failback of a machine, job by job; the zero value: nothing began yet.
-type way struct {
-	failover, undo, commit *job
-}
-
-// phase says where a protected machine stands by its failback.
-func (w way) phase(now time.Time) Phase {
-	switch {
-	case w.failover == nil || w.failover.state(now) == "Failed" || w.failover.state(now) == "Cancelled":
-		return Protected
-	case w.failover.state(now) == "InProgress":
-		return FailingBack
-	case w.undo == nil || w.undo.state(now) == "Cancelled":
-		return Home
-	case w.undo.state(now) == "InProgress":
-		return FailingBack
-	}
-	return Protected
-}
-
-func (w way) committed(now time.Time) bool {
-	return w.commit != nil && w.commit.state(now) == "Succeeded"
-}
-
-// running is the job of the failback that runs.
-func (w way) running(now time.Time) *job {
-	for _, j := range []*job{w.commit, w.undo, w.failover} {
-		if j != nil && j.state(now) == "InProgress" {
-			return j
-		}
-	}
-	return nil
-}
-
-// running is the job that holds a machine's item; nil when none does.
-func (s *Server) running(m *machine, now time.Time) *job {
-	if m.last != nil && m.last.state(now) == "InProgress" {
-		return m.last
-	}
-	if m.committing != nil && m.committing.state(now) == "InProgress" {
-		return m.committing
-	}
-	return m.way.running(now)
-}
-
 // begin makes a job of a machine that takes so long in real time.
 func (s *Server) begin(m *machine, k *kind, takes time.Duration, now time.Time) *job {
 	m.begun++
@@ -111,7 +68,8 @@ func (s *Server) begin(m *machine, k *kind, takes time.Duration, now time.Time) 
 	return j
 }
 
-// beginFailback starts a failback, which takes so long.
+// beginFailback starts a failback, which takes so long; one that takes no time does not fail. A modernized one that fails
+// is cancelled by the service itself.
 func (s *Server) beginFailback(m *machine, takes time.Duration, now time.Time) *job {
 	k := plannedJob
 	if m.classic() {
@@ -120,6 +78,32 @@ func (s *Server) beginFailback(m *machine, takes time.Duration, now time.Time) *
 	j := s.begin(m, k, takes, now)
 	m.way = way{failover: j}
 	m.failedBack = now // and so it stays after a cancellation (seen in recordings)
+	if takes > 0 {
+		s.mayFail(j, scenario.ActFailback)
+	}
+	if f, fails := s.writerGone(m); fails && takes > 0 {
+		s.fail(j, f)
+	}
+	s.effects(j,
+		effect{j.part(failbackStops), func(at time.Time) { s.setAzure(m, azureStopped, at) }},
+		effect{j.part(failbackStarts), func(time.Time) { s.onPremises(m, true) }},
+		effect{j.full, func(time.Time) { m.failbackStatus = "Succeeded" }},
+	)
+	return j
+}
+
+// beginUndo cancels a failback; by is the failed one after which the service does it by itself.
+func (s *Server) beginUndo(m *machine, by *job, takes time.Duration, now time.Time) *job {
+	j := s.begin(m, undoJob, takes, now)
+	j.parent = by
+	m.way.undo = j
+	if by == nil {
+		s.mayFail(j, scenario.ActCancel)
+	}
+	s.effects(j,
+		effect{j.part(undoStops), func(time.Time) { s.onPremises(m, false) }},
+		effect{j.full, func(at time.Time) { s.setAzure(m, azureRunning, at) }},
+	)
 	return j
 }
 
@@ -128,10 +112,13 @@ func (s *Server) beginCommit(m *machine, takes time.Duration, now time.Time) *jo
 	phase := s.phase(m, now)
 	j := s.begin(m, commitJob, takes, now)
 	switch {
-	case phase == Home && !m.way.committed(now):
+	case phase == Home:
 		m.way.commit = j
+		s.mayFail(j, scenario.ActCommit)
+		s.effects(j, effect{j.full, func(at time.Time) { s.setAzure(m, azureDeleted, at) }})
 	case phase == FailedOver && !s.failoverCommitted(m, now):
 		m.committing = j
+		s.mayFail(j, scenario.ActCommit)
 	default:
 		f := notReady.naming(m.spec.Name)
 		j.fault = &f
@@ -153,9 +140,13 @@ type failoverBody struct {
 		ProviderSpecificDetails struct {
 			InstanceType      string `json:"instanceType"`
 			RecoveryPointType string `json:"recoveryPointType"`
+			RecoveryPointID   string `json:"recoveryPointId"`
 		} `json:"providerSpecificDetails"`
 	} `json:"properties"`
 }
+
+// pointTypes are the recovery points that a failback may take, by provider.
+var pointTypes = map[string][]string{"InMageRcmFailback": {"CrashConsistent", "ApplicationConsistent"}, "InMage": {"LatestTime", "LatestTag", "Custom"}}
 
 // postPlanned fails a modernized machine back.
 func (s *Server) postPlanned(rq *request) reply {
@@ -187,6 +178,10 @@ func (s *Server) postFailback(rq *request, classic bool, provider string, takes 
 		return rq.badRequest("The instance type '"+in.InstanceType+"' does not fit the provider of the protected item.", "Use "+provider+".")
 	case in.RecoveryPointType == "":
 		return rq.badRequest("The required parameter 'recoveryPointType' is missing.", "Specify 'recoveryPointType'.")
+	case !slices.Contains(pointTypes[provider], in.RecoveryPointType):
+		return rq.badRequest("The recovery point type '"+in.RecoveryPointType+"' is not valid.", "Use one of "+strings.Join(pointTypes[provider], ", ")+".")
+	case in.RecoveryPointType == "Custom" && !s.hasPoint(m, in.RecoveryPointID, rq.now):
+		return rq.badRequest("The recovery point '"+in.RecoveryPointID+"' was not found.", "Specify the id of a recovery point of the protected item.")
 	case classic && !strings.EqualFold(body.Properties.FailoverDirection, "PrimaryToRecovery"):
 		return rq.badRequest("The failover direction '"+body.Properties.FailoverDirection+"' is not valid.", "Use PrimaryToRecovery.")
 	}
@@ -202,12 +197,10 @@ func (s *Server) postUndo(rq *request) reply {
 	if f, conflict := s.busy(m, rq); conflict {
 		return rq.serviceError(http.StatusConflict, f)
 	}
-	if m.classic() || s.phase(m, rq.now) != Home || m.way.committed(rq.now) {
+	if m.classic() || s.phase(m, rq.now) != Home {
 		return rq.serviceError(http.StatusConflict, notAllowed(m, "To cancel the failover"))
 	}
-	j := s.begin(m, undoJob, s.sc.Real(cancelTakes), rq.now)
-	m.way.undo = j
-	return s.started(rq, j)
+	return s.started(rq, s.beginUndo(m, nil, s.sc.Real(cancelTakes), rq.now))
 }
 
 func (s *Server) postCommit(rq *request) reply {
@@ -249,50 +242,5 @@ func notAllowed(m *machine, what string) fault {
 		message: what + " is not allowed in the present state of virtual machine '" + m.spec.Name + "'.",
 		causes:  "The protected item is in another state.",
 		action:  "Refresh the item and see its allowed operations.",
-	}
-}
-
-// planReturn plans the failback and its commit of a machine that goes home by itself.
-func (s *Server) planReturn(j *job) {
-	after := s.sc.Real(j.machine.spec.FailBack)
-	if after <= 0 {
-		return
-	}
-	home := j.end.Add(s.replication() + after)
-	s.later(home, func(now time.Time) {
-		if j.machine.last == j && j.machine.way.failover == nil && s.phase(j.machine, now) == Protected {
-			own := s.beginFailback(j.machine, 0, now)
-			s.later(home.Add(s.sc.Real(committedAfter)), func(now time.Time) {
-				if j.machine.way.failover == own && s.phase(j.machine, now) == Home && !j.machine.way.committed(now) {
-					s.beginCommit(j.machine, 0, now)
-				}
-			})
-		}
-	})
-}
-
-// step is what happens by itself at a time.
-type step struct {
-	at time.Time
-	do func(now time.Time)
-}
-
-// later keeps steps in the order of their times.
-func (s *Server) later(at time.Time, do func(time.Time)) {
-	i, _ := slices.BinarySearchFunc(s.steps, at, func(st step, at time.Time) int {
-		if st.at.After(at) {
-			return 1
-		}
-		return -1
-	})
-	s.steps = slices.Insert(s.steps, i, step{at, do})
-}
-
-// takeSteps lets happen what is due.
-func (s *Server) takeSteps(now time.Time) {
-	for len(s.steps) > 0 && !s.steps[0].at.After(now) {
-		st := s.steps[0]
-		s.steps = s.steps[1:]
-		st.do(st.at)
 	}
 }

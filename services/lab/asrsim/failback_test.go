@@ -44,7 +44,7 @@ func TestSiteRecoveryFailback(t *testing.T) {
 			t.Errorf("%s: its job %s does not run", name, job)
 		}
 	}
-	const planned = `{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback","recoveryPointType":"LatestProcessed"}}}`
+	const planned = `{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback","recoveryPointType":"CrashConsistent"}}}`
 	const unplanned = `{"properties":{"failoverDirection":"PrimaryToRecovery","providerSpecificDetails":{"instanceType":"InMage","recoveryPointType":"LatestTime"}}}`
 	atHome := []string{"CompleteMigration", "Commit", "DisableProtection", "SwitchProtection", "CancelFailover"}
 
@@ -75,7 +75,7 @@ func TestCancelledFailbackJob(t *testing.T) {
 	l := standard(t)
 	l.protect()
 	resp, _ := l.send("POST", *l.item("web01").ID+"/plannedFailover?api-version=2025-01-01",
-		`{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback","recoveryPointType":"LatestProcessed"}}}`, nil)
+		`{"properties":{"providerSpecificDetails":{"instanceType":"InMageRcmFailback","recoveryPointType":"CrashConsistent"}}}`, nil)
 	l.advance(time.Minute)
 	if resp, answer := l.send("POST", l.path("replicationJobs/"+lastSegment(resp.Header.Get("x-ms-request-id"))+"/cancel"), "", nil); resp.StatusCode != http.StatusAccepted {
 		t.Fatalf("%s %v", resp.Status, answer)
@@ -102,11 +102,11 @@ func TestSiteRecoveryFailbackRefused(t *testing.T) {
 		status                         int
 		code                           string
 	}{
-		{"not protected", "app01", "plannedFailover", body("", "InMageRcmFailback", "LatestProcessed"), 409, "OperationNotAllowed"},
-		{"classic", "mail01", "plannedFailover", body("", "InMageRcmFailback", "LatestProcessed"), 409, "OperationNotAllowed"},
+		{"not protected", "app01", "plannedFailover", body("", "InMageRcmFailback", "CrashConsistent"), 409, "OperationNotAllowed"},
+		{"classic", "mail01", "plannedFailover", body("", "InMageRcmFailback", "CrashConsistent"), 409, "OperationNotAllowed"},
 		{"modernized", "web01", "unplannedFailover", body("PrimaryToRecovery", "InMage", "LatestTime"), 409, "OperationNotAllowed"},
-		{"no provider", "web01", "plannedFailover", body("", "", "LatestProcessed"), 400, "506"},
-		{"unknown provider", "web01", "plannedFailover", body("", "A2A", "LatestProcessed"), 400, "506"},
+		{"no provider", "web01", "plannedFailover", body("", "", "CrashConsistent"), 400, "506"},
+		{"unknown provider", "web01", "plannedFailover", body("", "A2A", "CrashConsistent"), 400, "506"},
 		{"no point", "web01", "plannedFailover", body("", "InMageRcmFailback", ""), 400, "506"},
 		{"wrong direction", "mail01", "unplannedFailover", body("RecoveryToPrimary", "InMage", "LatestTime"), 400, "506"},
 		{"broken", "web01", "plannedFailover", "{", 400, ""},

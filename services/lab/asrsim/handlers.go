@@ -42,6 +42,7 @@ func (s *Server) pageOfItems(rq *request, path string, machines []*machine) repl
 		}
 		machines = slices.DeleteFunc(slices.Clone(machines), func(m *machine) bool { return !s.inPlan(plan, m) })
 	}
+	machines = slices.DeleteFunc(slices.Clone(machines), func(m *machine) bool { return m.gone(rq.now) })
 	return s.page(rq, path, list{
 		n:     len(machines),
 		place: func(i int) int { return machines[i].index },
@@ -122,8 +123,12 @@ func (s *Server) getResult(rq *request) reply {
 		return rq.serviceError(http.StatusBadRequest, *op.job.fault)
 	case op.cancel || status == "Canceled":
 		return ok(s.full(op.job, rq.now))
+	case op.job.plan != "":
+		return s.planNamed(rq, op.job.plan)
 	case op.job.machine == nil:
 		return ok(s.providerView(op.job.fabric, rq.now))
+	case op.job.machine.gone(rq.now):
+		return reply{status: http.StatusNoContent}
 	default:
 		return ok(s.itemView(op.job.machine, rq.now))
 	}
@@ -134,6 +139,8 @@ func (s *Server) resultsOf(op *operation) string {
 	switch {
 	case op.cancel:
 		return s.jobID(op.job)
+	case op.job.plan != "":
+		return s.id("replicationRecoveryPlans", op.job.plan)
 	case op.job.machine == nil:
 		return s.providerID(op.job.fabric)
 	}
@@ -253,13 +260,15 @@ func (s *Server) listPlans(rq *request) reply {
 	return s.page(rq, s.id("replicationRecoveryPlans"), views(all...))
 }
 
-func (s *Server) getPlan(rq *request) reply {
+func (s *Server) getPlan(rq *request) reply { return s.planNamed(rq, rq.params[0]) }
+
+func (s *Server) planNamed(rq *request, name string) reply {
 	for i, plan := range s.sc.Plans {
-		if strings.EqualFold(plan.Name, rq.params[0]) {
+		if strings.EqualFold(plan.Name, name) {
 			return ok(s.planView(i, rq.now))
 		}
 	}
-	return rq.notFound(rq.params[0])
+	return rq.notFound(name)
 }
 
 // perFabric lists what each fabric has; of one fabric, when the path names one.

@@ -217,21 +217,35 @@ const vcenterName = "vcenter"
 // members come in lower case.
 func (s *Server) planView(i int, now time.Time) object {
 	plan := s.sc.Plans[i]
-	members, providers, seen := []any{}, []string{}, map[string]bool{}
+	members, providers, seen := map[string]any{}, []string{}, map[string]bool{}
 	var primary *fabric
 	for _, name := range plan.Machines {
 		m, ok := s.byName[strings.ToLower(name)]
-		if !ok {
+		if !ok || m.gone(now) {
 			continue
 		}
 		primary = s.fabricOf(m)
 		if p := primary.forwardType; !seen[p] {
 			seen[p], providers = true, append(providers, p)
 		}
-		members = append(members, object{"id": strings.ToLower(s.itemID(m, now)), "virtualMachineId": s.itemName(m, now)})
+		members[m.spec.Name] = object{"id": strings.ToLower(s.itemID(m, now)), "virtualMachineId": s.itemName(m, now)}
 	}
-	group := func(sort string, items []any) object {
-		return object{"groupType": sort, "replicationProtectedItems": items, "startGroupActions": []any{}, "endGroupActions": []any{}}
+	group := func(sort string, machines []*machine, before, after []string) object {
+		items := []any{}
+		for _, m := range machines {
+			if o, there := members[m.spec.Name]; there {
+				items = append(items, o)
+			}
+		}
+		return object{"groupType": sort, "replicationProtectedItems": items, "startGroupActions": manualActions(before), "endGroupActions": manualActions(after)}
+	}
+	groups := []any{group("Shutdown", nil, nil, nil), group("Failover", nil, nil, nil)}
+	for n, machines := range s.members(i) {
+		var before, after []string
+		if n < len(plan.Groups) {
+			before, after = plan.Groups[n].Before, plan.Groups[n].After
+		}
+		groups = append(groups, group("Boot", machines, before, after))
 	}
 	properties := object{
 		"friendlyName": plan.Name, "recoveryFabricId": azureName, "recoveryFabricFriendlyName": azureName,
@@ -239,7 +253,7 @@ func (s *Server) planView(i int, now time.Time) object {
 		"lastUnplannedFailoverTime": stamp(s.failedOverAt()),
 		"currentScenario":           object{"scenarioName": "None", "jobId": s.id("replicationJobs", "None"), "startTime": "1753-01-01T01:01:01Z"},
 		"currentScenarioStatus":     "Succeeded", "currentScenarioStatusDescription": "Completed",
-		"groups":                  []any{group("Shutdown", []any{}), group("Failover", []any{}), group("Boot", members)},
+		"groups":                  groups,
 		"providerSpecificDetails": []any{},
 	}
 	if primary != nil {
@@ -249,4 +263,16 @@ func (s *Server) planView(i int, now time.Time) object {
 		"id": s.id("replicationRecoveryPlans", plan.Name), "name": plan.Name,
 		"type": "Microsoft.RecoveryServices/vaults/replicationRecoveryPlans", "properties": properties,
 	}
+}
+
+// manualActions are what a plan asks of people on the way home.
+func manualActions(words []string) []any {
+	all := []any{}
+	for _, w := range words {
+		all = append(all, object{
+			"actionName": w, "failoverTypes": []string{"PlannedFailover", "UnplannedFailover"}, "failoverDirections": []string{"RecoveryToPrimary"},
+			"customDetails": object{"instanceType": "ManualActionDetails", "description": w},
+		})
+	}
+	return all
 }

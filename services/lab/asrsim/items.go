@@ -25,9 +25,12 @@ func (s *Server) itemView(m *machine, now time.Time) object {
 		"currentScenario":    s.currentScenario(m, now),
 		"eventCorrelationId": s.sc.UUID("correlation", m.spec.Name),
 	}
-	if s.returned(m, now) {
+	switch {
+	case s.returned(m, now):
 		s.describeReturn(p, m, f, now)
-	} else {
+	case s.phase(m, now).forwardAgain():
+		s.describeForward(p, m, f, now)
+	default:
 		s.describeFailover(p, m, f, now)
 	}
 	s.patches.apply("item/"+m.spec.Name, p)
@@ -78,10 +81,7 @@ func (s *Server) describeFailover(p object, m *machine, f *fabric, now time.Time
 	}
 	p["allowedOperations"] = operations
 	p["activeLocation"] = "Recovery"
-	p["recoveryFabricFriendlyName"], p["recoveryFabricId"] = azureName, azureName
-	p["recoveryProtectionContainerFriendlyName"] = azureName
-	p["recoveryContainerId"] = s.azureContainerID()
-	p["policyId"], p["policyFriendlyName"] = s.id("replicationPolicies", f.forward), f.forward
+	s.describeAzureSide(p, f)
 	p["lastSuccessfulFailoverTime"] = stamp(s.failedOverAt())
 	p["failoverRecoveryPointId"] = s.recoveryPoint(m, now)
 	p["providerSpecificDetails"] = details(m, f, now)
@@ -106,6 +106,11 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 	}
 	p["activeLocation"] = "Primary"
 	switch s.phase(m, now) { //nolint:exhaustive // the others are as said above
+	case Protected:
+		if f := m.way.failover; m.classic() && f != nil && f.state(now) == "Failed" { // recorded of a failover to Azure
+			p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCompletionFailed", "Failover couldn't be completed"
+		}
+		s.describeResync(p, m, now)
 	case FailingBack:
 		p["protectionState"], p["protectionStateDescription"] = "PlannedFailoverTransitionStatesBegin", "Planned failover in progress"
 		if m.classic() {
@@ -114,7 +119,7 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 		if m.way.undo != nil {
 			p["protectionState"], p["protectionStateDescription"] = "CancelFailoverStatesBegin", "Cancelling failover"
 		}
-	case Home:
+	case Home, Committed, ProtectingAgain:
 		s.describeHome(p, m, now)
 	}
 	if s.running(m, now) != nil {
@@ -128,8 +133,8 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 	if !m.failedBack.IsZero() {
 		p["lastSuccessfulFailoverTime"] = stamp(m.failedBack) // the start of its job, and so it stays (seen in recordings)
 	}
-	if m.way.undo != nil && s.phase(m, now) == Protected {
-		p["healthErrors"] = []any{s.poweredUp(m)}
+	if m.way.undo != nil && !m.resolved && s.phase(m, now) == Protected {
+		p["healthErrors"] = append(p["healthErrors"].([]any), s.poweredUp(m))
 	}
 	if m.classic() {
 		p["providerSpecificDetails"] = s.inMageDetails(m, now)
@@ -207,7 +212,7 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		"instanceType": "InMageRcm", "internalIdentifier": s.internalID(m, false),
 		"fabricDiscoveryMachineId": s.discoveryID(m), "multiVmGroupName": nullable(m.spec.Group),
 		"discoveryType": "VCenter", "processServerId": f.provider, "processServerName": f.providerFriendly,
-		"processorCoreCount": 4, "allocatedMemoryInMB": 8192.0, "runAsAccountId": s.siteID() + "/runasaccounts/" + s.sc.UUID("account", "vm"),
+		"processorCoreCount": 4, "allocatedMemoryInMB": 8192.0, "runAsAccountId": s.account(m),
 		"osType": title(m.spec.OS), "firmwareType": "BIOS", "primaryNicIpAddress": address(10, m.index),
 		"targetGeneration": "V1", "licenseType": "NotSpecified", "storageAccountId": nil,
 		"targetVmName": name, "targetVmSize": "Standard_F4s_v2", "targetResourceGroupId": s.resourceGroupID(),
@@ -278,6 +283,7 @@ func (s *Server) discovered(m *machine, now time.Time) any {
 func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object {
 	name, in := m.spec.Name, m.last.input
 	percent, processed, transferred, health := s.progress(m, now)
+	resyncState, resyncPercent, resyncHealth := m.resync(now)
 	vcenter := any(s.siteVCenterID())
 	if m.spec.Physical {
 		vcenter = nil
@@ -307,8 +313,8 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 		"targetvCenterId": vcenter, "targetDataStoreName": in.DatastoreName, "targetVmName": name,
 		"initialReplicationProgressPercentage": percent, "initialReplicationProcessedBytes": processed,
 		"initialReplicationTransferredBytes": transferred, "initialReplicationProgressHealth": health,
-		"resyncProgressPercentage": nil, "resyncProcessedBytes": nil, "resyncTransferredBytes": nil,
-		"resyncProgressHealth": "None", "resyncRequired": "false", "resyncState": "None",
+		"resyncProgressPercentage": resyncPercent, "resyncProcessedBytes": nil, "resyncTransferredBytes": nil,
+		"resyncProgressHealth": resyncHealth, "resyncRequired": fmt.Sprint(m.resyncDue), "resyncState": resyncState,
 		"protectedDisks": disks,
 		"mobilityAgentDetails": object{
 			"version": agentVersion, "latestVersion": nil, "driverVersion": agentVersion,
@@ -320,15 +326,22 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 		"lastUsedPolicyId":    s.id("replicationPolicies", f.forward), "lastUsedPolicyFriendlyName": f.forward,
 		"isAgentRegistrationSuccessfulAfterFailover": nil,
 	}
-	if !m.failedBack.IsZero() { // these stay after a cancellation (seen in recordings)
-		view["lastPlannedFailoverStatus"], view["lastPlannedFailoverStartTime"] = "Succeeded", stamp(m.failedBack)
-		view["isAgentRegistrationSuccessfulAfterFailover"] = false
+	if m.failbackStatus != "" { // these stay after a cancellation (seen in recordings)
+		view["lastPlannedFailoverStatus"], view["lastPlannedFailoverStartTime"] = m.failbackStatus, stamp(m.failedBack)
+		view["isAgentRegistrationSuccessfulAfterFailover"] = s.registeredAtHome(m, now)
 		if found, ok := s.discovered(m, now).(object); ok {
 			found["powerStatus"], found["vmwareToolsStatus"], found["isDeleted"] = "ON", "OK", false
 			view["discoveredVmDetails"] = found
 		}
 	}
 	return view
+}
+
+// registeredAtHome says whether the agent has registered after the failback: not at once, and not after a cancellation
+// (seen in recordings).
+func (s *Server) registeredAtHome(m *machine, now time.Time) bool {
+	j := m.way.failover
+	return j != nil && s.phase(m, now).atHome() && !now.Before(j.end.Add(s.sc.Real(s.sc.Times.Agent)))
 }
 
 // diskProgress is a disk's share of the initial replication. Before it starts it has no times
@@ -344,7 +357,7 @@ func (s *Server) diskProgress(m *machine, capacity int64, now time.Time) object 
 	bytes, travelled := s.moved(m, capacity, now)
 	return object{
 		"progressHealth": "InProgress", "transferredBytes": travelled, "last15MinutesTransferredBytes": travelled,
-		"lastDataTransferTimeUtc": stamp(now), "processedBytes": bytes, "startTime": stamp(m.last.end),
+		"lastDataTransferTimeUtc": stamp(now), "processedBytes": bytes, "startTime": stamp(s.replicatesSince(m, now)),
 		"lastRefreshTime": stamp(now), "progressPercentage": percent,
 	}
 }
@@ -397,20 +410,27 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 	stage, state, text := "InitialReplication", "InitialReplicationInProgress", "Initial replication is in progress"
 	if p := s.phase(m, now); p != Replicating {
 		stage, state, text, health = "DifferentialSync", "Protected", "Protected", "Completed"
-		if p == Home && m.way.committed(now) {
+		if p.atHome() && m.way.committed(now) {
 			state, text = "UnplannedFailoverCommitted", "Failover committed"
 		}
 	}
 	disks := []any{}
 	for i, gb := range m.spec.DiskGB {
 		id, disk := diskName(m, i)
+		required := "NotRequired"
+		if m.resyncDue {
+			required = "Required"
+		}
 		view := object{
-			"diskId": id, "diskName": disk, "protectionStage": stage, "healthErrorCode": nil, "resyncRequired": "NotRequired",
+			"diskId": id, "diskName": disk, "protectionStage": stage, "healthErrorCode": nil, "resyncRequired": required,
 			"diskCapacityInBytes": gb << 30, "fileSystemCapacityInBytes": gb << 30, "diskResized": "NotResized", "rpoInSeconds": 242,
 			"resyncProgressPercentage": 0, "resyncDurationInSeconds": 298, "sourceDataInMB": 0.0, "psDataInMB": 0.0, "targetDataInMB": 0.0,
 			"lastRpoCalculatedTime": stamp(s.beat(now)), "resyncProcessedBytes": 0, "resyncTotalTransferredBytes": 0,
 			"resyncLast15MinutesTransferredBytes": 0, "resyncLastDataTransferTimeUTC": nil, "resyncStartTime": nil,
 			"progressHealth": "Completed", "progressStatus": "Grey",
+		}
+		if _, resyncPercent, _ := m.resync(now); resyncPercent != nil {
+			view["resyncProgressPercentage"] = resyncPercent
 		}
 		if percent != nil {
 			processed, transferred := s.moved(m, gb<<30, now)
@@ -421,7 +441,7 @@ func (s *Server) inMageDetails(m *machine, now time.Time) object {
 		disks = append(disks, view)
 	}
 	site := "Azure"
-	if s.phase(m, now) == Home {
+	if s.phase(m, now).atHome() {
 		site = "OnPrem"
 	}
 	d := s.classicDetails(m, now)

@@ -48,7 +48,8 @@ var (
 type job struct {
 	id        string
 	kind      *kind
-	machine   *machine // nil when the target is a server
+	machine   *machine // nil when the target is a server or a plan
+	plan      string   // the target
 	fabric    *fabric
 	parent    *job         // of a job that another one starts
 	children  map[int]*job // classic: the jobs that tasks of a reprotect start
@@ -57,10 +58,19 @@ type job struct {
 	committed bool // of a reprotect: the failover was committed before
 
 	start, full, end time.Time // full: when it would have ended, had it succeeded
+	act              string    // of the way home: what is asked for
 	fault            *fault
 	warning          *fault
 	cancelled        bool
 	input            reprotectInput
+}
+
+// reprotects is how many a machine has had once a reprotect job has ended.
+func (j *job) reprotects() int {
+	if j.reversed {
+		return 2
+	}
+	return 1
 }
 
 func (j *job) state(now time.Time) string {
@@ -105,6 +115,9 @@ func (j *job) taskState(i int, now time.Time) (state, text string, started, ende
 	}
 	from, to := j.bounds(i)
 	over := !now.Before(j.end)
+	if over && j.kind == resyncJob && j.state(now) == "Succeeded" {
+		return "InProgress", "InProgress", true, false // and so it stays (seen in a recording)
+	}
 	if over {
 		now = j.end
 	}
@@ -192,16 +205,18 @@ func (s *Server) planFollowers(j *job) {
 		heap.Push(&s.due, f)
 		return f
 	}
-	names, ir := s.itemNames(j.machine), s.replication()
-	after := names[len(names)-1]
+	before, after, ir := j.itemName, s.nameAfter(j.machine, j.reprotects()), s.replication()
 	protected := j.end.Add(ir)
 	j.children = map[int]*job{}
 	for _, c := range []struct {
 		task int
 		kind *kind
 	}{{taskDiscover, discoverJob}, {taskReprotect, enableJob}} {
+		if c.kind == discoverJob && j.reversed {
+			continue // in the forward direction that task starts no job (seen in recordings)
+		}
 		from, to := j.bounds(c.task)
-		j.children[c.task] = follow(c.kind, names[0], from, to)
+		j.children[c.task] = follow(c.kind, before, from, to)
 	}
 	follow(primaryIRJob, after, j.end.Add(ir*2/3), j.end.Add(ir*2/3+ir/50))
 	follow(secondaryIRJob, after, protected.Add(-ir/50), protected)
@@ -238,6 +253,7 @@ func (s *Server) startRefresh(f *fabric, now time.Time) *job {
 func (s *Server) cancel(j *job, now time.Time) *operation {
 	j.cancelled, j.fault = true, nil
 	j.end = now.Add(s.sc.Real(10 * time.Second))
+	s.undone(j)
 	for _, child := range j.children {
 		if child.state(now) == "InProgress" {
 			child.cancelled, child.end = true, j.end

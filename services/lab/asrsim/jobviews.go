@@ -95,6 +95,9 @@ func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []an
 		actions = []string{"Cancel"}
 	}
 	target, name := j.fabric.provider, j.fabric.friendly
+	if j.plan != "" {
+		target, name = s.sc.UUID("plan", j.plan), j.plan
+	}
 	if j.machine != nil {
 		target, name = s.internalID(j.machine, j.reversed), j.machine.spec.Name
 	}
@@ -180,8 +183,7 @@ func (s *Server) jobDetails(j *job, now time.Time) object {
 	case reprotectJob:
 		var successor any
 		if j.state(now) == "Succeeded" {
-			names := s.itemNames(j.machine)
-			successor = lowerSubscriptions(s.itemIDOf(j.machine, names[len(names)-1]))
+			successor = lowerSubscriptions(s.itemIDOf(j.machine, s.nameAfter(j.machine, j.reprotects())))
 		}
 		details["instanceType"], details["newReplicationProtectedItemId"] = "SwitchProtectionJobDetails", successor
 	case plannedJob, unplannedJob:

@@ -18,7 +18,25 @@ const (
 	Protected    Phase = "protected"
 	FailingBack  Phase = "failing-back" // its failback, or the cancellation of that, runs
 	Home         Phase = "home"         // it failed back (S41); its disks have left the master target or appliance
+	Committed    Phase = "committed"    // and the failback is committed
+
+	ProtectingAgain  Phase = "protecting-again"  // the job runs that protects it towards Azure
+	ReplicatingAgain Phase = "replicating-again" // and its initial replication
+	ProtectedAgain   Phase = "protected-again"
 )
+
+// atHome says whether the machine runs on-premises.
+func (p Phase) atHome() bool {
+	switch p {
+	case Home, Committed, ProtectingAgain, ReplicatingAgain, ProtectedAgain:
+		return true
+	case FailedOver, Reprotecting, Replicating, Protected, FailingBack:
+	}
+	return false
+}
+
+// forwardAgain says whether its item is again that of the way to Azure.
+func (p Phase) forwardAgain() bool { return p == ReplicatingAgain || p == ProtectedAgain }
 
 // States of the Azure VM (S2).
 const (
@@ -40,20 +58,32 @@ type machine struct {
 	azureSince time.Time // when azureVM changed
 
 	failNext, refuseNext, warnNext []string
+	failActs                       map[string][]string // codes with which its next jobs of the way home fail, by act
 
-	last        *job // last reprotect
-	committing  *job // of the failover to Azure
-	way         way
-	failedBack  time.Time // last failback
-	submissions int
-	begun       int      // other jobs
-	extraDisks  []string // that were added to the Azure VM
-	noPoints    bool     // it has no recovery points
+	last                 *job // last reprotect
+	committing           *job // of the failover to Azure
+	way                  way
+	upkeep               *job      // resynchronization, resolution of health errors, change of the appliance
+	removal              *job      // of its protection
+	failedBack           time.Time // start of the last failback
+	resyncFrom, resyncTo time.Time // of such a comparison that runs
+	resyncDue            bool      // its disks have to be compared anew
+	resolved             bool      // its health errors were
+	failbackStatus       string    // lastPlannedFailoverStatus
+	submissions          int
+	begun                int      // other jobs
+	extraDisks           []string // that were added to the Azure VM
+	noPoints             bool     // it has no recovery points
 }
 
 func (m *machine) classic() bool { return m.spec.Architecture == "classic" }
 
 func (m *machine) registered(now time.Time) bool { return !m.agentHeld && !now.Before(m.agentDue) }
+
+// gone says whether its protection was taken away: it is no item any more.
+func (m *machine) gone(now time.Time) bool {
+	return m.removal != nil && m.removal.state(now) == "Succeeded"
+}
 
 func (m *machine) diskBytes() (total int64) {
 	for _, gb := range m.spec.DiskGB {
@@ -73,7 +103,7 @@ func (s *Server) phase(m *machine, now time.Time) Phase {
 		if now.Before(m.last.end.Add(s.replication())) {
 			return Replicating
 		}
-		return m.way.phase(now)
+		return m.way.phase(now, s.replication())
 	}
 	return FailedOver
 }
@@ -84,7 +114,7 @@ const committedAfter = 10 * time.Minute
 // returned says whether the item is that of the way back.
 func (s *Server) returned(m *machine, now time.Time) bool {
 	p := s.phase(m, now)
-	return p != FailedOver && p != Reprotecting
+	return p != FailedOver && p != Reprotecting && !p.forwardAgain()
 }
 
 // replication is the real duration of the initial replication.
@@ -96,7 +126,15 @@ func (s *Server) replicated(m *machine, now time.Time) float64 {
 	if whole <= 0 {
 		return 1
 	}
-	return min(1, float64(now.Sub(m.last.end))/float64(whole))
+	return min(1, float64(now.Sub(s.replicatesSince(m, now)))/float64(whole))
+}
+
+// replicatesSince is when the last initial replication of a machine began, back or to Azure again.
+func (s *Server) replicatesSince(m *machine, now time.Time) time.Time {
+	if f := m.way.forward; f != nil && f.state(now) == "Succeeded" {
+		return f.end
+	}
+	return m.last.end
 }
 
 func (s *Server) failedOverAt() time.Time { return s.start.Add(-s.sc.Real(10 * time.Minute)) }
@@ -110,7 +148,7 @@ func (s *Server) agentHeartbeat(m *machine, now time.Time) time.Time {
 	if !m.registered(now) {
 		return s.staleHeartbeat()
 	}
-	if m.azureVM == azureStopped || m.azureVM == azureDeleted {
+	if !s.phase(m, now).forwardAgain() && (m.azureVM == azureStopped || m.azureVM == azureDeleted) {
 		now = m.azureSince
 	}
 	if beat := s.beat(now); beat.After(m.agentDue) {
@@ -130,11 +168,17 @@ func (s *Server) beat(now time.Time) time.Time {
 func (s *Server) itemNames(m *machine) []string {
 	switch {
 	case m.classic() && s.sc.NewItems:
-		return []string{s.ownID(m), s.sc.UUID("item-back", m.spec.Name)}
+		return []string{s.ownID(m), s.sc.UUID("item-back", m.spec.Name), s.sc.UUID("item-again", m.spec.Name)}
 	case m.classic():
 		return []string{s.ownID(m)}
 	}
 	return []string{s.sc.UUID("item", m.spec.Name)}
+}
+
+// nameAfter is the name of a machine's item after so many reprotects.
+func (s *Server) nameAfter(m *machine, reprotects int) string {
+	names := s.itemNames(m)
+	return names[min(reprotects, len(names)-1)]
 }
 
 // ownID is a classic machine's id at the configuration server: of version 1, and unknown to vCenter (seen in
@@ -148,11 +192,13 @@ func (s *Server) ownAzureID(m *machine) string {
 func versionOne(uuid string) string { return uuid[:14] + "1" + uuid[15:] }
 
 func (s *Server) itemName(m *machine, now time.Time) string {
-	names := s.itemNames(m)
-	if s.returned(m, now) {
-		return names[len(names)-1]
+	switch {
+	case s.returned(m, now):
+		return s.nameAfter(m, 1)
+	case s.phase(m, now).forwardAgain():
+		return s.nameAfter(m, 2)
 	}
-	return names[0]
+	return s.nameAfter(m, 0)
 }
 
 func (s *Server) itemID(m *machine, now time.Time) string {
@@ -166,7 +212,7 @@ func (s *Server) itemIDOf(m *machine, name string) string {
 // existing returns the machine whose item has that name now; a classic item is gone once its successor exists.
 func (s *Server) existing(f *fabric, item string, now time.Time) (*machine, bool) {
 	m, ok := s.byItem[strings.ToLower(item)]
-	if !ok || s.fabricOf(m) != f || !strings.EqualFold(s.itemName(m, now), item) {
+	if !ok || m.gone(now) || s.fabricOf(m) != f || !strings.EqualFold(s.itemName(m, now), item) {
 		return nil, false
 	}
 	return m, true

@@ -96,7 +96,7 @@ func (s *Server) Dissociate(server string, dissociated bool) error {
 func (s *Server) Refuse(kind string, refused bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.ContainsFunc(routes, func(rt route) bool { return rt.kind == kind }) {
+	if !slices.Contains(kinds(), kind) {
 		return fmt.Errorf("%q is not a kind of request; %s are", kind, strings.Join(kinds(), ", "))
 	}
 	s.refused[kind] = refused
@@ -104,6 +104,7 @@ func (s *Server) Refuse(kind string, refused bool) error {
 }
 
 func kinds() (all []string) {
+	all = append(all, "site") // of the appliances, which is not the vault's
 	for _, rt := range routes {
 		all = append(all, rt.kind)
 	}

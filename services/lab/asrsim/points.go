@@ -1,6 +1,10 @@
 package asrsim
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // pointsEvery is how often a machine that replicates gets a recovery point.
 const pointsEvery = 5 * time.Minute
@@ -21,9 +25,9 @@ func (s *Server) recoveryPoints(m *machine, now time.Time) []object {
 	switch phase := s.phase(m, now); {
 	case m.noPoints:
 		return nil
-	case !s.returned(m, now):
+	case !s.returned(m, now) && !phase.forwardAgain():
 		return []object{point(s.failoverPoint(m), s.failedOverAt().Add(-s.sc.Real(time.Minute)))}
-	case phase != Protected:
+	case phase != Protected && phase != ProtectedAgain:
 		return nil
 	}
 	var points []object
@@ -43,6 +47,13 @@ func (s *Server) listRecoveryPoints(rq *request) reply {
 		return rq.notFound(rq.params[2])
 	}
 	return ok(object{"value": append([]object{}, s.recoveryPoints(m, rq.now)...)})
+}
+
+// hasPoint says whether a machine has a recovery point of that id or name.
+func (s *Server) hasPoint(m *machine, id string, now time.Time) bool {
+	return slices.ContainsFunc(s.recoveryPoints(m, now), func(p object) bool {
+		return strings.EqualFold(p["name"].(string), id) || sameID(p["id"].(string), id)
+	})
 }
 
 func (s *Server) getRecoveryPoint(rq *request) reply {

@@ -45,6 +45,9 @@ func (s *Server) postReprotect(rq *request) reply {
 	if f, conflict := s.notNow(m, rq); conflict {
 		return rq.serviceError(http.StatusConflict, f)
 	}
+	if p := s.phase(m, rq.now); p == Home || p == Committed {
+		return s.postForward(rq, m, body)
+	}
 	in := body.Properties.ProviderSpecificDetails
 	if f, bad := s.invalid(m, body.Properties.FailoverDirection, in, rq); bad {
 		return rq.serviceError(http.StatusBadRequest, f)
@@ -69,8 +72,11 @@ func (s *Server) notNow(m *machine, rq *request) (fault, bool) {
 	if f, busy := s.busy(m, rq); busy {
 		return f, true
 	}
-	if s.phase(m, rq.now) == FailedOver {
+	switch p := s.phase(m, rq.now); {
+	case p == FailedOver, p == Home, p == Committed:
 		return fault{}, false
+	case p.forwardAgain():
+		return notAllowed(m, "Reprotect"), true
 	}
 	return fault{
 		code:    "OperationNotAllowed",

@@ -45,6 +45,11 @@ var routes = []route{
 	{"POST", itemPath + "/unplannedFailover", "failback", (*Server).postUnplanned},
 	{"POST", itemPath + "/failoverCommit", "commit", (*Server).postCommit},
 	{"POST", itemPath + "/failoverCancel", "undo", (*Server).postUndo},
+	{"POST", itemPath + "/repairReplication", "resync", (*Server).postResync},
+	{"POST", itemPath + "/resolveHealthErrors", "resolve", (*Server).postResolve},
+	{"POST", itemPath + "/updateAppliance", "updateappliance", (*Server).postUpdateAppliance},
+	{"POST", itemPath + "/remove", "remove", (*Server).postRemove},
+	{"DELETE", itemPath, "remove", (*Server).postRemove},
 	{"GET", itemPath + "/recoveryPoints", "recoverypoints", (*Server).listRecoveryPoints},
 	{"GET", itemPath + "/recoveryPoints/*", "recoverypoint", (*Server).getRecoveryPoint},
 	{"GET", itemPath + "/operationresults/*", "result", (*Server).getResult},
@@ -73,6 +78,12 @@ var routes = []route{
 	{"GET", providerPath + "/operationresults/*", "result", (*Server).getResult},
 	{"GET", "replicationRecoveryPlans", "plans", (*Server).listPlans},
 	{"GET", "replicationRecoveryPlans/*", "plan", (*Server).getPlan},
+	{"POST", "replicationRecoveryPlans/*/plannedFailover", "failback", postPlanFailback(false)},
+	{"POST", "replicationRecoveryPlans/*/unplannedFailover", "failback", postPlanFailback(true)},
+	{"POST", "replicationRecoveryPlans/*/failoverCommit", "commit", (*Server).postPlanCommit},
+	{"POST", "replicationRecoveryPlans/*/failoverCancel", "undo", (*Server).postPlanUndo},
+	{"POST", "replicationRecoveryPlans/*/reProtect", "reprotect", (*Server).postPlanReprotect},
+	{"GET", "replicationRecoveryPlans/*/operationresults/*", "result", (*Server).getResult},
 }
 
 // maxBody is far more than any request of this API needs.
@@ -149,6 +160,9 @@ func (s *Server) dispatch(r *http.Request, rq *request) reply {
 	}
 	if match([]string{"Microsoft.Compute", "virtualMachines"}, segments[5:7], nil) {
 		return s.compute(rq, r.Method, segments[3], segments[7:])
+	}
+	if match([]string{"Microsoft.OffAzure", "VMwareSites"}, segments[5:7], nil) {
+		return s.offAzure(r.Method, "/"+strings.Join(segments, "/"))
 	}
 	if len(segments) == 8 && match([]string{"Microsoft.Storage", "storageAccounts"}, segments[5:7], nil) {
 		return s.storageAccount(r.Method, "/"+strings.Join(segments, "/"))

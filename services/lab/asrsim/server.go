@@ -15,6 +15,7 @@ package asrsim
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,10 @@ type Options struct {
 	PageSize int              // entries on a page of a list; default 50
 	VCenter  string           // host or host:port under which the vault knows its vCenter; default vcenter.example:443
 	Limit    Limit            // the service's own throttling; the zero value is off
+
+	// OnPremises is told when a failback, or its cancellation, switches a machine on-premises on or off. It must not call the
+	// simulator. Nobody is told before somebody asks, or calls Tick.
+	OnPremises func(machine string, on bool)
 }
 
 // Server is the simulated vault. All methods may be called at any time from any goroutine.
@@ -85,6 +90,10 @@ func New(sc scenario.Scenario, o Options) *Server {
 	s.addFabrics()
 	for i, spec := range sc.Machines {
 		m := &machine{spec: spec, index: i, agentDue: s.start.Add(sc.Real(sc.AgentAfter(spec))), azureVM: azureRunning}
+		m.failActs = map[string][]string{}
+		for act, codes := range spec.FailActs {
+			m.failActs[act] = slices.Clone(codes)
+		}
 		if spec.FailWith != "" {
 			m.failNext = []string{spec.FailWith}
 		}

@@ -113,11 +113,91 @@ func (w *walk) modernized(name string) {
 	w.listed("InMageRcmFailback list", name, "rcm_item_list_after_failover_cancel.json", 0)
 
 	_, _ = w.post(name, "plannedFailover", planned.request, nil)
-	w.advance(plannedTakes)
-	_, _ = w.post(name, "failoverCommit", nil, nil)
-	w.advance(finalizeTakes)
-	w.assume("item after the commit of a modernized failback")
+	w.advance(plannedTakes + w.sc.Times.Agent)
+	w.item("InMageRcmFailback", name, "rcm_item_GET_before_forward_reprotect.json")
+	w.forwardModernized(name)
+	w.failedFailback(name)
 	w.commitOfAFailover("web01")
+	w.assume("item after the commit of a modernized failback")
+	w.upkeep("web01")
+}
+
+// forwardModernized protects a machine towards Azure again, straight from a failback that is not committed, as recorded.
+func (w *walk) forwardModernized(name string) {
+	forward := w.recorded("rcm_forward_reprotect_post_and_job_running.json", 0)
+	resp, job := w.post(name, "reProtect", forward.request, w.forwardBody(name, forward.request))
+	w.headers("reprotect", resp, forward)
+	w.holds("job SwitchReplicationGroupProtection forward", w.recorded("rcm_forward_reprotect_post_and_job_running.json", 1).body, w.get(w.path("replicationJobs/"+job)))
+	w.advance(w.sc.Times.Job)
+	w.assume("end of the job that protects a modernized machine again")
+	w.advance(w.sc.Times.InitialReplication / 2)
+	w.item("InMageRcm", name, "rcm_cli_item_GET_waiting_first_recovery_point.json")
+	w.advance(w.sc.Times.InitialReplication / 4)
+	w.holds("InMageRcm", w.recorded("rcm_cli_item_GET_waiting_first_recovery_point.json", 1).body, w.get(*w.items()[name].ID+"?api-version=2025-01-01"))
+	w.advance(w.sc.Times.InitialReplication)
+	w.holds("InMageRcm protected", w.recorded("rcm_vault_level_LIST_filtered_by_plan_beside_GET.json", 1).body, w.get(*w.items()[name].ID+"?api-version=2025-01-01"))
+	w.listed("InMageRcm protected list", name, "rcm_vault_level_LIST_filtered_by_plan_beside_GET.json", 0)
+	_, job = w.post(name, "updateAppliance", nil, map[string]any{"properties": map[string]any{
+		"targetApplianceId": w.sc.UUID("appliance", "ASR-APPL-01"), "providerSpecificDetails": map[string]any{"instanceType": "InMageRcm"}}})
+	w.advance(updateTakes)
+	w.holds("job UpdateApplianceForRPI", w.recorded("rcm_update_appliance_job_succeeded.json", 0).body, w.get(w.path("replicationJobs/"+job)))
+}
+
+// forwardBody is the recorded request with what this vault calls things.
+func (w *walk) forwardBody(name string, recorded any) any {
+	raw, err := json.Marshal(recorded)
+	w.must(err)
+	var body map[string]any
+	w.must(json.Unmarshal(raw, &body))
+	details := body["properties"].(map[string]any)["providerSpecificDetails"].(map[string]any)
+	m := w.sim.byName[name]
+	own := map[string]any{
+		"processServerId": w.sc.UUID("appliance", "ASR-APPL-01"), "runAsAccountId": w.sim.account(m),
+		"policyId": w.sim.id("replicationPolicies", w.sim.fabricOf(m).forward), "masterTargetId": w.sim.hostID(ProcessServer),
+	}
+	if m.classic() {
+		own["processServerId"], own["runAsAccountId"] = w.sim.hostID(ProcessServer), "2"
+	}
+	for key := range details {
+		if value, has := own[key]; has {
+			details[key] = value
+		}
+	}
+	return body
+}
+
+// failedFailback stands on what no recording shows.
+func (w *walk) failedFailback(string) {
+	w.assume("a failback that fails, and that the service cancels it by itself")
+	w.assume("when in their jobs machines are switched on and off")
+	w.assume("a failback through an appliance or master target that falls silent fails")
+}
+
+// upkeep holds what is done to a machine on its way against the recordings.
+func (w *walk) upkeep(name string) {
+	w.post(name, "reProtect", w.recorded("rcm_reverse_reprotect_post_2021.json", 0).request, w.reprotectBody(name))
+	w.advance(w.sc.Times.Job + w.sc.Times.InitialReplication)
+	_, _ = w.post(name, "plannedFailover", w.recorded("rcm_plannedfailover_post_and_job_running.json", 0).request, nil)
+	w.advance(plannedTakes)
+	remove := w.recorded("rcm_cli_remove_after_plannedfailover.json", 0)
+	resp, job := w.post(name, "remove", remove.request, nil)
+	w.headers("remove", resp, remove)
+	w.holds("status", w.recorded("rcm_cli_remove_after_plannedfailover.json", 1).body, w.get(w.path("replicationOperationStatus/"+job)))
+	w.advance(removeTakes)
+	w.holds("status", w.recorded("rcm_cli_remove_after_plannedfailover.json", -1).body, w.get(w.path("replicationOperationStatus/"+job)))
+	w.assume("DELETE of an item does what remove does")
+	w.assume("jobs ResolveHealthErrors and DisableDr")
+	w.assume("operations of a whole recovery plan")
+	w.assume("resynchronization and change of the appliance of a machine that replicates back")
+}
+
+// resynchronized compares the disks of a machine anew, which replicates to Azure.
+func (w *walk) resynchronized(name string) {
+	w.must(w.sim.RequireResync(name, true))
+	_, job := w.post(name, "repairReplication", nil, nil)
+	w.advance(resyncTakes)
+	w.holds("job RepairVMReplication", w.recorded("classic_resync_job_succeeded_task_inprogress.json", 0).body, w.get(w.path("replicationJobs/"+job)))
+	w.advance(w.sc.Times.InitialReplication)
 }
 
 // commitOfAFailover holds the job of a commit against its recording.
@@ -164,6 +244,19 @@ func (w *walk) classic(name string) {
 	w.item("InMage", name, "classic_item_GET_after_failback_commit.json")
 	w.listed("InMage list", name, "classic_item_list_after_failback_commit.json", 0)
 	w.listed("InMageAzureV2 list", "db01", "classic_item_list_after_failback_commit.json", 1)
+
+	forward := w.recorded("classic_forward_reprotect_post_and_job.json", 0)
+	resp, job = w.post(name, "reProtect", forward.request, w.forwardBody(name, forward.request))
+	w.headers("reprotect", resp, forward)
+	w.advance(forwardTakes / 2)
+	w.holds("job SwitchReplicationGroupProtection classic again", w.recorded("classic_forward_reprotect_post_and_job.json", 1).body, w.get(w.path("replicationJobs/"+job)))
+	w.advance(forwardTakes)
+	w.holds("job SwitchReplicationGroupProtection classic again", w.recorded("classic_forward_reprotect_post_and_job.json", -1).body, w.get(w.path("replicationJobs/"+job)))
+	w.assume("initial replication of a classic machine to Azure")
+	w.advance(w.sc.Times.InitialReplication)
+	w.holds("InMageAzureV2 protected", w.recorded("classic_AzureV2_item_LIST_beside_GET_protected.json", 1).body, w.get(*w.items()[name].ID+"?api-version=2025-01-01"))
+	w.listed("InMageAzureV2 protected list", name, "classic_AzureV2_item_LIST_beside_GET_protected.json", 0)
+	w.resynchronized(name)
 }
 
 // surroundings are what does not change on the way: fabrics, plans, lists of jobs.
@@ -391,6 +484,7 @@ var (
 	activity   = regexp.MustCompile(` ActivityId: `)
 	uuidForm   = regexp.MustCompile(`(?i)^\{?[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-?[0-9a-f]{12}\}?$`)
 	timeForm   = regexp.MustCompile(`^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?$`)
+	otherTimes = regexp.MustCompile(`^(\d{4}-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d(\.\d{6})?|\d+/\d+/\d{4} \d+:\d\d:\d\d [AP]M)$`) // of disks that replicate to Azure
 	numberForm = regexp.MustCompile(`^\d+(\.\d+)?$`)
 )
 
@@ -431,6 +525,8 @@ func kindOf(path string, v any) string {
 		return text
 	case timeForm.MatchString(text):
 		return "time"
+	case otherTimes.MatchString(text):
+		return "time as " + regexp.MustCompile(`[0-9]+`).ReplaceAllString(regexp.MustCompile(`[A-Z][a-z]{2}|[AP]M`).ReplaceAllString(text, "A"), "0")
 	case strings.Count(text, "/") > 4 && strings.HasPrefix(strings.ToLower(text), "/subscriptions/"):
 		return skeleton(text)
 	case form != nil && (form[1] == "1"):

@@ -95,7 +95,7 @@ func TestErrorsOfAzureResourceManager(t *testing.T) {
 		{"GET", strings.Replace(vault, "Microsoft.RecoveryServices", "Contoso.Other", 1) + "/replicationJobs" + version, 404, "InvalidResourceNamespace", ""},
 		{"GET", "/health" + version, 404, "InvalidResourceType", ""},
 		{"GET", vault + "/replicationMagic" + version, 404, "InvalidResourceType", ""},
-		{"DELETE", item + version, 405, "MethodNotAllowed", ""},
+		{"PUT", item + version, 405, "MethodNotAllowed", ""},
 		{"GET", item + "/reProtect" + version, 405, "MethodNotAllowed", ""},
 		{"GET", item + "x" + version, 404, "NotFound", "ArmResourceDoesNotExist"},
 		{"POST", item + "x/reProtect" + version, 404, "NotFound", "ArmResourceDoesNotExist"},

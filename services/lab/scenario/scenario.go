@@ -109,7 +109,10 @@ type Machine struct {
 	FailWith     string        `yaml:"failWith"`   // code with which the next reprotect job fails
 	RefuseWith   string        `yaml:"refuseWith"` // code with which every reprotect request is refused
 	FailBack     time.Duration `yaml:"failBack"`   // goes home by itself so long after it was protected; 0: stays
-	Expect       string        `yaml:"expect"`     // where it stands in the end: protected (also ""), home, failed-over
+	Expect       string        `yaml:"expect"`     // where it stands in the end: protected (also ""), home, committed, protected-again, failed-over
+
+	// FailActs are codes with which its next jobs of the way home fail, by act: failback, cancel, commit, protect, resync.
+	FailActs map[string][]string `yaml:"failActs"`
 
 	// Count makes that many machines of one entry of a file, with -001, -002, … behind the name.
 	Count int `yaml:"count"`
@@ -120,6 +123,16 @@ type Plan struct {
 	Name     string   `yaml:"name"`
 	Machines []string `yaml:"machines"`
 	All      bool     `yaml:"all"` // of a file: every machine, in its order
+
+	// Groups are the plan's steps, in their order; none: all machines together. Their machines need not be named in Machines.
+	Groups []Group `yaml:"groups"`
+}
+
+// Group is a step of a recovery plan.
+type Group struct {
+	Machines []string `yaml:"machines"`
+	Before   []string `yaml:"before"` // what a person has to do first, on the way home
+	After    []string `yaml:"after"`
 }
 
 // Load reads a scenario from a YAML file; unknown keys are errors. What the file leaves out comes from Default.
@@ -137,6 +150,9 @@ func Load(path string, machines int) (Scenario, error) {
 	}
 	s.Machines = expand(s.Machines, s.Hosts)
 	for i, p := range s.Plans {
+		for _, g := range p.Groups {
+			s.Plans[i].Machines = append(s.Plans[i].Machines, g.Machines...)
+		}
 		if p.All {
 			for _, m := range s.Machines {
 				s.Plans[i].Machines = append(s.Plans[i].Machines, m.Name)
@@ -175,7 +191,19 @@ func expand(entries []Machine, hosts []Host) (all []Machine) {
 }
 
 // The ends that Machine.Expect may name.
-var ends = []string{"", "protected", "home", "failed-over"}
+var ends = []string{"", "protected", "home", "committed", "protected-again", "failed-over"}
+
+// Acts of the way home, of which FailActs speaks.
+const (
+	ActFailback = "failback"
+	ActCancel   = "cancel" // of a failback
+	ActCommit   = "commit"
+	ActProtect  = "protect" // towards Azure again
+	ActResync   = "resync"
+)
+
+// Acts lists them.
+var Acts = []string{ActFailback, ActCancel, ActCommit, ActProtect, ActResync}
 
 // check finds what would only show when the lab runs.
 func (s Scenario) check() error {
@@ -191,9 +219,14 @@ func (s Scenario) check() error {
 		case systems[m.OS] == "":
 			return fmt.Errorf("machine %s: os %q is neither linux nor windows", m.Name, m.OS)
 		case !slices.Contains(ends, m.Expect):
-			return fmt.Errorf("machine %s: expect %q is not one of protected, home, failed-over", m.Name, m.Expect)
+			return fmt.Errorf("machine %s: expect %q is not one of %s", m.Name, m.Expect, strings.Join(ends[1:], ", "))
 		default:
 			seen[name] = true
+		}
+		for act := range m.FailActs {
+			if !slices.Contains(Acts, act) {
+				return fmt.Errorf("machine %s: failActs: %q is not one of %s", m.Name, act, strings.Join(Acts, ", "))
+			}
 		}
 	}
 	for _, p := range s.Plans {
