@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -57,6 +58,9 @@ type Ready struct {
 	ServiceBus *ServiceBus `json:"serviceBus,omitempty"`
 	Machines   []string    `json:"machines"`
 	Control    string      `json:"control"`
+
+	// Probes is where the services of machines answer that are home: GET Probes/MACHINE.
+	Probes string `json:"probes"`
 }
 
 // Azure is the simulated Azure Resource Manager and its vault.
@@ -193,8 +197,13 @@ func (l *Lab) start(ctx context.Context, o Options, dir string) error {
 		TokenFile: filepath.Join(dir, "azure-token"), CAFile: caFile,
 		Subscription: s.Subscription, ResourceGroup: s.ResourceGroup, Vault: s.Vault,
 	}
-	l.azure = asrsim.New(s, asrsim.Options{Token: azureToken, VCenter: centerURL.Host}) // agents register from now on
-	l.actions = actionsOf(l.azure, center)
+	home := &homecoming{center: center, log: o.Log, muted: map[string]bool{}}
+	if l.ready.Probes, err = l.serveProbes(home); err != nil {
+		return err
+	}
+	l.azure = asrsim.New(s, asrsim.Options{Token: azureToken, VCenter: centerURL.Host, OnPremises: home.onPremises}) // agents register from now on
+	l.closes = append(l.closes, tick(l.azure, max(s.Real(5*time.Second), 20*time.Millisecond)))
+	l.actions = append(actionsOf(l.azure, center), home.actions(l.ready.Machines)...)
 	toServer, err := openPort("ps-to-cs")
 	if err != nil {
 		return err

@@ -171,7 +171,7 @@ func TestReadyLine(t *testing.T) {
 		"vcenter":  object{"url": r.VCenter.URL, "username": r.VCenter.Username, "password": r.VCenter.Password, "caFile": filepath.Join(dir, "ca.pem")},
 		"nats":     object{"url": r.NATS.URL},
 		"machines": []any{"web01", "db01", "app01", "mail01"},
-		"control":  r.Control,
+		"control":  r.Control, "probes": r.Probes,
 	}
 	if diff := cmp.Diff(any(want), got); diff != "" {
 		t.Error(diff)
@@ -437,7 +437,7 @@ func TestListenAndRestartInTheSameFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer second.Close()
-	if diff := cmp.Diff(first.Ready(), second.Ready(), cmpopts.IgnoreFields(lab.Ready{}, "Azure.Endpoint", "VCenter.URL", "NATS")); diff != "" {
+	if diff := cmp.Diff(first.Ready(), second.Ready(), cmpopts.IgnoreFields(lab.Ready{}, "Azure.Endpoint", "VCenter.URL", "NATS", "Probes")); diff != "" {
 		t.Error(diff)
 	}
 	if err := lab.Do(t.Context(), dir, "register-agent", "web01"); err != nil {

@@ -92,7 +92,7 @@ func (s *Server) hasMachines(classic bool) bool {
 }
 
 func (s *Server) addComponent(c component) {
-	c.id, c.health, c.address = s.hostID(c.name), "Normal", address(0, len(s.components)+3)
+	c.id, c.health, c.address = s.hostID(c.name), "Normal", scenario.Address(0, len(s.components)+3)
 	if c.kind == appliance {
 		c.id = s.sc.UUID("appliance", c.name)
 	}

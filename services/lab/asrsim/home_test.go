@@ -488,11 +488,11 @@ func TestUpkeep(t *testing.T) {
 			t.Errorf("%s does not say that it needs a resynchronization", name)
 		}
 		h.must(name, "repairReplication", "", resyncTakes)
-		if allows(name, "RepairReplication") {
-			t.Errorf("%s: resynchronized twice", name)
+		if status, _ := h.post(name, "repairReplication", ""); status != http.StatusConflict {
+			t.Errorf("%s: resynchronized twice: %d", name, status)
 		}
 		h.advance(h.sc.Times.InitialReplication)
-		if p := h.item(name).Properties; *p.ReplicationHealth != "Normal" || len(p.HealthErrors) != 0 {
+		if p := h.item(name).Properties; *p.ReplicationHealth != "Normal" || len(p.HealthErrors) != 0 || allows(name, "RepairReplication") {
 			t.Errorf("%s: after it %s %v", name, *p.ReplicationHealth, p.HealthErrors)
 		}
 	}

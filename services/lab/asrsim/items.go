@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"reprotect.example/services/lab/scenario"
 )
 
 const agentVersion = "9.62.7172.1"
@@ -213,7 +215,7 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		"fabricDiscoveryMachineId": s.discoveryID(m), "multiVmGroupName": nullable(m.spec.Group),
 		"discoveryType": "VCenter", "processServerId": f.provider, "processServerName": f.providerFriendly,
 		"processorCoreCount": 4, "allocatedMemoryInMB": 8192.0, "runAsAccountId": s.account(m),
-		"osType": title(m.spec.OS), "firmwareType": "BIOS", "primaryNicIpAddress": address(10, m.index),
+		"osType": title(m.spec.OS), "firmwareType": "BIOS", "primaryNicIpAddress": scenario.Address(scenario.AtHome, m.index),
 		"targetGeneration": "V1", "licenseType": "NotSpecified", "storageAccountId": nil,
 		"targetVmName": name, "targetVmSize": "Standard_F4s_v2", "targetResourceGroupId": s.resourceGroupID(),
 		"targetLocation": azureLocation, "targetAvailabilitySetId": "", "targetAvailabilityZone": "", "targetProximityPlacementGroupId": "",
@@ -242,7 +244,7 @@ func (s *Server) rcmDetails(m *machine, f *fabric, now time.Time) object {
 		}},
 		"vmNics": []any{object{
 			"nicId": mac(m.index), "isPrimaryNic": "true", "isSelectedForFailover": "true",
-			"sourceIPAddress": address(10, m.index), "sourceIPAddressType": "Static", "sourceNetworkId": "VM Network",
+			"sourceIPAddress": scenario.Address(scenario.AtHome, m.index), "sourceIPAddressType": "Static", "sourceNetworkId": "VM Network",
 			"targetIPAddress": "", "targetIPAddressType": "Dynamic", "targetSubnetName": "default",
 			"sourceSubnetName": nil, "testSubnetName": nil, "testIPAddress": nil, "testIPAddressType": "Dynamic",
 		}},
@@ -273,7 +275,7 @@ func (s *Server) discovered(m *machine, now time.Time) any {
 	}
 	return object{
 		"vCenterId": s.siteVCenterID(), "vCenterFqdn": "", "datastores": []string{m.spec.Datastore},
-		"ipAddresses": []string{address(10, m.index)}, "vmwareToolsStatus": "NOT_RUNNING", "powerStatus": "OFF",
+		"ipAddresses": []string{scenario.Address(scenario.AtHome, m.index)}, "vmwareToolsStatus": "NOT_RUNNING", "powerStatus": "OFF",
 		"vmFqdn": m.spec.Name, "osName": m.spec.OSVersion,
 		"createdTimestamp": stamp(s.failedOverAt()), "updatedTimestamp": stamp(s.beat(now)),
 		"isDeleted": m.spec.Deleted, "lastDiscoveryTimeInUtc": stamp(s.beat(now)),
@@ -321,7 +323,7 @@ func (s *Server) rcmFailbackDetails(m *machine, f *fabric, now time.Time) object
 			"latestUpgradableVersionWithoutReboot": nil, "lastHeartbeatUtc": stamp(s.agentHeartbeat(m, now)),
 			"reasonsBlockingUpgrade": []string{"UnsupportedProtectionScenario"}, "isUpgradeable": "false",
 		},
-		"vmNics":              []any{object{"macAddress": mac(m.index), "networkName": nil, "adapterType": nil, "sourceIpAddress": address(20, m.index)}},
+		"vmNics":              []any{object{"macAddress": mac(m.index), "networkName": nil, "adapterType": nil, "sourceIpAddress": scenario.Address(scenario.InAzure, m.index)}},
 		"discoveredVmDetails": nil,
 		"lastUsedPolicyId":    s.id("replicationPolicies", f.forward), "lastUsedPolicyFriendlyName": f.forward,
 		"isAgentRegistrationSuccessfulAfterFailover": nil,
@@ -483,7 +485,7 @@ func (s *Server) classicDetails(m *machine, now time.Time) object {
 	d := object{
 		"infrastructureVmId": s.ownID(m), "vmId": s.ownID(m), "vCenterInfrastructureId": vcenterInfrastructure,
 		"discoveryType": "vCenter", "datastores": []string{m.spec.Datastore},
-		"ipAddress": address(10, m.index), "lastHeartbeat": stamp(s.agentHeartbeat(m, now)),
+		"ipAddress": scenario.Address(scenario.AtHome, m.index), "lastHeartbeat": stamp(s.agentHeartbeat(m, now)),
 		"rpoInSeconds": 248, "compressedDataRateInMB": 0.0, "uncompressedDataRateInMB": 0.0,
 		"multiVmGroupId": s.sc.UUID("group-of-one", m.spec.Name), "multiVmGroupName": s.sc.UUID("group-of-one", m.spec.Name), "multiVmSyncStatus": "Enabled",
 		"diskResized": "NotResized", "sourceVmCpuCount": 4, "sourceVmRamSizeInMB": 8192,
@@ -533,7 +535,5 @@ func title(s string) string {
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
-
-func address(network, i int) string { return fmt.Sprintf("10.%d.%d.%d", network, i/250%250, 1+i%250) }
 
 func mac(i int) string { return fmt.Sprintf("00:50:56:%02X:%02X:%02X", i>>16&0x3f, i>>8&0xff, i&0xff) }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"reprotect.example/services/lab/scenario"
 )
 
 // operation is a long-running operation, named like its job; the cancellation of a job is one of its own.
@@ -153,7 +155,7 @@ func (s *Server) nestChild(view object, j, child *job) {
 	name := j.machine.spec.Name
 	target, friendly := s.internalID(j.machine, child.reversed), any(child.kind.friendly)
 	if child.kind == discoverJob {
-		target, friendly = address(20, j.machine.index), nil // what it looks for is the machine's address in Azure
+		target, friendly = scenario.Address(scenario.InAzure, j.machine.index), nil // what it looks for is the machine's address in Azure
 	}
 	nested := object{
 		"taskId": child.kind.scenario, "name": name, "friendlyName": name,

@@ -64,7 +64,7 @@ func (rq *request) conflict(m *machine, what string) *reply {
 // postResync compares the disks of a machine anew: first a job, then the comparison, which the item shows.
 func (s *Server) postResync(rq *request) reply {
 	return s.upkeepOf(rq, resyncJob, resyncTakes, func(m *machine) *reply {
-		if p := s.phase(m, rq.now); p != Protected && p != ProtectedAgain || !m.resyncDue {
+		if p := s.phase(m, rq.now); p != Protected && p != ProtectedAgain || !m.resyncDue || !m.resyncFrom.IsZero() {
 			return rq.conflict(m, "A resynchronization")
 		}
 		return nil
@@ -171,9 +171,7 @@ func (s *Server) describeResync(p object, m *machine, now time.Time) {
 	problem := healthError(code, m.spec.Name, words, "Data that was written in Azure did not arrive.", "Resynchronize the virtual machine.")
 	problem["errorId"], problem["errorLevel"] = "2:"+code, "Critical"
 	p["replicationHealth"], p["healthErrors"] = "Critical", []any{problem}
-	if m.resyncFrom.IsZero() {
-		p["allowedOperations"] = append([]string{"RepairReplication"}, p["allowedOperations"].([]string)...)
-	}
+	p["allowedOperations"] = append([]string{"RepairReplication"}, p["allowedOperations"].([]string)...) // until it is done
 }
 
 // resync is what an item's details say of the comparison: state, percent and health.

@@ -313,3 +313,14 @@ func (s Scenario) AgentAfter(m Machine) time.Duration {
 	}
 	return s.Times.Agent
 }
+
+// Networks of a scenario's machines.
+const (
+	AtHome  = 10
+	InAzure = 20
+)
+
+// Address is that of the machine of that place in the scenario, in one of its networks.
+func Address(network, machine int) string {
+	return fmt.Sprintf("10.%d.%d.%d", network, machine/250%250, 1+machine%250)
+}

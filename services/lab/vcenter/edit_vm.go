@@ -13,6 +13,8 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/types"
+
+	"reprotect.example/services/lab/scenario"
 )
 
 // change is one property's new value.
@@ -94,6 +96,90 @@ func (srv *Server) power(ctx context.Context, name string, on bool) error {
 		return srv.setTools(name, "running")
 	}
 	return srv.setTools(name, "stopped")
+}
+
+// Home switches a machine on or off as a failback of Site Recovery does: where it runs, VMware Tools answer from it, with
+// its name and its address. One that is not there (alternate location) is made anew.
+func (srv *Server) Home(name string, on bool) error {
+	ctx := context.Background()
+	vm, err := srv.vm(name)
+	if err != nil {
+		if !on {
+			return nil // nothing was made
+		}
+		if vm, err = srv.makeAnew(name); err != nil {
+			return err
+		}
+	}
+	if srv.runs(vm) == on {
+		return nil
+	}
+	if err := srv.power(ctx, name, on); err != nil {
+		return err
+	}
+	return srv.editVM(name, func(vm *mo.VirtualMachine) ([]change, error) {
+		return guestChanges(vm, on, srv.addresses[strings.ToLower(name)]), nil
+	})
+}
+
+// Runs says whether there is a machine of that name which is switched on.
+func (srv *Server) Runs(name string) bool {
+	vm, err := srv.vm(name)
+	return err == nil && srv.runs(vm)
+}
+
+func (srv *Server) runs(vm *simulator.VirtualMachine) (on bool) {
+	srv.context().WithLock(vm, func() { on = vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn })
+	return on
+}
+
+// guestChanges are what VMware Tools say of a machine that runs, or not.
+func guestChanges(vm *mo.VirtualMachine, on bool, address string) []change {
+	guest := types.GuestInfo{}
+	if vm.Guest != nil {
+		guest = *vm.Guest
+	}
+	state, heartbeat, tools := "notRunning", types.ManagedEntityStatusGray, types.VirtualMachineToolsStatusToolsNotRunning
+	guest.HostName, guest.IpAddress, guest.Net = "", "", nil
+	if on {
+		state, heartbeat, tools = "running", types.ManagedEntityStatusGreen, types.VirtualMachineToolsStatusToolsOk
+		guest.HostName, guest.IpAddress = vm.Name, address
+		guest.Net = []types.GuestNicInfo{{Network: "VM Network", Connected: true, IpAddress: []string{address}}}
+	}
+	guest.GuestState, guest.ToolsStatus = state, tools
+	return []change{{Name: "guest", Val: &guest}, {Name: "guestHeartbeatStatus", Val: heartbeat}}
+}
+
+// makeAnew makes the machine of a scenario that is not there, where it was, with identifiers of its own.
+func (srv *Server) makeAnew(name string) (*simulator.VirtualMachine, error) {
+	for _, spec := range srv.scenario.Machines {
+		if !strings.EqualFold(spec.Name, name) {
+			continue
+		}
+		s := scenario.Scenario{Seed: srv.scenario.Seed, Machines: []scenario.Machine{spec}}
+		s.Machines[0].Deleted, s.Machines[0].Physical = false, false
+		m := machinesOf(s)[0]
+		m.biosUUID, m.instanceUUID = s.UUID("bios-anew", m.name), s.UUID("instance-anew", m.name)
+		if err := srv.site.fits(m); err != nil {
+			return nil, err
+		}
+		host, ds := srv.site.hosts[m.host], srv.site.datastores[m.datastore]
+		like := srv.reg.Any("VirtualMachine").(*simulator.VirtualMachine)
+		ref := srv.copyOf(like, m.name, func(vm *mo.VirtualMachine) {
+			vm.Config.Hardware.Device = slices.DeleteFunc(vm.Config.Hardware.Device, func(d types.BaseVirtualDevice) bool {
+				_, disk := d.(*types.VirtualDisk)
+				_, controller := d.(types.BaseVirtualSCSIController)
+				return disk || controller
+			})
+			vm.Config.ExtraConfig = slices.DeleteFunc(vm.Config.ExtraConfig, func(o types.BaseOptionValue) bool { return o.GetOptionValue().Key == enableUUID })
+			m.describe(vm, ds.Self)
+			pool := srv.site.pools[m.host]
+			vm.Runtime.Host, vm.Summary.Runtime.Host, vm.ResourcePool = &host.Self, &host.Self, &pool
+			vm.Datastore = []types.ManagedObjectReference{ds.Self}
+		})
+		return srv.reg.Get(ref).(*simulator.VirtualMachine), nil
+	}
+	return nil, fmt.Errorf("the scenario has no machine %q", name)
 }
 
 // relocate moves a machine as Storage vMotion does. The simulator's own task leaves the disks where they were.

@@ -29,10 +29,15 @@ type site struct {
 
 // furnish fills the empty vCenter with the hosts, datastores and machines of the scenario.
 func (srv *Server) furnish(ctx context.Context, s scenario.Scenario) error {
+	srv.scenario, srv.addresses = s, map[string]string{}
+	for i, m := range s.Machines {
+		srv.addresses[strings.ToLower(m.Name)] = scenario.Address(scenario.AtHome, i)
+	}
 	st := &site{
 		hosts: map[string]*simulator.HostSystem{}, pools: map[string]types.ManagedObjectReference{},
 		datastores: map[string]*simulator.Datastore{},
 	}
+	srv.site = st
 	dc := object.NewDatacenter(srv.vim, srv.reg.Any("Datacenter").Reference())
 	rename, err := dc.Rename(ctx, datacenterName)
 	if err == nil {

@@ -54,6 +54,10 @@ type Server struct {
 	http    *http.Server
 	stopped chan struct{}
 
+	scenario  scenario.Scenario // it, site and addresses are read only once it is furnished
+	site      *site
+	addresses map[string]string // at home, by the machine's name in lower case
+
 	mu          sync.Mutex
 	calls       map[string]int
 	copies      int                                              // machines that actions made
