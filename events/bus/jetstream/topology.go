@@ -97,52 +97,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// SetUp makes the topology, or brings what exists up to it. It may be called again at any time.
-func (c *Conn) SetUp(ctx context.Context, streams []Stream) error {
-	return c.setUp(ctx, streams, c.js.CreateOrUpdateStream, jetstream.Stream.CreateOrUpdateConsumer)
-}
-
-// AddMissing makes what of the topology does not exist yet, and leaves alone what an administrator may have set up
-// otherwise.
-func (c *Conn) AddMissing(ctx context.Context, streams []Stream) error {
-	stream := func(ctx context.Context, config jetstream.StreamConfig) (jetstream.Stream, error) {
-		s, err := c.js.Stream(ctx, config.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return c.js.CreateStream(ctx, config)
-		}
-		return s, err
-	}
-	consumer := func(s jetstream.Stream, ctx context.Context, config jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-		found, err := s.Consumer(ctx, config.Durable)
-		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			return s.CreateConsumer(ctx, config)
-		}
-		return found, err
-	}
-	return c.setUp(ctx, streams, stream, consumer)
-}
-
-func (c *Conn) setUp(
-	ctx context.Context, streams []Stream,
-	makeStream func(context.Context, jetstream.StreamConfig) (jetstream.Stream, error),
-	makeConsumer func(jetstream.Stream, context.Context, jetstream.ConsumerConfig) (jetstream.Consumer, error),
-) error {
-	begun := time.Now()
-	for _, s := range streams {
-		stream, err := makeStream(ctx, s.Config)
-		if err != nil {
-			return fmt.Errorf("bus: stream %s: %w", s.Config.Name, c.explain(err, api+"STREAM.", begun))
-		}
-		for _, consumer := range s.Consumers {
-			if _, err := makeConsumer(stream, ctx, consumer); err != nil {
-				err = c.explain(err, api+"CONSUMER.", begun)
-				return fmt.Errorf("bus: consumer %s of %s: %w", consumer.Durable, s.Config.Name, err)
-			}
-		}
-	}
-	return nil
-}
-
 func isReader(durable string) bool { return durable == DurableAudit || durable == DurableChatbot }
 
 // Lag is how far a service is behind.

@@ -1,10 +1,13 @@
 package jetstream_test
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"reprotect.example/events"
 	"reprotect.example/events/bus"
@@ -62,6 +65,61 @@ func TestSetUpAgain(t *testing.T) {
 	if got := receive(t, c, wider, 2); got[0] != "b" || got[1] != "command" {
 		t.Errorf("came %v, want what was pending and what the new filter matches", got)
 	}
+}
+
+// What a set-up would do is what it does, and then nothing is left; an administrator's limits stay (A12d).
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+	c := natstest.Connect(t, natstest.Start(t, embedded.Options{Fast: true}))
+	wanted := jetstream.Topology(1, validator)
+	settle := func(what string, want ...bus.Difference) {
+		t.Helper()
+		would, err := c.Differences(t.Context(), wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, would); diff != "" {
+			t.Errorf("%s (-want +would do):\n%s", what, diff)
+		}
+		did, err := c.Update(t.Context(), wanted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(would, did); diff != "" {
+			t.Errorf("%s (-would do +did):\n%s", what, diff)
+		}
+		if left, err := c.Differences(t.Context(), wanted); err != nil || len(left) > 0 {
+			t.Errorf("%s: left are %v, %v", what, left, err)
+		}
+	}
+	missing := func(entity string) bus.Difference { return bus.Difference{Entity: entity, Missing: true} }
+	settle("from nothing", missing("stream REPROTECT"), missing("consumer audit of REPROTECT"), missing("consumer chatbot of REPROTECT"), missing("consumer validator of REPROTECT"),
+		missing("stream REPROTECT_DEAD"), missing("consumer audit of REPROTECT_DEAD"), missing("stream REPROTECT_WAKE_validator"), missing("consumer validator of REPROTECT_WAKE_validator"))
+	settle("again")
+
+	limited := jetstream.Topology(1, validator)
+	limited[0].Config.MaxBytes = 1 << 20
+	if err := c.SetUp(t.Context(), limited); err != nil {
+		t.Fatal(err)
+	}
+	settle("with a limit of an administrator")
+	if s, err := c.Status(t.Context()); err != nil || s.Rooms[1].Limit != 1<<20 {
+		t.Errorf("%+v, %v: the limit is gone", s.Rooms, err)
+	}
+
+	wanted[0].Config.Duplicates = 3 * time.Minute
+	for i, consumer := range wanted[0].Consumers {
+		if consumer.Durable == validator.Service {
+			wanted[0].Consumers[i].FilterSubjects = []string{"reprotect.command.request", "reprotect.command.retry"}
+		}
+	}
+	settle("a newer version", bus.Difference{Entity: "stream REPROTECT", Changes: []string{"duplicate_window: 2m0s -> 3m0s"}},
+		bus.Difference{Entity: "consumer validator of REPROTECT", Changes: []string{`filter_subjects: ` + filters(validator) + ` -> ["reprotect.command.request","reprotect.command.retry"]`}})
+}
+
+func filters(c bus.Consumer) string {
+	raw, _ := json.Marshal(c.Filters) // strings
+	return string(raw)
 }
 
 // A service adds what it lacks, and leaves alone what an administrator set up otherwise.

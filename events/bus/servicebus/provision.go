@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus/admin"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 )
 
 // Provision makes what is missing in the namespace and brings what exists to the topology's settings; called twice, the
@@ -23,33 +24,81 @@ import (
 //
 // While rules are exchanged a subscription takes more than it should, never less: who receives looks again.
 func (t Topology) Provision(ctx context.Context, c *admin.Client) error {
+	_, err := t.Update(ctx, c)
+	return err
+}
+
+// Update is Provision, and says what it did.
+func (t Topology) Update(ctx context.Context, c *admin.Client) (done []bus.Difference, err error) {
+	entities, err := t.look(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entities {
+		made, err := e.make(ctx)
+		if err != nil {
+			return done, err
+		}
+		d := bus.Difference{Entity: e.name, Missing: made, Changes: e.changes}
+		err = errors.Join(e.fixed...) // of what somebody else has made just now
+		if err == nil && len(e.changes) > 0 {
+			err = worded(e.name, e.update(ctx))
+		}
+		if err == nil && e.rules != nil {
+			var rules []string
+			rules, err = e.rules.set(ctx, true)
+			d.Changes = append(d.Changes, rules...)
+		}
+		if err != nil {
+			return done, err
+		}
+		done = add(done, d)
+	}
+	return done, nil
+}
+
+// Differences says what Provision would do, and changes nothing.
+func (t Topology) Differences(ctx context.Context, c *admin.Client) (found []bus.Difference, err error) {
+	entities, err := t.look(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entities {
+		d := bus.Difference{Entity: e.name, Missing: !e.found, Changes: e.changes}
+		if e.found && e.rules != nil {
+			rules, err := e.rules.set(ctx, false)
+			if err != nil {
+				return nil, err
+			}
+			d.Changes = append(d.Changes, rules...)
+		}
+		found = add(found, d)
+	}
+	return found, nil
+}
+
+// add leaves out what is as it must be. Of what is made, all is new.
+func add(all []bus.Difference, d bus.Difference) []bus.Difference {
+	if d.Missing {
+		d.Changes = nil
+	}
+	if !d.Missing && len(d.Changes) == 0 {
+		return all
+	}
+	return append(all, d)
+}
+
+// look reads all entities; what Azure cannot change and differs is an error.
+func (t Topology) look(ctx context.Context, c *admin.Client) ([]*entity, error) {
 	entities := t.entities(c)
 	var fixed []error
 	for _, e := range entities {
 		if err := e.look(ctx); err != nil {
-			return err
+			return nil, err
 		}
 		fixed = append(fixed, e.fixed...)
 	}
-	if err := errors.Join(fixed...); err != nil {
-		return err
-	}
-	for _, e := range entities {
-		if _, err := e.make(ctx); err != nil {
-			return err
-		}
-		err := errors.Join(e.fixed...) // of what somebody else has made just now
-		if err == nil && e.differs {
-			err = worded(e.name, e.update(ctx))
-		}
-		if err == nil && e.rules != nil {
-			err = e.rules.set(ctx)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return entities, errors.Join(fixed...)
 }
 
 // AddMissing makes the topics, subscriptions and queues that do not exist, the subscriptions with their rules. What
@@ -61,7 +110,7 @@ func (t Topology) AddMissing(ctx context.Context, c *admin.Client) error {
 		}
 		made, err := e.make(ctx)
 		if made && e.rules != nil {
-			err = e.rules.set(ctx)
+			_, err = e.rules.set(ctx, true)
 		}
 		if err != nil {
 			return err
@@ -79,7 +128,7 @@ type entity struct {
 	rules          *rules // of a subscription
 
 	found   bool
-	differs bool
+	changes []string
 	fixed   []error // what differs and cannot be changed
 }
 
@@ -88,7 +137,7 @@ func (e *entity) look(ctx context.Context) error {
 	if err != nil {
 		return worded(e.name, err)
 	}
-	e.found, e.differs, e.fixed = found, c.differs, nil
+	e.found, e.changes, e.fixed = found, c.changes, nil
 	for _, what := range c.fixed {
 		e.fixed = append(e.fixed, fmt.Errorf("bus: %s: %s", e.name, what))
 	}
@@ -127,12 +176,14 @@ func (t Topology) entities(c *admin.Client) []*entity {
 }
 
 func topicEntity(c *admin.Client, t Topic) *entity {
-	bring := func(p *admin.TopicProperties) (differs bool) {
-		differs = t.DuplicateWindow != "" && setDuration(&p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
-		if p.MaxSizeInMegabytes == nil || *p.MaxSizeInMegabytes < t.MaxSize { // an administrator may give it more
-			p.MaxSizeInMegabytes, differs = &t.MaxSize, true
+	bring := func(p *admin.TopicProperties) (changes []string) {
+		if t.DuplicateWindow != "" {
+			changes = setDuration(changes, "window of duplicate detection", &p.DuplicateDetectionHistoryTimeWindow, t.DuplicateWindow)
 		}
-		return differs
+		if p.MaxSizeInMegabytes == nil || *p.MaxSizeInMegabytes < t.MaxSize { // an administrator may give it more
+			changes = set(changes, "size in MB", &p.MaxSizeInMegabytes, t.MaxSize)
+		}
+		return changes
 	}
 	duplicates := t.DuplicateWindow != ""
 	var now admin.TopicProperties
@@ -144,7 +195,7 @@ func topicEntity(c *admin.Client, t Topic) *entity {
 				return false, comparison{}, err
 			}
 			now = got.TopicProperties
-			cmp := comparison{differs: bring(&now)}
+			cmp := comparison{changes: bring(&now)}
 			// The numbers of a partitioned one do not rise from one end to the other: who looks for marks would pass some by.
 			cmp.always("partitioning", now.EnablePartitioning, false, "delete the topic when no case is under way (its subscriptions go with it, other people's too)")
 			if cmp.kind(now.RequiresDuplicateDetection, "topic") {
@@ -166,7 +217,7 @@ func topicEntity(c *admin.Client, t Topic) *entity {
 }
 
 func subscriptionEntity(c *admin.Client, topic string, s Subscription) *entity {
-	bring := func(p *admin.SubscriptionProperties) bool {
+	bring := func(p *admin.SubscriptionProperties) []string {
 		return s.bring(&p.LockDuration, &p.DefaultMessageTimeToLive, &p.MaxDeliveryCount, &p.DeadLetteringOnMessageExpiration)
 	}
 	name := "subscription " + s.Name + " of topic " + topic
@@ -179,7 +230,7 @@ func subscriptionEntity(c *admin.Client, topic string, s Subscription) *entity {
 				return false, comparison{}, err
 			}
 			now = got.SubscriptionProperties
-			cmp := comparison{differs: bring(&now)}
+			cmp := comparison{changes: bring(&now)}
 			cmp.always("sessions", now.RequiresSession, false, "delete the subscription when it is empty")
 			return true, cmp, nil
 		},
@@ -198,9 +249,12 @@ func subscriptionEntity(c *admin.Client, topic string, s Subscription) *entity {
 }
 
 func queueEntity(c *admin.Client, q Queue) *entity {
-	bring := func(p *admin.QueueProperties) (differs bool) {
-		differs = q.bring(&p.LockDuration, &p.DefaultMessageTimeToLive, &p.MaxDeliveryCount, &p.DeadLetteringOnMessageExpiration)
-		return q.DuplicateWindow != "" && setDuration(&p.DuplicateDetectionHistoryTimeWindow, q.DuplicateWindow) || differs
+	bring := func(p *admin.QueueProperties) []string {
+		changes := q.bring(&p.LockDuration, &p.DefaultMessageTimeToLive, &p.MaxDeliveryCount, &p.DeadLetteringOnMessageExpiration)
+		if q.DuplicateWindow != "" {
+			changes = setDuration(changes, "window of duplicate detection", &p.DuplicateDetectionHistoryTimeWindow, q.DuplicateWindow)
+		}
+		return changes
 	}
 	duplicates, sessions := q.DuplicateWindow != "", q.RequiresSession
 	var now admin.QueueProperties
@@ -212,7 +266,7 @@ func queueEntity(c *admin.Client, q Queue) *entity {
 				return false, comparison{}, err
 			}
 			now = got.QueueProperties
-			cmp := comparison{differs: bring(&now)}
+			cmp := comparison{changes: bring(&now)}
 			if cmp.kind(now.RequiresDuplicateDetection, "queue") {
 				cmp.always("duplicate detection", now.RequiresDuplicateDetection, duplicates, "delete the queue when it is empty")
 				cmp.always("sessions", now.RequiresSession, sessions, "delete the queue when it is empty")
@@ -255,7 +309,8 @@ func oursRule(name string) bool {
 
 // set makes the wanted rules, and then removes those of ours that are wanted no longer, $Default with them. Where a
 // rule must change, everything passes meanwhile: what the rules swap among themselves is never without one.
-func (r *rules) set(ctx context.Context) error {
+// It says which rules it makes, changes and removes; and does nothing else unless it does.
+func (r *rules) set(ctx context.Context, does bool) (changes []string, err error) {
 	wanted := map[string]admin.RuleFilter{}
 	var names, changed []string
 	for _, rule := range r.wanted {
@@ -266,8 +321,9 @@ func (r *rules) set(ctx context.Context) error {
 	}
 	now, err := r.list(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	_, left := now[ruleCover] // by a run that died
 	covered := len(r.wanted) == 0
 	for name, p := range now {
 		filter, is := wanted[name]
@@ -278,16 +334,20 @@ func (r *rules) set(ctx context.Context) error {
 			covered = true // until the end, when what nobody wants is removed
 		}
 	}
-	if len(changed) > 0 && !covered {
+	if does && len(changed) > 0 && !covered {
 		if err := r.put(ctx, ruleCover, &admin.TrueFilter{}, now); err != nil {
-			return err
+			return nil, err
 		}
 		now[ruleCover] = admin.RuleProperties{Name: ruleCover}
 	}
 	for _, name := range names {
-		if _, exists := now[name]; !exists || slices.Contains(changed, name) {
+		if _, exists := now[name]; exists && !slices.Contains(changed, name) {
+			continue
+		}
+		changes = append(changes, "rule "+name)
+		if does {
 			if err := r.put(ctx, name, wanted[name], now); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -295,11 +355,17 @@ func (r *rules) set(ctx context.Context) error {
 		if _, is := wanted[name]; is || !oursRule(name) {
 			continue
 		}
+		if name != ruleCover || left {
+			changes = append(changes, "rule "+name+" goes")
+		}
+		if !does {
+			continue
+		}
 		if _, err := r.admin.DeleteRule(ctx, r.topic, r.subscription, name, nil); err != nil && status(err) != http.StatusNotFound {
-			return worded("rule "+name+" of "+r.of, err)
+			return nil, worded("rule "+name+" of "+r.of, err)
 		}
 	}
-	return nil
+	return changes, nil
 }
 
 func (r *rules) list(ctx context.Context) (map[string]admin.RuleProperties, error) {
@@ -350,7 +416,7 @@ func sameFilter(got, want admin.RuleFilter) bool {
 
 // comparison is how what exists differs from what is wanted.
 type comparison struct {
-	differs bool
+	changes []string
 	fixed   []string // what cannot be changed, and what to do
 }
 
@@ -368,25 +434,32 @@ func (c *comparison) always(what string, got *bool, want bool, remedy string) {
 	}
 }
 
-// bring sets what differs, and says whether anything did.
-func (r Receiving) bring(lock, ttl **string, most **int32, deadLetter **bool) bool {
-	a, b := setDuration(lock, r.LockDuration), setDuration(ttl, r.TimeToLive)
-	c, d := set(most, int32(r.MaxDeliveryCount)), set(deadLetter, r.DeadLetterExpired) //nolint:gosec // a constant of ours
-	return a || b || c || d
+// bring sets what differs, and names it.
+func (r Receiving) bring(lock, ttl **string, most **int32, deadLetter **bool) (changes []string) {
+	changes = setDuration(changes, "lock duration", lock, r.LockDuration)
+	changes = setDuration(changes, "time to live", ttl, r.TimeToLive)
+	changes = set(changes, "most deliveries", most, int32(r.MaxDeliveryCount)) //nolint:gosec // a constant of ours
+	return set(changes, "dead letters of what expires", deadLetter, r.DeadLetterExpired)
 }
 
-func set[T comparable](at **T, want T) (differs bool) {
+func set[T comparable](changes []string, what string, at **T, want T) []string {
+	now := "not set"
+	if *at != nil {
+		now = fmt.Sprint(**at)
+	}
 	if *at != nil && **at == want {
-		return false
+		return changes
 	}
 	*at = &want
-	return true
+	return append(changes, fmt.Sprintf("%s: %s -> %v", what, now, want))
 }
 
 // setDuration compares by length: Azure answers PT1M to who wrote PT60S.
-func setDuration(at **string, want string) (differs bool) {
-	same := *at != nil && isoSeconds(**at) >= 0 && isoSeconds(**at) == isoSeconds(want)
-	return !same && set(at, want)
+func setDuration(changes []string, what string, at **string, want string) []string {
+	if *at != nil && isoSeconds(**at) >= 0 && isoSeconds(**at) == isoSeconds(want) {
+		return changes
+	}
+	return set(changes, what, at, want)
 }
 
 var isoDuration = regexp.MustCompile(`^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?)?$`)

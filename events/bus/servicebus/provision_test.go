@@ -389,12 +389,23 @@ func TestProvisionRepairs(t *testing.T) {
 			}
 			n.calls = nil
 			spoil(n)
-			if err := wanted().Provision(t.Context(), n.client(t)); err != nil {
+			would, err := wanted().Differences(t.Context(), n.client(t))
+			if err != nil || len(would) == 0 || len(n.calls) > 0 {
+				t.Fatalf("would do %v, and did %v: %v", would, n.calls, err)
+			}
+			did, err := wanted().Update(t.Context(), n.client(t))
+			if err != nil {
 				t.Fatal(err)
 			}
 			n.check(t, wanted())
 			if len(n.calls) == 0 {
 				t.Error("nothing was done")
+			}
+			if diff := cmp.Diff(would, did); diff != "" {
+				t.Errorf("-would +did:\n%s", diff)
+			}
+			if left, err := wanted().Differences(t.Context(), n.client(t)); err != nil || len(left) > 0 {
+				t.Errorf("still different: %v, %v", left, err)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"reprotect.example/events"
+	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/jetstream"
 	"reprotect.example/events/bus/servicebus"
 	"reprotect.example/services/checks"
@@ -126,15 +127,15 @@ func openBus(ctx context.Context, c config.Config) (cli.Bus, error) {
 	}
 	return azurebus.New(azurebus.Options{
 		Conn: b.Azure, Journal: b.Journal, Name: name, Services: b.AzureServices, Status: b.AzureStatus, Close: b.Close,
-		SetUp: func(ctx context.Context, sites []string) error {
+		SetUp: func(ctx context.Context, sites []string, dry bool) (found []bus.Difference, err error) {
 			groups, err := app.ParseSiteGroups(sites, c)
 			if err == nil {
-				err = b.SetUp(ctx, groups...)
+				found, err = b.SetUpAzure(ctx, dry, groups...)
 			}
 			if errors.Is(err, servicebus.ErrStandIn) {
 				err = cli.Usage(err)
 			}
-			return err
+			return found, err
 		},
 	}), nil
 }

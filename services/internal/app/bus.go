@@ -94,11 +94,20 @@ func (b *Bus) SetUp(ctx context.Context, groups ...[]string) error {
 	if b.NATS != nil {
 		return b.NATS.SetUp(ctx, NATSTopology(b.config, groups...))
 	}
+	_, err := b.SetUpAzure(ctx, false, groups...)
+	return err
+}
+
+// SetUpAzure is SetUp on Service Bus, and says what it did; dry, it says what it would do.
+func (b *Bus) SetUpAzure(ctx context.Context, dry bool, groups ...[]string) ([]bus.Difference, error) {
 	client, err := azureAdmin(b.config)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case dry:
+		return AzureTopology(groups...).Differences(ctx, client)
 	}
-	return AzureTopology(groups...).Provision(ctx, client)
+	return AzureTopology(groups...).Update(ctx, client)
 }
 
 // AzureStatus reads how far each service is behind, as Service Bus counts it.

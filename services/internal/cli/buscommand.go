@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"reprotect.example/events/bus"
 	"reprotect.example/services/cases"
 )
 
@@ -27,7 +30,8 @@ func (a *app) busSetupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "setup", Short: "Make what the product needs on the bus",
 		Long: `Make streams and consumers, or bring those that exist up to date. It may be run again at any time, and needs an
-account that administers the bus. With --dry-run, only print what would be made; the bus is not needed.
+account that administers the bus. Print what was made and changed. With --dry-run, print all that there must be and, where
+the bus is reached, what would be made and changed.
 
 Where reprotectd runs with --site, its services have subscriptions of their own. Give each such value here, as it is
 given there, instead of making those that nobody would read.`,
@@ -38,18 +42,17 @@ given there, instead of making those that nobody would read.`,
 			if err != nil {
 				return err
 			}
-			if !dryRun {
-				b, err := a.open(cmd.Context())
-				if err != nil {
-					return err
-				}
-				defer b.Close()
-				if err := b.SetUp(cmd.Context(), sites); err != nil {
-					return err
-				}
+			differences, err := a.setUp(cmd.Context(), sites, dryRun)
+			if err != nil && !dryRun {
+				return err
 			}
 			if a.json() {
 				return a.printJSON(topology.Document)
+			}
+			if !dryRun {
+				showDifferences(a.stdout, differences, "made", "changed")
+				a.hint("The bus is set up.")
+				return nil
 			}
 			for _, part := range topology.Parts {
 				fmt.Fprintf(a.stdout, "%s\n  takes %s\n", part.Name, strings.Join(part.Takes, ", "))
@@ -57,17 +60,43 @@ given there, instead of making those that nobody would read.`,
 					fmt.Fprintf(a.stdout, "  %s reads %s\n", r.Name, strings.Join(r.Filters, ", "))
 				}
 			}
-			if dryRun {
-				a.hint("Nothing was made.")
-				return nil
+			if err != nil {
+				a.hint("What of it is there already is not known: %s.", strings.TrimSuffix(err.Error(), "."))
+			} else {
+				showDifferences(a.stdout, differences, "would be made", "would be changed")
 			}
-			a.hint("The bus is set up.")
+			a.hint("Nothing was made.")
 			return nil
 		},
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be made")
 	c.Flags().StringArrayVar(&sites, "site", nil, "for a reprotectd that serves only `SITE[,…]`; may be given several times")
 	return c
+}
+
+func (a *app) setUp(ctx context.Context, sites []string, dry bool) ([]bus.Difference, error) {
+	b, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return b.SetUp(ctx, sites, dry)
+}
+
+func showDifferences(w io.Writer, all []bus.Difference, made, changed string) {
+	for _, d := range all {
+		if d.Missing {
+			fmt.Fprintf(w, "%s: %s\n", d.Entity, made)
+			continue
+		}
+		fmt.Fprintf(w, "%s: %s\n", d.Entity, changed)
+		for _, what := range d.Changes {
+			fmt.Fprintf(w, "  %s\n", what)
+		}
+	}
+	if len(all) == 0 {
+		fmt.Fprintln(w, "All is there, and as it must be.")
+	}
 }
 
 func (a *app) busStatusCommand() *cobra.Command {

@@ -84,8 +84,9 @@ type Bus interface {
 	Cases(ctx context.Context) ([]cases.Case, error)
 	// Case returns where a case stands, with its whole history. The id may not have other letters than those of ids.
 	Case(ctx context.Context, id string) (c cases.Case, found bool, err error)
-	// SetUp makes the topology; sites are the values of --site. It may be called again at any time.
-	SetUp(ctx context.Context, sites []string) error
+	// SetUp makes the topology and says what it did; dry, it says what it would do. Sites are the values of --site. It may be
+	// called again at any time.
+	SetUp(ctx context.Context, sites []string, dry bool) ([]bus.Difference, error)
 	Status(ctx context.Context) (Status, error)
 	// Requeue delivers the message of a dead letter once more, to the service that gave it up and to no other.
 	// Where dead letters are taken away then, that of this number is.

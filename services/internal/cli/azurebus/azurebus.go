@@ -24,7 +24,7 @@ type Options struct {
 	Journal  *journalclient.Client
 	Name     string                                  // of the namespace, to be shown
 	Services func(context.Context) ([]string, error) // that have a subscription; some may have none
-	SetUp    func(ctx context.Context, sites []string) error
+	SetUp    func(ctx context.Context, sites []string, dry bool) ([]bus.Difference, error)
 	Status   func(context.Context) (servicebus.State, error) // as the namespace counts it
 	Close    func()
 }
@@ -54,7 +54,9 @@ func (b azureBus) Case(ctx context.Context, id string) (c cases.Case, found bool
 	return b.o.Journal.Case(ctx, id)
 }
 
-func (b azureBus) SetUp(ctx context.Context, sites []string) error { return b.o.SetUp(ctx, sites) }
+func (b azureBus) SetUp(ctx context.Context, sites []string, dry bool) ([]bus.Difference, error) {
+	return b.o.SetUp(ctx, sites, dry)
+}
 
 func (b azureBus) Status(ctx context.Context) (cli.Status, error) {
 	s := cli.Status{Server: b.o.Name, Services: []cli.Lag{}}

@@ -60,12 +60,15 @@ func into(l *cases.Log) func(bus.Received) error {
 	}
 }
 
-func (b jetBus) SetUp(ctx context.Context, sites []string) error {
+func (b jetBus) SetUp(ctx context.Context, sites []string, dry bool) ([]bus.Difference, error) {
 	streams, err := b.streams(sites)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return nil, err
+	case dry:
+		return b.Differences(ctx, streams)
 	}
-	return b.Conn.SetUp(ctx, streams)
+	return b.Update(ctx, streams)
 }
 
 func (b jetBus) Status(ctx context.Context) (cli.Status, error) {
