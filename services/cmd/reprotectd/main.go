@@ -13,7 +13,6 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -149,7 +148,7 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 	// Whoever keeps the journal is asked at its address; who stands by takes that over with it.
 	later := func(address string, h http.Handler) {
 		serving.Go(func() {
-			if l := await(ctx, address); l != nil {
+			if l := takes.await(ctx, address); l != nil {
 				log.Info("address of the journal taken over", zap.String("address", address))
 				serve(l, h)
 			}
@@ -169,12 +168,16 @@ func run(ctx context.Context, f flags, out io.Writer) error {
 		switch {
 		case errors.Is(err, syscall.EADDRINUSE):
 			log.Warn("journal.listen is in use, waiting for it", zap.String("address", c.Journal.Listen))
-			later(c.Journal.Listen, journal)
 		case err != nil:
 			return failure{fmt.Errorf("journal.listen: %w", err)}
-		default:
-			serve(l, journal)
 		}
+		serving.Go(func() {
+			takes.share(ctx, c.Journal.Listen, l, services.KeepsJournal, func(ctx context.Context, l net.Listener) {
+				if err := telemetry.Serve(ctx, l, journal); err != nil {
+					log.Error("http server of the journal ended", zap.Error(err))
+				}
+			})
+		})
 	}
 	serve(listener, pages)
 	services.Run(ctx)
@@ -198,20 +201,4 @@ func listen(address string, log *zap.Logger) (l net.Listener, elsewhere bool, er
 	log.Warn("http.listen is in use, taking a free port", zap.String("address", address))
 	l, err = net.Listen("tcp", net.JoinHostPort(host, "0"))
 	return l, true, err
-}
-
-// await takes an address when whoever has it has stopped; nil when ctx ends before.
-func await(ctx context.Context, address string) net.Listener {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if l, err := net.Listen("tcp", address); err == nil {
-				return l
-			}
-		}
-	}
 }

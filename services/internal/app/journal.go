@@ -91,6 +91,9 @@ func (a *App) Journal(drain <-chan struct{}) (http.Handler, error) {
 	return a.journal.api(token, hostsOf(c.JournalURL(), c.HTTP.PublicURL), drain), nil
 }
 
+// KeepsJournal says whether this process keeps the journal now and has caught up, so that it is the one to be asked.
+func (a *App) KeepsJournal() bool { return a.journal != nil && a.journal.serves.Load() }
+
 // hostsOf are the host names of some addresses.
 func hostsOf(addresses ...string) []string {
 	hosts := []string{}
