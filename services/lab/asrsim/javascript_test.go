@@ -20,8 +20,9 @@ import (
 // library is Azure's own for JavaScript.
 const library = "@azure/arm-recoveryservices-siterecovery@5.1.0"
 
-// TestSiteRecoveryJavaScript: a client that shares no line with the product or its SDK lists the vault and takes a
-// machine of each architecture through a whole reprotect. It needs node; the library it fetches once, and keeps.
+// TestSiteRecoveryJavaScript (issue 16): a client that shares no line with the product or its SDK lists the vault and takes
+// machines of each architecture through a whole reprotect, and home: failback, cancel, failback, commit, and protected
+// again. It needs node; the library it fetches once, and keeps.
 func TestSiteRecoveryJavaScript(t *testing.T) {
 	t.Parallel()
 	node, err := exec.LookPath("node")
@@ -35,7 +36,7 @@ func TestSiteRecoveryJavaScript(t *testing.T) {
 	}
 	l := newLab(t, sc, Options{PageSize: 3})
 	polls := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "/replicationOperationStatus/") {
+		if strings.Contains(r.URL.Path, "/replicationOperationStatus/") || strings.HasSuffix(r.URL.Path, "/recoveryPoints") {
 			l.advance(5 * time.Minute) // nobody waits for the clock
 		}
 		l.sim.Handler().ServeHTTP(w, r)
@@ -66,7 +67,7 @@ func TestSiteRecoveryJavaScript(t *testing.T) {
 	var seen []struct {
 		Name, Before, After, Result, State string
 		Disks, Refused                     int
-		Running                            []string
+		Running, Stood                     []string
 	}
 	if err := json.Unmarshal(out, &seen); err != nil || len(seen) != 4 {
 		t.Fatalf("%s: %v", out, err)
@@ -77,10 +78,22 @@ func TestSiteRecoveryJavaScript(t *testing.T) {
 			!slices.Contains(s.Running, "SwitchReplicationGroupProtection") || s.State != "InitialReplicationInProgress" {
 			t.Errorf("%+v", s)
 		}
+		if !slices.Equal(s.Stood, stood[s.Before]) {
+			t.Errorf("%s stood at %q", s.Name, s.Stood)
+		}
 		if n := l.sim.Submissions()[s.Name]; n != 1 {
 			t.Errorf("%s: %d submissions", s.Name, n)
 		}
 	}
+}
+
+// stood is where a machine stands after each step, by the provider that it had in the beginning.
+var stood = map[string][]string{
+	"InMageRcm": {"InMageRcmFailback Protected Primary", "InMageRcmFailback CommitPendingStatesBegin Recovery", "InMageRcmFailback Protected Primary",
+		"InMageRcmFailback CommitPendingStatesBegin Recovery", "InMageRcmFailback UnplannedFailoverCommitted Recovery",
+		"InMageRcm InitialReplicationInProgress Primary", "InMageRcm Protected Primary"},
+	"InMageAzureV2": {"InMage Protected Primary", "InMage UnplannedFailoverCommitPendingStatesBegin Recovery", "InMage UnplannedFailoverCommitted Recovery",
+		"InMageAzureV2 InitialReplicationInProgress Primary", "InMageAzureV2 Protected Primary"},
 }
 
 // javaScript is the folder that holds the library: fetched once into the user's cache, and moved into its place whole, so

@@ -1,4 +1,5 @@
-// Drives a vault through a whole reprotect with Azure's own library, as a stranger to this project would.
+// Drives a vault through a whole reprotect and the whole way home with Azure's own library, as a stranger to this project
+// would: failback, its cancellation where there is one, failback again, commit, protection towards Azure again.
 // Environment: ENDPOINT, TOKEN, SUBSCRIPTION, GROUP, VAULT, LOG_STORAGE. Prints what it saw as one line of JSON.
 const { SiteRecoveryManagementClient } = require("@azure/arm-recoveryservices-siterecovery");
 
@@ -40,6 +41,50 @@ const inputOf = async (item) => {
   throw new Error("no fabric for " + item.name);
 };
 
+// what protects an item that is home towards Azure again, from what the vault says
+const forwardOf = (before, home) => {
+  const had = before.properties.providerSpecificDetails;
+  return had.instanceType === "InMageAzureV2"
+    ? { failoverDirection: "RecoveryToPrimary", providerSpecificDetails: {
+        instanceType: "InMageAzureV2", masterTargetId: had.processServerId, processServerId: had.processServerId, runAsAccountId: "2", policyId: before.properties.policyId } }
+    : { providerSpecificDetails: {
+        instanceType: "InMageRcmFailback", processServerId: had.processServerId, runAsAccountId: had.runAsAccountId, policyId: home.properties.providerSpecificDetails.lastUsedPolicyId } };
+};
+
+const stands = (item) => `${item.properties.providerSpecificDetails.instanceType} ${item.properties.protectionState} ${item.properties.activeLocation}`;
+
+// the way home of one item; returns where it stood after each step
+const wayHome = async (place, before) => {
+  const items = client.replicationProtectedItems;
+  const item = () => items.get(VAULT, GROUP, ...place);
+  const classic = before.properties.providerSpecificDetails.instanceType === "InMageAzureV2";
+  const stood = [];
+  const protectedAgain = async () => { // replication takes its time
+    for (let n = 0; n < 100 && (await item()).properties.protectionState !== "Protected"; n++) await all(client.recoveryPoints.listByReplicationProtectedItems(VAULT, GROUP, ...place));
+    stood.push(stands(await item()));
+  };
+  const step = async (begun) => {
+    const poller = await begun;
+    while (!poller.isDone()) await poller.poll();
+    const result = poller.getResult();
+    if (result.properties.friendlyName !== before.properties.friendlyName) throw new Error("the result is another item: " + result.id);
+    stood.push(stands(await item()));
+  };
+  const failback = () => classic
+    ? items.beginUnplannedFailover(VAULT, GROUP, ...place, { properties: { failoverDirection: "PrimaryToRecovery", sourceSiteOperations: "NotRequired", providerSpecificDetails: { instanceType: "InMage", recoveryPointType: "LatestTime" } } })
+    : items.beginPlannedFailover(VAULT, GROUP, ...place, { properties: { providerSpecificDetails: { instanceType: "InMageRcmFailback", recoveryPointType: "CrashConsistent" } } });
+  await protectedAgain();
+  await step(failback());
+  if (!classic) {
+    await step(items.beginFailoverCancel(VAULT, GROUP, ...place));
+    await step(failback());
+  }
+  await step(items.beginFailoverCommit(VAULT, GROUP, ...place));
+  await step(items.beginReprotect(VAULT, GROUP, ...place, { properties: forwardOf(before, await item()) }));
+  await protectedAgain();
+  return stood;
+};
+
 const main = async () => {
   const seen = [];
   for (const listed of await all(client.replicationProtectedItems.list(VAULT, GROUP))) {
@@ -64,6 +109,7 @@ const main = async () => {
       name: item.properties.friendlyName, before: item.properties.providerSpecificDetails.instanceType,
       result: result.id, after: after.properties.providerSpecificDetails.instanceType, disks: after.properties.providerSpecificDetails.protectedDisks.length,
       running: running.map((j) => j.properties.scenarioName), state: after.properties.protectionState, refused,
+      stood: await wayHome(place, item),
     });
   }
   console.log(JSON.stringify(seen));
