@@ -187,3 +187,26 @@ func first(t *testing.T, w events.Waiting, now time.Time) Told {
 	t.Helper()
 	return On(w, Told{}, now, look).State
 }
+
+// F13d: what README says of the looks of six hours of replication, each percent of which moves by itself: a look after each
+// move, and then at growing pauses until the next.
+func TestLooksOfSixHours(t *testing.T) {
+	const look, hours = 30 * time.Second, 6 * time.Hour
+	begun := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	looks, moves, still, seen := 0, 0, 0, -1
+	for now := begun; now.Before(begun.Add(hours)); looks++ {
+		percent := int(100 * now.Sub(begun) / hours)
+		if still++; percent != seen {
+			still, seen = 0, percent
+			moves++
+		}
+		now = now.Add(Next(look, still, now, now))
+	}
+	if looks < 340 || looks > 460 || moves != 100 {
+		t.Errorf("%d looks and %d moves; README says some 400 and 100", looks, moves)
+	}
+	// Two operations a look; a report is sent once, and delivered to notifier and journal.
+	if operations := 29 + 2*looks + 3*moves; operations < 1000 || operations > 1250 {
+		t.Errorf("%d operations; README says about 1,150", operations)
+	}
+}
