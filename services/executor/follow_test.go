@@ -327,3 +327,12 @@ func TestWhoIsHomeWasProtected(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// A fact may name more jobs than the case has machines, or one that is of none: neither stops those that it follows.
+func TestAJobOfNoMachineIsPassedBy(t *testing.T) {
+	f := &fake{look: vaultOf(replicates(10)), jobs: map[string]observed.Job{}}
+	w := watch(t, f, events.Job{Machine: "web01", Job: "j1"}, events.Job{Machine: "nobody", Job: "j2"})
+	if said, pause := w.looks(time.Minute); len(said) == 0 || pause <= 0 {
+		t.Errorf("%+v, again after %s", said, pause)
+	}
+}

@@ -29,6 +29,7 @@ type fake struct {
 	refuseCancel error
 	refuse       func(machine string) error
 	err          error // of every look
+	noFresh      error // of those that must be fresh
 	freshest     time.Duration
 	reads        int // jobs read in full
 }
@@ -37,6 +38,9 @@ func (f *fake) Vault(_ context.Context, maxAge time.Duration, _ ...string) (obse
 	f.freshest = maxAge
 	if f.stale != nil && maxAge > 0 {
 		return *f.stale, f.err
+	}
+	if f.noFresh != nil && maxAge == 0 {
+		return observed.Vault{}, f.noFresh
 	}
 	return f.look, f.err
 }
@@ -190,6 +194,32 @@ func TestAnItemThatIsGoneIsLookedForAfresh(t *testing.T) {
 	})
 	if d, ok := r.Publish[0].Data().(events.Started); !ok || d.Jobs[0].Job != "" || d.Jobs[0].Refused != nil || len(f.submitted) != 0 {
 		t.Errorf("%+v", r.Publish[0].Data())
+	}
+}
+
+// A shared look that shows every machine serves; one that lacks a machine is followed by a fresh one, and by one only. When
+// that cannot be had, nothing is concluded from the shared one.
+func TestAFreshLookWhereAMachineIsMissing(t *testing.T) {
+	now := cleared.Add(-time.Hour)
+	queue := func() *admission.Queue {
+		now = cleared.Add(-time.Hour)
+		q := queueAt(func() time.Time { return now })
+		now = cleared.Add(time.Minute) // looks may be shared
+		return q
+	}
+	there := &fake{look: vaultOf(failedOver("web01"))}
+	if askIn(t, queue(), there, nil); there.freshest == 0 {
+		t.Error("every machine was there, and a fresh look was taken")
+	}
+	missing := vaultOf()
+	gone := &fake{look: vaultOf(failedOver("web01")), stale: &missing}
+	if r := askIn(t, queue(), gone, nil); gone.freshest != 0 || len(gone.submitted) != 1 {
+		t.Errorf("%+v", r)
+	}
+	unread := &fake{look: vaultOf(failedOver("web01")), stale: &missing, noFresh: &observed.Fault{Code: "azure.unavailable", Class: observed.Temporary, What: "HTTP 503", Remedy: "wait"}}
+	r := askIn(t, queue(), unread, nil)
+	if w, ok := r.Publish[0].Data().(events.Waiting); !ok || w.Code != "azure.unavailable" || len(unread.submitted) != 0 || r.After <= 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
