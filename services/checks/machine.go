@@ -221,6 +221,8 @@ func judgeNotMigrated(_ Subject, i observed.Item) Verdict {
 
 func judgeSystem(_ Subject, i observed.Item) Verdict {
 	switch {
+	case i.Architecture == "" && i.Unread != "": // nothing of it is known
+		return unknown("%s could not be read: %s.", i.Name, strings.TrimSuffix(i.Unread, "."))
 	case i.OriginUnread:
 		return unknown("%s replicates back, and Site Recovery does not say any more whether it was protected as a physical server.", i.Name)
 	case !i.Physical:

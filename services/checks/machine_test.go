@@ -91,6 +91,10 @@ func TestMachineSystem(t *testing.T) {
 		{"newer server", func(s *site) { s.db().Physical = true }, Passed, "2019"},
 		{"Linux server", func(s *site) { s.db().Physical, s.db().OS, s.db().OSVersion = true, observed.Linux, "" }, Passed, "Linux"},
 		{"server of unknown system", func(s *site) { s.db().Physical, s.db().OSVersion = true, "" }, Unknown, "with which system"},
+		{"an item that cannot be read", func(s *site) {
+			i := s.db()
+			*i = observed.Item{ID: i.ID, Name: i.Name, FabricID: i.FabricID, ContainerID: i.ContainerID, Lean: true, Unread: "HTTP 500"}
+		}, Unknown, "db01 could not be read: HTTP 500"},
 	})
 	for _, machine := range []string{"db01", "web01"} {
 		i := map[string]int{"db01": 0, "web01": 1}[machine]

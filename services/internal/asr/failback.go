@@ -241,6 +241,9 @@ func (c *Client) RunAsAccounts(ctx context.Context, siteID string) (all []observ
 			if err := json.Unmarshal(raw, &a); err != nil {
 				return nil, c.fault(what, err)
 			}
+			if !observed.SameID(upTo(a.ID, "VMwareSites"), upTo(siteID, "VMwareSites")) || segment(a.ID, "runasaccounts") == "" {
+				continue // without its id nobody can name it
+			}
 			all = append(all, observed.RunAsAccount{ID: a.ID, Name: first(scrub(a.Properties.DisplayName, ""), a.Name), Kind: a.Properties.CredentialType})
 		}
 		if page.NextLink == next {

@@ -169,7 +169,7 @@ func TestRunAsAccounts(t *testing.T) {
 			body(`{"value":[{"id":"`+path+`/a","name":"a","properties":{"displayName":"win","credentialType":"WindowsGuest"}}],"nextLink":"`+s.URL+path+`?api-version=2020-07-07&$skiptoken=2"}`)(w, r)
 			return
 		}
-		body(`{"value":[{"id":"`+path+`/b","name":"b","properties":{}}]}`)(w, r)
+		body(`{"value":[{"id":"`+path+`/b","name":"b","properties":{}},{"name":"without an id"},{"id":"/elsewhere/runasaccounts/x"}]}`)(w, r)
 	})
 	got, err := s.client(t).RunAsAccounts(t.Context(), site)
 	want := []observed.RunAsAccount{{ID: path + "/a", Name: "win", Kind: "WindowsGuest"}, {ID: path + "/b", Name: "b"}}

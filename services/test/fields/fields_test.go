@@ -210,10 +210,51 @@ func newWorld(t *testing.T, prepare func(*world)) *world {
 	return w
 }
 
+// post sends a request about a machine as it stands.
+func (w *world) post(name, operation, body string) {
+	state, err := w.sim.Machine(name)
+	if err != nil {
+		panic(err)
+	}
+	req, err := http.NewRequest(http.MethodPost, "https://lab"+state.ItemID+"/"+operation+"?api-version=2025-01-01", strings.NewReader(body)) //nolint:noctx // answered in this process
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Authorization", "Bearer t")
+	resp, err := w.sim.Direct().RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusAccepted {
+		panic(fmt.Sprint(name, " ", operation, " ", resp, err))
+	}
+}
+
+// reprotectBody is a request that the service accepts for a machine.
+func (w *world) reprotectBody(name string) string {
+	if name == "web01" {
+		return `{"properties":{"failoverDirection":"RecoveryToPrimary","providerSpecificDetails":{"instanceType":"InMageRcm","datastoreName":"VMFS-01",
+			"logStorageAccountId":"` + w.sim.LogStorage() + `","reprotectAgentId":"` + w.sc.UUID("appliance", w.sc.Appliances[0].Name) + `"}}}`
+	}
+	vault := "/subscriptions/" + w.sc.Subscription + "/resourceGroups/" + w.sc.ResourceGroup + "/providers/Microsoft.RecoveryServices/vaults/" + w.sc.Vault
+	host := func(server string) string { // as the configuration server spells it
+		id := strings.ToUpper(w.sc.UUID("host", server))
+		cut := strings.LastIndexByte(id, '-')
+		return id[:cut] + id[cut+1:]
+	}
+	return `{"properties":{"failoverDirection":"RecoveryToPrimary","providerSpecificDetails":{"instanceType":"InMage","datastoreName":"VMFS-01","retentionDrive":"/mnt/retention",
+		"masterTargetId":"` + host("MT-LINUX-01") + `","processServerId":"` + host(asrsim.ProcessServer) + `","profileId":"` + vault + `/replicationPolicies/policy-classic-failback"}}}`
+}
+
+// reprotected lets a machine replicate back until it is protected.
+func (w *world) reprotected(name string) {
+	w.post(name, "reProtect", w.reprotectBody(name))
+	w.now = w.now.Add(w.sc.Times.Job + w.sc.Times.InitialReplication)
+}
+
 // verdict is what a look at the vault leads to.
 type verdict struct {
 	passed map[string]bool // check and machine
 	ready  map[string]bool // item: protected or home
+	// forward is with what an item that is home would be protected towards Azure again; none where that cannot be said.
+	forward map[string]string
 }
 
 func (w *world) judge(t *testing.T) (v verdict, err error) {
@@ -230,9 +271,20 @@ func (w *world) judge(t *testing.T) (v verdict, err error) {
 	for _, j := range vault.Jobs {
 		_, _ = c.Job(t.Context(), j.ID) // what it says may be unreadable; it must not end the process
 	}
-	v = verdict{map[string]bool{}, map[string]bool{}}
+	v = verdict{map[string]bool{}, map[string]bool{}, map[string]string{}}
 	for _, i := range vault.Items {
 		v.ready[strings.ToLower(i.ID)] = i.Protected() || i.Home()
+		if !i.Home() {
+			continue
+		}
+		wanted, accounts := "linux", []observed.RunAsAccount(nil)
+		if f, ok := vault.Fabric(i.FabricID); ok && f.SiteID != "" {
+			wanted = ""
+			accounts, _ = c.RunAsAccounts(t.Context(), f.SiteID) // none where they cannot be read
+		}
+		if f, err := vault.ForwardOf(i, accounts, wanted); err == nil {
+			v.forward[strings.ToLower(i.ID)] = strings.ToLower(strings.Join([]string{f.PolicyID, f.ProcessServerID, f.RunAsAccountID}, " "))
+		}
 	}
 	for _, f := range checks.Run(checks.Input{Now: w.now, Case: w.cases, Vault: vault, InventoryError: "nobody asked"}) {
 		if f.Status == checks.Passed {
@@ -260,11 +312,29 @@ func TestSiteRecoveryFields(t *testing.T) {
 				}
 			}
 		},
+		"home": func(w *world) {
+			for _, name := range []string{"web01", "db01"} {
+				w.reprotected(name)
+				if err := w.sim.FailBack(name); err != nil {
+					panic(err)
+				}
+			}
+		},
+		"on the way home": func(w *world) { // one replicates, the other is being failed back
+			w.reprotected("db01")
+			w.post("db01", "unplannedFailover", `{"properties":{"failoverDirection":"PrimaryToRecovery","providerSpecificDetails":{"instanceType":"InMage","recoveryPointType":"LatestTime"}}}`)
+			w.post("web01", "reProtect", w.reprotectBody("web01"))
+			w.now = w.now.Add(w.sc.Times.Job) // the failback has ended, and its commit begun
+			w.post("db01", "failoverCommit", "")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, prepare)
 			before, err := w.judge(t)
+			if name == "home" && len(before.forward) != 2 {
+				t.Fatalf("how they are protected again: %v", before.forward)
+			}
 			if err != nil || len(before.ready) != 2 {
 				t.Fatalf("%v: %+v", err, before)
 			}
@@ -292,6 +362,11 @@ func TestSiteRecoveryFields(t *testing.T) {
 							// A group of another name is another group, of which may hold what holds of no group.
 							if !before.passed[check] && !strings.HasPrefix(check, "group.") {
 								t.Errorf("%s: %s passes by it", where, check)
+							}
+						}
+						for id, with := range after.forward {
+							if before.forward[id] != "" && with != before.forward[id] {
+								t.Errorf("%s: %s would be protected with %s by it, and not with %s", where, observed.LastSegment(id), with, before.forward[id])
 							}
 						}
 						for id, ready := range after.ready {
