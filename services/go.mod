@@ -39,6 +39,7 @@ require (
 	golang.org/x/time v0.16.0
 	modernc.org/sqlite v1.61.1
 	pgregory.net/rapid v1.3.0
+	reprotect.example/deploy/docs v0.0.0
 	reprotect.example/events v0.0.0
 	reprotect.example/events/bus v0.0.0
 	reprotect.example/schemas v0.0.0
@@ -105,6 +106,8 @@ require (
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
 )
+
+replace reprotect.example/deploy/docs => ../deploy/docs
 
 replace reprotect.example/schemas => ../schemas
 

@@ -144,7 +144,7 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 	for group, commands := range map[string][]*cobra.Command{
 		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.notifyCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
 		"look": {a.statusCommand(), a.topCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
-		"run":  {a.busCommand(), a.configCommand(), a.versionCommand()},
+		"run":  {a.busCommand(), a.configCommand(), a.docsCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},
 	} {
 		for _, c := range commands {

@@ -51,7 +51,7 @@ func (m *Metrics) Standings(read func(context.Context) (bySite map[string]Standi
 		known:   desc("reprotect_cases_known", "Whether the journal could be read for the numbers of cases: 1 or 0. Only the process that keeps it says so."),
 		cases:   desc("reprotect_cases", "Cases that have not ended, by the state in which they are.", "site", "state"),
 		waiting: desc("reprotect_waiting_cases", "Cases that wait, by what they wait for.", "site", "for"),
-		oldest:  desc("reprotect_oldest_wait_seconds", "Since when the case that has waited longest does, by what it waits for.", "site", "for"),
+		oldest:  desc("reprotect_oldest_wait_seconds", "How long the case that has waited longest does so, by what it waits for.", "site", "for"),
 		alarms:  desc("reprotect_alarms", "Alarms that a person has yet to do something about, by code.", "site", "code"),
 	})
 }

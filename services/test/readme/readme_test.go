@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"reprotect.example/deploy/docs"
 	"reprotect.example/events/bus"
 	"reprotect.example/events/bus/bustest"
 	"reprotect.example/events/bus/jetstream"
@@ -27,10 +28,16 @@ import (
 
 const root = "../../.."
 
-// blocks returns the fenced blocks of a language.
+// blocks returns the README's fenced blocks of a language.
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	return blocksOf(t, "README.md", language)
+}
+
+// blocksOf returns a document's fenced blocks of a language, those within a list too.
+func blocksOf(t *testing.T, document, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(document)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +46,7 @@ func blocks(t *testing.T, language string) []string {
 		found = append(found, m[1])
 	}
 	if len(found) == 0 {
-		t.Fatalf("the README has no block of %s", language)
+		t.Fatalf("%s has no block of %s", document, language)
 	}
 	return found
 }
@@ -101,20 +108,87 @@ type user struct {
 
 func TestCommands(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds both programs and runs them for half a minute")
+		t.Skip("builds both programs and runs them for a minute")
 	}
-	u := &user{t: t, dir: t.TempDir()}
-	bin := filepath.Join(u.dir, "bin")
-	u.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	bin := filepath.Join(t.TempDir(), "bin")
 	build := exec.Command("go", "build", "-o", bin+"/", "./services/cmd/...")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for _, block := range blocks(t, "sh") {
-		for line := range strings.Lines(block) {
-			if line = strings.TrimSpace(line); line != "" && !t.Failed() {
-				u.types(line)
+	for document, before := range map[string][]string{
+		"README.md":                      nil,
+		"deploy/docs/getting-started.md": nil,
+		// whoever reads it has a site that runs
+		"deploy/docs/runbook.md": {"reprotect lab --dir lab --speed 60", "export REPROTECT_CONFIG=lab/reprotect.yaml", "reprotectd --config lab/reprotect.yaml"},
+	} {
+		t.Run(document, func(t *testing.T) {
+			u := &user{t: t, dir: t.TempDir()}
+			u.env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			lines := before
+			for _, block := range blocksOf(t, document, "sh") {
+				lines = append(lines, strings.Split(block, "\n")...)
+			}
+			for _, line := range lines {
+				if line = strings.TrimSpace(line); line != "" && !t.Failed() {
+					u.types(line)
+				}
+			}
+		})
+	}
+}
+
+// What pages say in passing is there: each command that stands in a sentence or a table is one, with these flags, and each
+// test that the threat model names tries something.
+func TestDocumentsNameWhatThereIs(t *testing.T) {
+	tests := map[string]bool{}
+	for _, folder := range []string{"services", "events", "deploy"} {
+		err := filepath.WalkDir(filepath.Join(root, folder), func(file string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(file)
+			for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+				tests[string(m[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	reference, err := os.ReadFile(filepath.Join(root, "deploy", "docs", "reference-cli.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range docs.Pages() {
+		for _, m := range regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(page.Text, -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s: there is no test %s", page.Name, m[1])
+			}
+		}
+		if strings.HasPrefix(page.Name, "reference-") {
+			continue
+		}
+		for _, m := range regexp.MustCompile("(?:`|\n *)(reprotect (?:[a-z]+ ?)+)((?:[^`\n])*)").FindAllStringSubmatch(page.Text, -1) {
+			words := strings.Fields(m[1])
+			section, commands := "", 0
+			for n := range words { // of the command, and of those above it, whose flags it may have
+				_, text, found := strings.Cut(string(reference), "\n## "+strings.Join(words[:n+1], " ")+"\n")
+				if !found { // the rest are names
+					break
+				}
+				text, _, _ = strings.Cut(text, "\n## ")
+				section, commands = section+text, n
+			}
+			if commands == 0 {
+				t.Errorf("%s: there is no command %q", page.Name, m[1])
+				continue
+			}
+			for _, f := range regexp.MustCompile(`--[a-z-]+`).FindAllString(m[0], -1) {
+				if !strings.Contains(section, f+" ") && !strings.Contains(section, f+"\n") && f != "--help" {
+					t.Errorf("%s: %q has no flag %s", page.Name, m[1], f)
+				}
 			}
 		}
 	}
@@ -140,6 +214,9 @@ var answers = map[string]struct {
 	"go run ./services/cmd/reprotect demo --bus servicebus": {0, "4 of 4"},
 	"reprotect bus dead list":                               {0, ""},
 	"reprotect bus status":                                  {0, "executor"},
+	"reprotect list --ready":                                {0, "web01"},
+	"reprotect retry web01":                                 {1, ""},
+	`reprotect cancel web01 --reason "given up" --yes`:      {1, ""},
 	"reprotect request app01 mail01 --reason CHG0012345":    {0, "app01"},
 }
 

@@ -1,0 +1,3 @@
+module reprotect.example/deploy/docs
+
+go 1.26.0
