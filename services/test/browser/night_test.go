@@ -19,10 +19,11 @@ func TestPictureOfANight(t *testing.T) {
 		machines = append(machines, map[string]string{"name": name})
 	}
 	first, rest := machines[:4], machines[4:]
-	w.asks(first)
 	b := openTab(t, "en")
 	b.open(w.address + "/login?back=/")
 	b.run("sign in", typed("name", "Ann"), typed("secret", w.secret+"\r"))
+	b.await("all parts work", `document.body.innerText.includes("validator: works")`)
+	w.asks(first)
 	b.await("the first are protected", `document.querySelector(".legend")?.innerText.includes("protected 4")`)
 	w.do("fail-next", w.ready.Machines[6], "95226")
 	w.do("fail-next", w.ready.Machines[8], "8061")
