@@ -19,6 +19,7 @@ type Case struct {
 	Attest      map[string]string `json:"attest,omitempty"`
 	Waive       map[string]string `json:"waive,omitempty"`
 	RetryOf     string            `json:"retryOf,omitempty"`
+	HomeCase                      // of a case that leads machines home
 	Rank        int               `json:"rank,omitempty"`     // among the cases of its request, 1 starts first: the plan's groups, then the request's order
 	CheckedAt   time.Time         `json:"checkedAt,omitzero"` // of the facts that the checks saw last
 	// RegisteredAt is when the agents of all machines were there, once the case has started: a missing agent is borne

@@ -70,6 +70,7 @@ func machine(t *rapid.T) events.Machine {
 
 func theCase(t *rapid.T) events.Case {
 	return events.Case{
+		HomeCase: homeCase(t),
 		Machines: some(machine).Draw(t, "machines"), Together: flag.Draw(t, "together"), Plan: maybe.Draw(t, "plan"), Group: maybe.Draw(t, "group"),
 		DryRun: flag.Draw(t, "dry"), Reason: maybe.Draw(t, "reason"), RequestedBy: maybe.Draw(t, "by"), RequestedAt: maybeWhen.Draw(t, "at"),
 		Attest: reasons.Draw(t, "attest"), Waive: reasons.Draw(t, "waive"), RetryOf: rapid.OneOf(rapid.Just(""), caseID).Draw(t, "retryOf"),
@@ -151,10 +152,14 @@ func rehearsed(t *rapid.T) events.Rehearsed {
 }
 
 func completed(t *rapid.T) events.Completed {
-	return events.Completed{Case: theCase(t), Machines: some(func(t *rapid.T) events.ProtectedState {
-		return events.ProtectedState{Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
-			LagSeconds: lag.Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation")}
-	}).Draw(t, "machines")}
+	return events.Completed{Case: theCase(t), Machines: some(protectedState).Draw(t, "machines")}
+}
+
+func protectedState(t *rapid.T) events.ProtectedState {
+	return events.ProtectedState{
+		Machine: word.Draw(t, "machine"), Item: word.Draw(t, "item"), FormerItem: maybe.Draw(t, "former item"), Since: maybeWhen.Draw(t, "since"), Location: location.Draw(t, "location"),
+		LagSeconds: lag.Draw(t, "lag"), Violation: rapid.OneOf(rapid.Just(""), codeText).Draw(t, "violation"),
+	}
 }
 
 func failed(t *rapid.T) events.Failed {

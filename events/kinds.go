@@ -16,15 +16,20 @@ const (
 	StepSubmission   = "submission"
 	StepReplication  = "replication"
 
+	// Of a case that leads machines home (Leg), after the submission.
+	StepFailback   = "failback"   // home
+	StepCommit     = "commit"     // committed, or withdrawn
+	StepProtection = "protection" // protected
+
 	StepCancel   = "cancel"   // one cancelling
 	StepRetry    = "retry"    // retrying
 	StepProgress = "progress" // waiting, progressed
 	StepGuard    = "guard"    // violated, cleared, acknowledged, unwatched, watched, returned
 )
 
-// Steps lists the steps that have an outcome, in the order of a case.
+// Steps lists the steps that have an outcome, in the order of a case. None has all of them: which, its leg decides.
 func Steps() []string {
-	return []string{StepRequest, StepValidation, StepPlacement, StepRegistration, StepSubmission, StepReplication}
+	return []string{StepRequest, StepValidation, StepPlacement, StepRegistration, StepSubmission, StepReplication, StepFailback, StepCommit, StepProtection}
 }
 
 // Role says what an event is in the life of a case.
@@ -71,6 +76,11 @@ var (
 
 	TypeAcknowledge = Type[Acknowledge]{Kind{"acknowledge", Command, ""}}
 
+	TypeFailback = Type[Failback]{Kind{"failback", Command, ""}}
+	TypeCommit   = Type[Onward]{Kind{"commit", Command, ""}}
+	TypeWithdraw = Type[Onward]{Kind{"withdraw", Command, ""}}
+	TypeProtect  = Type[Onward]{Kind{"protect", Command, ""}}
+
 	TypeAccepted   = Type[Accepted]{Kind{"accepted", Outcome, StepRequest}}
 	TypeRefused    = Type[Refused]{Kind{"refused", End, StepRequest}}
 	TypeValidated  = Type[Validated]{Kind{"validated", Outcome, StepValidation}}
@@ -80,6 +90,10 @@ var (
 	TypeStarted    = Type[Started]{Kind{"started", Outcome, StepSubmission}}
 	TypeRehearsed  = Type[Rehearsed]{Kind{"rehearsed", End, StepSubmission}}
 	TypeCompleted  = Type[Completed]{Kind{"completed", End, StepReplication}}
+	TypeHome       = Type[Home]{Kind{"home", Outcome, StepFailback}}
+	TypeCommitted  = Type[Committed]{Kind{"committed", Outcome, StepCommit}}
+	TypeWithdrawn  = Type[Withdrawn]{Kind{"withdrawn", End, StepCommit}}
+	TypeProtected  = Type[Protected]{Kind{"protected", End, StepProtection}}
 	TypeFailed     = Type[Failed]{Kind{"failed", End, ""}}
 	TypeCancelled  = Type[Cancelled]{Kind{"cancelled", End, ""}}
 
@@ -118,8 +132,10 @@ func row[T any](t Type[T]) entry {
 
 var registry = []entry{
 	row(TypeRequest), row(TypeCancel), row(TypeRetry), row(TypeAcknowledge),
+	row(TypeFailback), row(TypeCommit), row(TypeWithdraw), row(TypeProtect),
 	row(TypeAccepted), row(TypeRefused), row(TypeValidated), row(TypeRejected), row(TypePlaced), row(TypeRegistered),
-	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeFailed), row(TypeCancelled),
+	row(TypeStarted), row(TypeRehearsed), row(TypeCompleted), row(TypeHome), row(TypeCommitted), row(TypeWithdrawn), row(TypeProtected),
+	row(TypeFailed), row(TypeCancelled),
 	row(TypeCancelling), row(TypeRetrying), row(TypeWaiting), row(TypeProgressed), row(TypeViolated), row(TypeReturned),
 	row(TypeCleared), row(TypeAcknowledged), row(TypeUnwatched), row(TypeWatched),
 	row(TypeVoided),

@@ -11,11 +11,18 @@ const (
 	StateProtected   State = "protected"
 	StateFailed      State = "failed"
 	StateCancelled   State = "cancelled"
+
+	// Of a machine that is led home. Protected it is there when it replicates to Azure again.
+	StateHome      State = "home" // it runs on-premises; its failback can be withdrawn, until it is committed
+	StateCommitted State = "committed"
+	StateWithdrawn State = "withdrawn" // it runs in Azure again, and may be failed back
 )
 
 // States lists the states of a machine.
 func States() []State {
-	return []State{StateNotStarted, StateRunning, StateReplicating, StateProtected, StateFailed, StateCancelled}
+	return []State{
+		StateNotStarted, StateRunning, StateReplicating, StateProtected, StateFailed, StateCancelled, StateHome, StateCommitted, StateWithdrawn,
+	}
 }
 
 // CaseState is where a case stands: what its last step was decided as, unless it waits or is about to be cancelled.
@@ -34,6 +41,10 @@ const (
 	CaseCompleted  CaseState = "completed"
 	CaseFailed     CaseState = "failed"
 	CaseCancelled  CaseState = "cancelled"
+	CaseHome       CaseState = "home"
+	CaseCommitted  CaseState = "committed"
+	CaseWithdrawn  CaseState = "withdrawn"
+	CaseProtected  CaseState = "protected" // to Azure again
 
 	CaseWaiting    CaseState = "waiting"
 	CaseCancelling CaseState = "cancelling"
@@ -53,6 +64,7 @@ const (
 	ForOperator       Reason = "operator"    // somebody has to remove the cause; it goes on by itself then
 	ForCancel         Reason = "cancel"      // the end of a job that was cancelled
 	ForOthers         Reason = "others"      // the rest of its case: this machine has failed
+	ForCommit         Reason = "commit"      // the time at which its failback is committed
 	ForThrottle       Reason = "throttle"
 	ForAzure          Reason = "azure"
 	ForVCenter        Reason = "vcenter"
@@ -61,6 +73,6 @@ const (
 // Reasons lists the reasons to wait that this version knows.
 func Reasons() []Reason {
 	return []Reason{
-		ForAgent, ForRetentionDrive, ForTurn, ForDiskSlot, ForJob, ForReplication, ForOperator, ForCancel, ForOthers, ForThrottle, ForAzure, ForVCenter,
+		ForAgent, ForRetentionDrive, ForTurn, ForDiskSlot, ForJob, ForReplication, ForOperator, ForCancel, ForOthers, ForCommit, ForThrottle, ForAzure, ForVCenter,
 	}
 }

@@ -13,6 +13,7 @@ func TestStatesAreThoseOfTheContract(t *testing.T) {
 	all := []events.CaseState{
 		events.CaseAccepted, events.CaseRefused, events.CaseValidated, events.CaseRejected, events.CasePlaced, events.CaseRegistered,
 		events.CaseStarted, events.CaseRehearsed, events.CaseCompleted, events.CaseFailed, events.CaseCancelled,
+		events.CaseHome, events.CaseCommitted, events.CaseWithdrawn, events.CaseProtected,
 	}
 	for _, k := range events.Kinds() {
 		if decides := k.Role == events.Outcome || k.Role == events.End; decides != slices.Contains(all, events.CaseState(k.Name)) {
