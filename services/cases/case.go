@@ -23,7 +23,7 @@ type Case struct {
 	Step        string           `json:"step"` // the last one decided
 	Percent     int              `json:"percent"`
 	End         bool             `json:"end"`
-	Good        bool             `json:"good"` // ended as it should: completed, or rehearsed
+	Good        bool             `json:"good"` // ended as it should: with the last step of its leg, or rehearsed
 	Since       time.Time        `json:"since,omitzero"`
 	Updated     time.Time        `json:"updated,omitzero"` // of its latest fact, which may be younger than its end
 	EndedAt     time.Time        `json:"endedAt,omitzero"`
@@ -34,7 +34,12 @@ type Case struct {
 	Reason      string           `json:"reason,omitempty"`
 	RequestedBy string           `json:"requestedBy,omitempty"`
 	RetryOf     string           `json:"retryOf,omitempty"`
-	Asked       []string         `json:"asked,omitempty"` // names for which a refused request asked, as far as they can be read
+
+	Leg     events.Leg   `json:"leg,omitempty"`     // "": it reprotects its machines
+	Until   events.Until `json:"until,omitempty"`   // of a failback
+	Follows string       `json:"follows,omitempty"` // the case that brought its machines to where it began
+
+	Asked []string `json:"asked,omitempty"` // names for which a refused request asked, as far as they can be read
 
 	Why    string `json:"why,omitempty"`    // why it ended before all were protected
 	Code   string `json:"code,omitempty"`   // of the error
@@ -68,6 +73,8 @@ type Machine struct {
 	Datastore    string       `json:"datastore,omitempty"`
 	Location     string       `json:"location,omitempty"`
 	State        events.State `json:"state"`
+	Up           time.Time    `json:"up,omitzero"`           // seen to run on-premises since
+	DownSeconds  *int         `json:"downSeconds,omitempty"` // from the start of its failback until then
 	Percent      int          `json:"percent"`
 	Task         string       `json:"task,omitempty"`
 	Replication  *int         `json:"replication,omitempty"` // percent of the initial replication
@@ -122,14 +129,14 @@ func LabelsOfWaiting(w events.Waiting) []string {
 // OfRequest says whether a case is a request itself, which waits, waited or was refused.
 func (c Case) OfRequest() bool { return c.ID == events.Token(c.Request) }
 
-// Flows says whether the data of every machine of the case flows already, or has.
+// Flows says whether the data of every machine of a case that reprotects flows already, or has.
 func (c Case) Flows() bool {
-	return len(c.Machines) > 0 && !slices.ContainsFunc(c.Machines, func(m Machine) bool {
+	return c.Leg == events.LegReprotect && len(c.Machines) > 0 && !slices.ContainsFunc(c.Machines, func(m Machine) bool {
 		return m.State != events.StateReplicating && m.State != events.StateProtected
 	})
 }
 
-// Left are the machines of the case as it was accepted that are not protected.
+// Left are the machines of the case as it was accepted that are not where the case was to lead them.
 func (c Case) Left() []events.Machine {
 	if c.Accepted == nil {
 		return nil

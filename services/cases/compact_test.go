@@ -18,6 +18,7 @@ import (
 // outcomes, and clocks that disagree by minutes.
 type teller struct {
 	*rapid.T
+	leg      events.HomeCase
 	machines []events.Machine
 	position int
 	at       time.Time
@@ -26,11 +27,15 @@ type teller struct {
 
 func drawFacts(t *rapid.T) []cases.Entry {
 	s := &teller{T: t, at: begun}
+	steps := events.Steps()[:6]
+	if s.leg.Leg = rapid.SampledFrom(append(events.Legs(), events.LegReprotect)).Draw(t, "leg"); s.leg.Leg != events.LegReprotect {
+		s.leg.Until = rapid.SampledFrom([]events.Until{events.UntilHome, events.UntilCommitted, events.UntilProtected}).Draw(t, "until")
+		steps = homeSteps
+	}
 	for i := range rapid.IntRange(1, 4).Draw(t, "machines") {
 		s.machines = append(s.machines, events.Machine{Name: rapid.SampledFrom([]string{"web01", "WEB01", "db01"}).Draw(t, "name"), Item: fmt.Sprintf("/items/%c", 'a'+i), Architecture: "classic"})
 	}
 	s.reports(2)
-	steps := events.Steps()
 	for i := range rapid.IntRange(0, len(steps)).Draw(t, "steps") {
 		s.outcome(steps[i])
 		s.reports(8)
@@ -63,7 +68,7 @@ func (s *teller) fact(k events.Kind, step, id string, position int, data any) {
 }
 
 func (s *teller) outcome(step string) {
-	c := events.Case{Machines: s.machines}
+	c := events.Case{Machines: s.machines, HomeCase: s.leg}
 	s.position += rapid.IntRange(0, 1).Draw(s.T, "gap") // 0: a report has the same, of a delivery that came again
 	s.position = max(s.position, 1)
 	switch step {
@@ -91,12 +96,38 @@ func (s *teller) outcome(step string) {
 			d.Machines = append(d.Machines, events.ProtectedState{Machine: m.Name, Item: fmt.Sprintf("/items/new-%d", i), FormerItem: s.beside(m)})
 		}
 		s.fact(events.TypeCompleted.Kind, step, "", s.position, d)
+	case events.StepFailback:
+		d := events.Home{Case: c}
+		for _, m := range s.machines {
+			d.Machines = append(d.Machines, events.HomeState{Machine: m.Name, Item: s.beside(m), Down: begun, Up: s.at})
+		}
+		s.fact(events.TypeHome.Kind, step, "", s.position, d)
+	case events.StepCommit:
+		if s.leg.Leg == events.LegWithdraw {
+			d := events.Withdrawn{Case: c}
+			for _, m := range s.machines {
+				d.Machines = append(d.Machines, events.MachineState{Machine: m.Name, Item: s.beside(m), State: events.StateWithdrawn})
+			}
+			s.fact(events.TypeWithdrawn.Kind, step, "", s.position, d)
+			break
+		}
+		d := events.Committed{Case: c}
+		for _, m := range s.machines {
+			d.Machines = append(d.Machines, events.CommittedState{Machine: m.Name, Item: s.beside(m), Evidence: "on"})
+		}
+		s.fact(events.TypeCommitted.Kind, step, "", s.position, d)
+	case events.StepProtection:
+		d := events.Protected{Case: c}
+		for _, m := range s.machines {
+			d.Machines = append(d.Machines, events.ProtectedState{Machine: m.Name, Item: m.Item + "-new", FormerItem: m.Item})
+		}
+		s.fact(events.TypeProtected.Kind, step, "", s.position, d)
 	}
 }
 
 func (s *teller) end() {
 	s.position++
-	c := events.Case{Machines: s.machines}
+	c := events.Case{Machines: s.machines, HomeCase: s.leg}
 	step := rapid.SampledFrom(events.Steps()).Draw(s.T, "ended at")
 	var states []events.MachineState
 	for _, m := range s.machines {

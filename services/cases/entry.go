@@ -33,6 +33,14 @@ func ReadEntry(r bus.Received) Entry {
 		err = e.fill(readCommand(events.TypeRetry, r))
 	case events.CommandSubject(events.TypeAcknowledge.Kind):
 		err = e.fill(readCommand(events.TypeAcknowledge, r))
+	case events.CommandSubject(events.TypeFailback.Kind):
+		err = e.fill(readCommand(events.TypeFailback, r))
+	case events.CommandSubject(events.TypeCommit.Kind):
+		err = e.fill(readCommand(events.TypeCommit, r))
+	case events.CommandSubject(events.TypeWithdraw.Kind):
+		err = e.fill(readCommand(events.TypeWithdraw, r))
+	case events.CommandSubject(events.TypeProtect.Kind):
+		err = e.fill(readCommand(events.TypeProtect, r))
 	default:
 		if name, unknown := strings.CutPrefix(r.Subject, events.SubjectCommands+"."); unknown {
 			e.Header = events.Header{Type: name, ID: bus.CommandID(r)}

@@ -13,6 +13,7 @@ import (
 var reached = map[string]int{
 	events.StepRequest: 2, events.StepValidation: 4, events.StepPlacement: 6,
 	events.StepRegistration: 8, events.StepSubmission: 10, events.StepReplication: 100,
+	events.StepFailback: 50, events.StepCommit: 70, events.StepProtection: 100,
 }
 
 // Fold says where the case stands of which these are facts, all of one case. Its History is for History to tell. Of no
@@ -60,31 +61,30 @@ func valid(entries []Entry) []Entry {
 // outcomes lists what decided each step, in the order of the steps; what ended the case comes last, and only that of the
 // first step counts.
 func outcomes(entries []Entry) []Entry {
-	var decided, ends []Entry
+	var decided, last []Entry
 	for _, e := range entries {
 		switch e.Kind.Role {
 		case events.Outcome:
 			decided = append(decided, e)
 		case events.End:
-			ends = append(ends, e)
+			last = append(last, e)
 		default: // decides nothing
 		}
 	}
 	steps := events.Steps()
 	byStep := func(a, b Entry) int { return slices.Index(steps, a.Header.Step) - slices.Index(steps, b.Header.Step) }
 	slices.SortStableFunc(decided, byStep)
-	slices.SortStableFunc(ends, byStep)
-	return append(decided, ends[:min(len(ends), 1)]...)
+	slices.SortStableFunc(last, byStep)
+	return append(decided, last[:min(len(last), 1)]...)
 }
 
 // decide takes in the outcome of a step.
 func (c *Case) decide(e Entry) {
 	c.State, c.Step = events.CaseState(e.Kind.Name), e.Header.Step
-	c.End = e.Kind.Role == events.End
+	c.End, c.Good = ends(e)
 	if c.End {
 		c.EndedAt = e.Time
 	}
-	c.Good = c.State == events.CaseCompleted || c.State == events.CaseRehearsed
 	if c.Good {
 		c.Percent = 100
 	} else if !c.End {
@@ -123,17 +123,23 @@ func (c *Case) decide(e Entry) {
 		c.carry(d.Case)
 	case events.Completed:
 		c.carry(d.Case)
-		at := c.each(len(d.Machines), func(i int) (string, string) {
-			return d.Machines[i].Machine, former(d.Machines[i].Item, d.Machines[i].FormerItem)
-		})
-		for i, p := range d.Machines {
+		c.protected(d.Machines)
+	case events.Home:
+		c.carry(d.Case)
+		c.home(d.Machines)
+	case events.Committed:
+		c.carry(d.Case)
+		at := c.each(len(d.Machines), func(i int) (string, string) { return d.Machines[i].Machine, d.Machines[i].Item })
+		for i, s := range d.Machines {
 			m := &c.Machines[at[i]]
-			if !strings.EqualFold(p.Item, m.Item) {
-				m.NewItem = p.Item
-			}
-			m.State, m.Percent, m.Since, m.LagSeconds = events.StateProtected, 100, p.Since, p.LagSeconds
-			m.Location = cmp.Or(p.Location, m.Location)
+			m.State, m.Job = events.StateCommitted, cmp.Or(s.Job, m.Job)
 		}
+	case events.Withdrawn:
+		c.carry(d.Case)
+		c.rest(d.Machines)
+	case events.Protected:
+		c.carry(d.Case)
+		c.protected(d.Machines)
 	case events.Refused:
 		c.blocked(d.Problems)
 		c.Asked, c.RequestedBy = askedFor(d.Original)
@@ -161,8 +167,50 @@ func (c *Case) decide(e Entry) {
 	}
 }
 
+// ends says whether an outcome ends its case, and as it should. That of a leg's last step does, whichever leg that is.
+func ends(e Entry) (over, good bool) {
+	switch d := e.Data.(type) {
+	case events.Home:
+		over = d.Case.Last() == events.StepFailback
+		return over, over
+	case events.Committed:
+		over = d.Case.Last() == events.StepCommit
+		return over, over
+	case events.Withdrawn:
+		return true, d.Case.Leg == events.LegWithdraw
+	}
+	good = e.Kind == events.TypeCompleted.Kind || e.Kind == events.TypeRehearsed.Kind || e.Kind == events.TypeProtected.Kind
+	return e.Kind.Role == events.End, good
+}
+
+// home takes in which machines run on-premises.
+func (c *Case) home(states []events.HomeState) {
+	at := c.each(len(states), func(i int) (string, string) { return states[i].Machine, states[i].Item })
+	for i, s := range states {
+		m := &c.Machines[at[i]]
+		m.State, m.Up, m.Job = events.StateHome, s.Up, cmp.Or(s.Job, m.Job)
+		if down := int(s.Up.Sub(s.Down).Seconds()); !s.Down.IsZero() && down >= 0 {
+			m.DownSeconds = &down
+		}
+	}
+}
+
+// protected takes in which machines are protected, and by which item.
+func (c *Case) protected(states []events.ProtectedState) {
+	at := c.each(len(states), func(i int) (string, string) { return states[i].Machine, former(states[i].Item, states[i].FormerItem) })
+	for i, p := range states {
+		m := &c.Machines[at[i]]
+		if !strings.EqualFold(p.Item, m.Item) {
+			m.NewItem = p.Item
+		}
+		m.State, m.Percent, m.Since, m.LagSeconds = events.StateProtected, 100, p.Since, p.LagSeconds
+		m.Location = cmp.Or(p.Location, m.Location)
+	}
+}
+
 // carry takes the case so far from an outcome.
 func (c *Case) carry(from events.Case) {
+	c.Leg, c.Until, c.Follows = from.Leg, from.Until, from.Follows
 	c.Together, c.Plan, c.DryRun, c.RetryOf = from.Together, from.Plan, from.DryRun, from.RetryOf
 	c.Reason, c.RequestedBy = from.Reason, from.RequestedBy
 	at := c.each(len(from.Machines), func(i int) (string, string) { return from.Machines[i].Name, from.Machines[i].Item })

@@ -65,7 +65,22 @@ func sentence(e Entry) (level, text string) {
 		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to retry " + d.Case + because(d.Reason)
 	case events.Acknowledge:
 		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to acknowledge " + d.Alarm + because(d.Reason)
+	case events.Failback:
+		return Info, askedHome(d)
+	case events.Onward:
+		return Info, cmp.Or(d.RequestedBy, "Somebody") + " asks to " + e.Kind.Name + " " + list(append(some(d.Case), events.Names(d.Machines)...), asIs) + because(d.Reason)
+	case events.Home:
+		return Good, "Home: " + list(d.Machines, runsAtHome) + "."
+	case events.Committed:
+		return Good, "Committed: " + list(d.Machines, final) + "."
+	case events.Withdrawn:
+		return Warn, "Back in Azure: " + list(d.Machines, func(m events.MachineState) string { return Label(m.Machine, m.Item) }) + ". The failback was withdrawn."
+	case events.Protected:
+		return Good, "Protected to Azure again: " + list(d.Machines, home(d.Case)) + "."
 	case events.Accepted:
+		if d.Case.Leg != events.LegReprotect {
+			return Info, "Accepted, " + legs[d.Case.Leg] + ": " + list(labelled(d.Case), machineKind) + together(d.Case)
+		}
 		return Info, "Accepted: " + list(labelled(d.Case), machineKind) + together(d.Case)
 	case events.Refused:
 		return Bad, "Refused, nothing was begun: " + list(d.Problems, events.Problem.Sentence) + "."
@@ -79,8 +94,14 @@ func sentence(e Entry) (level, text string) {
 	case events.Registered:
 		return Info, "Agents are back: " + list(d.Agents, func(a events.Agent) string { return Label(a.Machine, a.Item) + bracket(a.Version) }) + "."
 	case events.Started:
+		if d.Case.Leg != events.LegReprotect {
+			return Info, started[d.Case.Leg] + " started: " + list(d.Jobs, job) + "."
+		}
 		return Info, "Reprotect started: " + list(d.Jobs, job) + "."
 	case events.Rehearsed:
+		if d.Case.Leg != events.LegReprotect {
+			return Good, "Rehearsed, nothing was changed. A real run would fail back " + list(labelled(events.Case{Machines: d.Would}), wouldGo) + "."
+		}
 		return Good, "Rehearsed, nothing was changed. A real run would reprotect " + list(labelled(events.Case{Machines: d.Would}), wouldGo) + "."
 	case events.Completed:
 		return Good, "Protected: " + list(d.Machines, home(d.Case)) + "."
@@ -244,7 +265,7 @@ var waitingFor = map[events.Reason]string{
 	events.ForAgent: "the agent", events.ForRetentionDrive: "the retention drive", events.ForDiskSlot: "a free disk slot",
 	events.ForThrottle: "Azure, which asks for slower calls", events.ForAzure: "Azure", events.ForVCenter: "vCenter",
 	events.ForTurn: "its turn", events.ForJob: "another job to end", events.ForOperator: "an operator to correct the cause", events.ForCancel: "its job to end",
-	events.ForReplication: "its replication to move", events.ForOthers: "the other machines of the case",
+	events.ForCommit: "the time of its commit", events.ForReplication: "its replication to move", events.ForOthers: "the other machines of the case",
 }
 
 // For words what a case waits for.

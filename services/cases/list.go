@@ -52,8 +52,11 @@ func ReadyMachines(all []Case) []Ready {
 				continue
 			}
 			at := known.find(c.Site, m)
+			if leftReady(c, m) {
+				continue
+			}
 			at.ready = nil
-			if m.State == events.StateProtected && m.Returned.IsZero() {
+			if c.Leg == events.LegReprotect && m.State == events.StateProtected && m.Returned.IsZero() {
 				at.ready = &Ready{
 					Machine: m.Name, Item: cmp.Or(m.NewItem, m.Item), Site: c.Site, Case: c.ID, Since: m.Since, LagSeconds: m.LagSeconds, Location: m.Location, Alarms: c.pressing(m), Violations: c.about(m),
 				}
@@ -61,6 +64,12 @@ func ReadyMachines(all []Case) []Ready {
 		}
 	}
 	return known.list()
+}
+
+// leftReady says whether a case that was to lead a machine home left it where it was, or brought it back there: what the case
+// before said of it still holds, and the guard of that one tells when it does not.
+func leftReady(c Case, m Machine) bool {
+	return c.Leg != events.LegReprotect && c.End && (m.State == events.StateWithdrawn || m.State == events.StateFailed || m.State == events.StateCancelled)
 }
 
 // twins are the names, each behind its site, that two machines of one case have.

@@ -3,6 +3,7 @@ package cases_test
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,8 @@ func TestRecordedLogsAreRead(t *testing.T) {
 			}
 		}
 		for _, k := range events.Kinds() {
-			newer := k == events.TypeCleared.Kind || k == events.TypeAcknowledged.Kind || k == events.TypeUnwatched.Kind || k == events.TypeWatched.Kind || k == events.TypeVoided.Kind
+			newer := k == events.TypeCleared.Kind || k == events.TypeAcknowledged.Kind || k == events.TypeUnwatched.Kind || k == events.TypeWatched.Kind || k == events.TypeVoided.Kind ||
+				slices.Contains(homeSteps[3:], k.Step) // the older program led nobody home
 			if (k.Role == events.Outcome || k.Role == events.End || k.Role == events.Report) && !newer && facts[k.Name] == 0 {
 				t.Errorf("%s: no %s was recorded", bus, k.Name)
 			}

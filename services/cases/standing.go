@@ -51,6 +51,9 @@ func rehearsal(c Case) int {
 }
 
 func (s Standing) overtakes(former Standing) bool {
+	if s.Case.Leg != events.LegReprotect && s.Case.End && former.Case.Leg != events.LegReprotect && !former.Case.End {
+		return false // a commit that is done, of a failback that goes on
+	}
 	untouched := s.Case.End && s.Machine.State == events.StateNotStarted
 	return !untouched || former.Case.DryRun || former.Machine.State != events.StateProtected
 }
