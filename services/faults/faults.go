@@ -85,7 +85,7 @@ func (r Row) Remedy() string { return english[r.Code].Remedy }
 
 // Catalogue returns every row, in the order in which they are shown.
 func Catalogue() []Row {
-	return slices.Concat(siteRecovery, resourceManager, azure, vCenter, pipeline, commands, questions, watched)
+	return slices.Concat(siteRecovery, resourceManager, azure, vCenter, pipeline, homeward, commands, questions, watched)
 }
 
 // Lookup returns the row of a code, whatever its case.

@@ -39,6 +39,23 @@ var pipeline = []Row{
 	{Code: "internal", Class: observed.Permanent, For: Reprotect},
 }
 
+// homeward are the codes of the way home: what stands against a leg of it, and what it waits for.
+var homeward = []Row{
+	{Code: "readiness.stage", Class: observed.Permanent, For: Reprotect, Refs: []string{"S3", "S40"}, Reference: pageFailback},
+	{Code: "readiness.health", Class: observed.Operator, For: Reprotect, Refs: []string{"S41"}, Reference: pageFailback},
+	{Code: "readiness.recovery-point", Class: observed.Temporary, For: Reprotect, Refs: []string{"S41"}, Reference: pageFailback},
+	{Code: "readiness.writer", Class: observed.Operator, For: Reprotect, Refs: []string{"S7", "M1"}, Reference: pageFailback},
+	{Code: "readiness.azure-vm", Class: observed.Operator, For: Reprotect, Refs: []string{"S2"}, Reference: pageFailback},
+	{Code: "readiness.on-premises-off", Class: observed.Operator, For: Reprotect, Refs: []string{"S39"}, Reference: pageFailback},
+	{Code: "readiness.on-premises-on", Class: observed.Operator, For: Reprotect, Reference: pageFailback},
+	{Code: "home.off", Class: observed.Operator, For: Reprotect},
+	{Code: "home.no-tools", Class: observed.Operator, For: Reprotect},
+	{Code: "home.not-found", Class: observed.Operator, For: Reprotect},
+	{Code: "commit.due", Class: observed.Operator, For: Reprotect},
+	{Code: "protect.choice", Class: observed.Operator, For: Reprotect},
+	{Code: "machine.undone", Class: observed.Permanent, For: Reprotect},
+}
+
 // commands are the codes of refusals: of what ops publish, and of what the command line asks.
 var commands = []Row{
 	{Code: "machine.unknown", Class: observed.Permanent, For: Reprotect},

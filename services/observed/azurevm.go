@@ -167,3 +167,17 @@ func ResourceGroupOf(id string) string {
 	}
 	return id
 }
+
+// With is the look with more VMs, or the reason why these could not be read.
+func (a AzureVMs) With(vms []AzureVM, err error) AzureVMs {
+	more := AzureVMs{Taken: a.Taken, VMs: slices.Clone(a.VMs), Groups: a.Groups, Elsewhere: a.Elsewhere, PowerUnread: a.PowerUnread}
+	if err != nil {
+		more.PowerUnread = err.Error()
+	}
+	for _, vm := range vms {
+		if !slices.ContainsFunc(more.VMs, func(known AzureVM) bool { return SameID(known.ID, vm.ID) }) {
+			more.VMs = append(more.VMs, vm)
+		}
+	}
+	return more.Indexed()
+}

@@ -1,15 +1,15 @@
 package preflight
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"reprotect.example/events"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/readiness"
 )
 
 // Readiness is whether a machine may be failed back, by what Site Recovery, Azure and vCenter say now.
@@ -67,14 +67,7 @@ func ReadyForFailback(ctx context.Context, s Site, now func() time.Time) ([]Read
 			continue
 		}
 		r := Readiness{Machine: f.item.Name, Item: f.item.ID, Site: s.Name, AsOf: asOf.UTC()}
-		f.judge(&r, vault, now())
-		switch {
-		case f.unread != "": // nothing more can be said of it
-		case noInventory != "":
-			r.unknown("vCenter could not be read: %s.", strings.TrimSuffix(noInventory, "."))
-		default:
-			r.onPremises(f.item, inventory, finder)
-		}
+		f.judge(&r, readiness.Subject{Vault: vault, Now: now(), Seen: finder.Find(f.item.VMRef()), User: inventory.User, NoInventory: noInventory})
 		all = append(all, r.decided())
 	}
 	slices.SortStableFunc(all, func(a, b Readiness) int {
@@ -99,16 +92,7 @@ func alsoNamed(ctx context.Context, vault Vault, look observed.AzureVMs, found [
 	if err != nil && ctx.Err() != nil {
 		return look, err
 	}
-	more := observed.AzureVMs{Taken: look.Taken, VMs: slices.Clone(look.VMs), Groups: look.Groups, Elsewhere: look.Elsewhere, PowerUnread: look.PowerUnread}
-	if err != nil {
-		more.PowerUnread = err.Error()
-	}
-	for _, vm := range vms {
-		if !slices.ContainsFunc(more.VMs, func(known observed.AzureVM) bool { return observed.SameID(known.ID, vm.ID) }) {
-			more.VMs = append(more.VMs, vm)
-		}
-	}
-	return more.Indexed(), nil
+	return look.With(vms, err), nil
 }
 
 // ofFabric says whether a machine lies in the fabric that the config of a site names; "" is any.
@@ -148,14 +132,6 @@ func readAll(ctx context.Context, vault Vault, all []candidate) {
 	reading.Wait()
 }
 
-func (r *Readiness) refuse(format string, args ...any) {
-	r.refused = append(r.refused, fmt.Sprintf(format, args...))
-}
-
-func (r *Readiness) unknown(format string, args ...any) {
-	r.unread = append(r.unread, fmt.Sprintf(format, args...))
-}
-
 // decided weighs what was found: what is not known never makes a machine ready.
 func (r Readiness) decided() Readiness {
 	ready := len(r.refused)+len(r.unread) == 0
@@ -166,150 +142,17 @@ func (r Readiness) decided() Readiness {
 	return r
 }
 
-// judge says what the vault and Azure know of a failback of the machine.
-func (s candidate) judge(r *Readiness, vault observed.Vault, now time.Time) {
-	i := s.item
-	r.PendingBytes, r.LagSeconds = i.Replication.PendingBytes, i.Replication.LagSeconds
-	if why := strings.TrimSuffix(cmp.Or(s.unread, i.Unread), "."); why != "" {
-		r.unknown("%s could not be read: %s.", i.Name, why)
+// judge says what stands against a failback of the machine now, and what is not known.
+func (s candidate) judge(r *Readiness, subject readiness.Subject) {
+	subject.Item, subject.Unread, subject.Points, subject.PointsUnread = s.item, s.unread, s.points, s.dark
+	said := readiness.Of(events.LegFailback, subject)
+	r.refused, r.unread = said.Refused, said.Unread
+	r.PendingBytes, r.LagSeconds = s.item.Replication.PendingBytes, s.item.Replication.LagSeconds
+	if s.dark != "" || len(s.points) == 0 || s.points[0].At.IsZero() {
 		return
 	}
-	r.stage(i)
-	switch said := observed.Words(i.HealthErrors); i.HealthOf() {
-	case observed.Sound:
-	case observed.Unclear:
-		r.unknown("Site Recovery does not say the health of %s.", i.Name)
-	default:
-		r.refuse("Site Recovery calls the health of %s %s%s.", i.Name, strings.ToLower(i.Health), after(said))
+	r.RecoveryPoint = &s.points[0].At                                                             // its age is told only where the service's clock allows it
+	if lag := int(subject.Now.Sub(*r.RecoveryPoint).Seconds()); r.LagSeconds == nil && lag >= 0 { // times were seen that lie hours ahead
+		r.LagSeconds = &lag
 	}
-	r.recoveryPoints(s, now)
-	r.writer(i, vault, now)
-	r.azureVM(i, vault.AzureVMs)
-}
-
-func (r *Readiness) stage(i observed.Item) {
-	percent := ""
-	if p := i.Replication.Percent; p != nil {
-		percent = fmt.Sprintf(", %d %% done", *p)
-	}
-	switch stage := i.Stage(); stage {
-	case observed.StageReady, observed.StageFailbackCancelled:
-		if i.Busy() {
-			r.refuse("Site Recovery job %s (%s) holds %s.", i.JobID, i.Scenario, i.Name)
-		}
-	case observed.StageResynchronizing:
-		r.refuse("A resynchronization of %s is due or runs%s.", i.Name, percent)
-	case observed.StageReplicationFailed:
-		r.refuse("The initial replication of %s has failed.", i.Name)
-	case observed.StageReprotecting, observed.StageInitial:
-		r.refuse("%s is not protected yet: %s%s.", i.Name, cmp.Or(i.StateText, i.State), percent)
-	case observed.StageFailingBack:
-		r.refuse("%s fails back just now, or its failback is being cancelled.", i.Name)
-	default:
-		r.unknown("What Site Recovery says of %s is not known: state %s (%s), active location %s.", i.Name, i.State, i.StateText, i.Location)
-	}
-}
-
-// recoveryPoints: a failback needs one. Its age is told only where the service's clock allows it.
-func (r *Readiness) recoveryPoints(s candidate, now time.Time) {
-	switch {
-	case s.dark != "":
-		r.unknown("The recovery points of %s could not be read: %s.", s.item.Name, strings.TrimSuffix(s.dark, "."))
-		return
-	case len(s.points) == 0:
-		r.refuse("%s has no recovery point.", s.item.Name)
-		return
-	}
-	if at := s.points[0].At; !at.IsZero() {
-		r.RecoveryPoint = &at
-		if lag := int(now.Sub(at).Seconds()); r.LagSeconds == nil && lag >= 0 { // times were seen that lie hours ahead
-			r.LagSeconds = &lag
-		}
-	}
-}
-
-// writer judges what writes the machine's disks: a failback needs it.
-func (r *Readiness) writer(i observed.Item, vault observed.Vault, now time.Time) {
-	role, id := observed.RoleMasterTarget, i.MasterTargetID
-	if i.Architecture == observed.Modernized {
-		role, id = observed.RoleAppliance, i.ApplianceID
-	}
-	home, ok := vault.Fabric(i.FabricID)
-	switch {
-	case id == "":
-		r.unknown("Site Recovery does not say which %s writes the disks of %s.", role, i.Name)
-		return
-	case !ok:
-		r.unknown("The %s of %s could not be read%s.", role, i.Name, after(strings.TrimSuffix(vault.Unread["fabrics"], ".")))
-		return
-	}
-	var parts []observed.Component
-	if a, found := home.Appliance(id); role == observed.RoleAppliance && found {
-		parts = a.Components()
-	} else if mt, found := home.MasterTarget(id); found {
-		parts = []observed.Component{home.Component(), mt.Component()}
-		if ps, found := home.ProcessServer(i.ProcessServerID); found {
-			parts = append(parts, ps.Component())
-		}
-	} else {
-		r.refuse("The %s %s of %s is not registered with %s any more.", role, id, i.Name, home.Name)
-	}
-	for _, part := range parts {
-		for _, complaint := range part.Complaints(now) {
-			switch complaint.Condition {
-			case observed.Broken:
-				r.refuse("The %s: %s.", part, complaint.What)
-			case observed.Unclear:
-				r.unknown("The %s: %s.", part, complaint.What)
-			case observed.Sound, observed.Doubtful: // it works
-			}
-		}
-	}
-}
-
-// azureVM: it must run, for the failback begins with the last changes from it. A classic item does not name it any more:
-// then its name must do, where one VM alone has it.
-func (r *Readiness) azureVM(i observed.Item, look observed.AzureVMs) {
-	vms, sure := look.Of(i)
-	if !sure && i.AzureHome() == "" {
-		vms = look.Named(i.Name)
-		sure = len(vms) == 1
-	}
-	switch {
-	case !sure:
-		why := cmp.Or(look.Groups[strings.ToLower(i.AzureHome())], look.PowerUnread)
-		r.unknown("Which Azure VM %s is, and whether it runs, is not known%s.", i.Name, after(strings.TrimSuffix(why, ".")))
-	case vms[0].Power == "":
-		r.unknown("Whether Azure VM %s of %s runs is not known%s.", vms[0].Name, i.Name, after(strings.TrimSuffix(look.PowerUnread, ".")))
-	case vms[0].Power != observed.Running:
-		r.refuse("Azure VM %s of %s does not run: Azure calls it %s.", vms[0].Name, i.Name, vms[0].Power)
-	}
-}
-
-// onPremises: the VM there must be off, for its disks are written.
-func (r *Readiness) onPremises(i observed.Item, inv observed.Inventory, finder *observed.Finder) {
-	seen := finder.Find(i.VMRef())
-	vm := seen.VM
-	switch {
-	case vm == nil && seen.Absent && (i.Physical || i.VMDeleted != nil && *i.VMDeleted): // made anew at the failback
-	case vm == nil:
-		r.unknown("%s", seen.Why(i.Name, inv.User))
-	case vm.Unread.Why("runtime.powerState", "runtime.connectionState") != "":
-		r.unknown("Whether VM %s is off could not be read: %s.", vm.Place(), vm.Unread.Why("runtime.powerState", "runtime.connectionState"))
-	case vm.Connection != "connected":
-		r.unknown("VM %s is %s in vCenter, so its power state is not known.", vm.Place(), cmp.Or(vm.Connection, "not said to be connected"))
-	case vm.Power == "poweredOff":
-	case vm.Power == "":
-		r.unknown("vCenter does not say whether VM %s is off.", vm.Place())
-	default:
-		r.refuse("VM %s is not off on-premises: vCenter calls it %s, while replication writes to its disks.", vm.Place(), vm.Power)
-	}
-}
-
-// after is what stands behind a colon, where there is something.
-func after(text string) string {
-	if text == "" {
-		return ""
-	}
-	return ": " + text
 }
