@@ -15,6 +15,8 @@
 //
 // The starts of a site go through its queue (package admission), which keeps to the site's limits; one process at a time
 // serves. What is done when Azure refuses stands in one table (package submission).
+//
+// A case that leads its machine home, and not away from Azure only, is left to package homeward.
 package executor
 
 import (
@@ -27,6 +29,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/executor/admission"
+	"reprotect.example/services/executor/homeward"
 	"reprotect.example/services/faults"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/workflow"
@@ -59,6 +62,10 @@ type Site struct {
 	Look      time.Duration
 	AgentWait time.Duration // how long a refusal for a missing agent is borne
 	JobWait   time.Duration // a machine that is not protected by then fails the case, unless it still moves
+
+	// Home is the same vault for the way home, and Recheck what judges a case of it anew (homeward.Site).
+	Home    homeward.Vault
+	Recheck func(ctx context.Context, c events.Case, vault observed.Vault) ([]events.Finding, error)
 }
 
 // look is a look at the vault that shows all that a start depends on: a job that runs unseen would be started again,
@@ -87,16 +94,40 @@ const staleAfter = 10 * time.Minute
 // New makes the service for these sites.
 func New(sites map[string]Site, now func() time.Time) workflow.Service {
 	a := ledgersOf(sites, now)
-	x := executor{sites, a.queues, now}
+	x := executor{sites: sites, queues: a.queues, now: now}
+	x.home = homeward.New(x.homeSite, now)
 	begin := func(context.Context) {
 		for _, l := range a.ledgers {
 			l.Begin()
 		}
 	}
-	return workflow.Service{Name: "executor", Alone: true, Begin: begin, Routes: []workflow.Route{
+	return workflow.Service{Name: "executor", Alone: true, Begin: begin, Routes: append([]workflow.Route{
 		workflow.OnMarked(events.TypeRegistered, events.StepSubmission, x.registered).Within(x.longest()),
-		workflow.OnMarked(events.TypeStarted, events.StepReplication, x.started),
-	}}
+		workflow.OnEachStep(events.TypeStarted, stepOf, x.started),
+	}, x.home.Routes()...)}
+}
+
+// stepOf is the step that follows the start of a case: which, its leg says.
+func stepOf(s events.Started) string {
+	switch s.Case.Leg {
+	case events.LegFailback:
+		return events.StepFailback
+	case events.LegCommit, events.LegWithdraw:
+		return events.StepCommit
+	case events.LegProtect:
+		return events.StepProtection
+	case events.LegReprotect:
+	}
+	return events.StepReplication
+}
+
+// homeSite is a site as the way home needs it.
+func (x executor) homeSite(name string) (homeward.Site, error) {
+	site, queue, err := x.site(name)
+	return homeward.Site{
+		Vault: site.Home, Inventory: site.Inventory, Recheck: site.Recheck, Look: site.Look, JobWait: site.JobWait,
+		MaxAge: queue.MaxAge, Pace: func(ctx context.Context) error { return queue.Pace(ctx, 1) },
+	}, err
 }
 
 // admissions are the queues for starts, of each site, and what they share, of each vault.
@@ -121,6 +152,7 @@ type executor struct {
 	sites  map[string]Site
 	queues map[string]*admission.Queue
 	now    func() time.Time
+	home   homeward.Leader
 }
 
 // longest is the time limit of a start: the machines of a group are submitted one after the other, at the site's pace.

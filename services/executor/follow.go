@@ -8,6 +8,7 @@ import (
 
 	"reprotect.example/events"
 	"reprotect.example/services/executor/admission"
+	"reprotect.example/services/executor/homeward"
 	"reprotect.example/services/executor/submission"
 	"reprotect.example/services/observed"
 	"reprotect.example/services/waiting"
@@ -25,6 +26,7 @@ type followState struct {
 	Unsure    bool                    `json:"unsure,omitempty"`    // a submission may have arrived unseen: only a fresh look shows it
 	Machines  map[string]known        `json:"machines,omitempty"`  // by item
 	Violation string                  `json:"violation,omitempty"` // code of the last one that the guard told of no machine in particular
+	Homeward  homeward.State          `json:"homeward,omitzero"`   // of a case that leads its machine home
 }
 
 type followResult = workflow.Result[followState]
@@ -42,6 +44,10 @@ type follower struct {
 
 // started follows the jobs of a case, and then its machines, until all have come to rest.
 func (x executor) started(ctx context.Context, e workflow.Event[events.Started], before followState) (followResult, error) {
+	if e.Data.Case.Leg != events.LegReprotect {
+		r, err := x.home.Follow(ctx, e, before.Homeward)
+		return workflow.Keep(r, followState{Homeward: r.State}), err
+	}
 	site, queue, err := x.site(e.Site)
 	if err != nil {
 		return followResult{}, err

@@ -51,7 +51,7 @@ func (w *watched) looks(after time.Duration) (said []any, pause time.Duration) {
 	w.now = w.now.Add(after)
 	site := Site{Vault: w.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}
 	w.vault.look.Began = w.now
-	x := executor{map[string]Site{"tokyo": site}, map[string]*admission.Queue{"tokyo": w.queue}, func() time.Time { return w.now }}
+	x := executor{sites: map[string]Site{"tokyo": site}, queues: map[string]*admission.Queue{"tokyo": w.queue}, now: func() time.Time { return w.now }}
 	r, err := x.started(context.Background(), w.event, w.kept)
 	if err != nil {
 		w.t.Fatal(err)

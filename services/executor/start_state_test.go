@@ -50,8 +50,8 @@ func (s *startsOf) look(after time.Duration) (any, time.Duration) {
 	s.now = s.now.Add(after)
 	s.vault.look.Began, s.vault.look.Taken = s.now, s.now
 	s.event.Data.Case.CheckedAt = s.now
-	x := executor{map[string]Site{"tokyo": {Vault: s.vault, Inventory: s.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
-		map[string]*admission.Queue{"tokyo": s.queue}, func() time.Time { return s.now }}
+	x := executor{sites: map[string]Site{"tokyo": {Vault: s.vault, Inventory: s.vault, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: 2 * time.Hour}},
+		queues: map[string]*admission.Queue{"tokyo": s.queue}, now: func() time.Time { return s.now }}
 	r, err := x.registered(s.t.Context(), s.event, s.kept)
 	if err != nil {
 		s.t.Fatal(err)
@@ -342,7 +342,7 @@ func TestErrorsThatAreNotAzures(t *testing.T) {
 		s := starts(t, f)
 		tt.spoil(f, &s.event)
 		s.event.Data.Case.CheckedAt = s.now
-		x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second}}, map[string]*admission.Queue{"tokyo": s.queue}, func() time.Time { return s.now }}
+		x := executor{sites: map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second}}, queues: map[string]*admission.Queue{"tokyo": s.queue}, now: func() time.Time { return s.now }}
 		if _, err := x.registered(t.Context(), s.event, startState{}); !errors.Is(err, broke) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -356,7 +356,7 @@ func TestNew(t *testing.T) {
 	f := &fake{look: vaultOf(failedOver("web01"))}
 	now := func() time.Time { return cleared }
 	s := New(map[string]Site{"tokyo": {Vault: f, Limits: admission.Limits{StartsPerMinute: 10}}, "osaka": {Vault: f}}, now)
-	if !s.Alone || s.Name != "executor" || len(s.Routes) != 2 {
+	if !s.Alone || s.Name != "executor" || len(s.Routes) != 5 {
 		t.Errorf("%+v", s)
 	}
 	s.Begin(t.Context())

@@ -243,8 +243,8 @@ func ask(t *testing.T, f *fake, change func(*workflow.Event[events.Registered]))
 
 func askIn(t *testing.T, l *admission.Queue, f *fake, change func(*workflow.Event[events.Registered])) startResult {
 	t.Helper()
-	x := executor{map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
-		map[string]*admission.Queue{"tokyo": l}, func() time.Time { return cleared.Add(time.Minute) }}
+	x := executor{sites: map[string]Site{"tokyo": {Vault: f, Inventory: f, Look: 30 * time.Second, AgentWait: 20 * time.Minute, JobWait: time.Hour, Checks: checks.Site{}}},
+		queues: map[string]*admission.Queue{"tokyo": l}, now: func() time.Time { return cleared.Add(time.Minute) }}
 	e := workflow.Event[events.Registered]{Attempt: 1}
 	e.Site, e.Case, e.Time = "tokyo", "r7", cleared
 	e.Data.Case.CheckedAt = cleared

@@ -100,6 +100,20 @@ func OnMarked[T, S any](t events.Type[T], step string, h Handler[T, S]) Route {
 	})
 }
 
+// OnEachStep is OnMarked for facts after which the way of a case goes on by one of several steps: step says by which.
+func OnEachStep[T, S any](t events.Type[T], step func(T) string, h Handler[T, S]) Route {
+	var zero T
+	r := OnMarked(t, step(zero), h)
+	r.giveUp = func(_ events.Header, in incoming, cause error) []Draft {
+		decides := r.step
+		if e, err := events.Decode(t, in.Data); err == nil {
+			decides = step(e.Data)
+		}
+		return []Draft{Fact(events.TypeFailed, decides, failure(in, cause))}
+	}
+	return r
+}
+
 // OnNotification leads the notifications of the service's sites to a handler. Each waits for itself.
 func OnNotification[S any](h Handler[events.Note, S]) Route {
 	return Route{
