@@ -49,6 +49,9 @@ func (p placer) validated(ctx context.Context, e workflow.Event[events.Validated
 		return workflow.Result[waiting.Told]{}, workflow.UnknownSite(e.Site)
 	}
 	c := e.Data.Case
+	if c.Leg != events.LegReprotect {
+		return workflow.Result[waiting.Told]{}, nil // its disks are where they are
+	}
 	vault, err := site.Vault.Vault(ctx, site.Look, observed.ItemIDs(c)...)
 	if err == nil {
 		var inv observed.Inventory

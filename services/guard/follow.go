@@ -25,6 +25,9 @@ const (
 // again after a restart, its machines are looked up, the vault and Azure are asked, and all that is known goes
 // into the next wake-up.
 func (g *Guard) started(ctx context.Context, e workflow.Event[events.Started], before []known) (workflow.Result[[]known], error) {
+	if e.Data.Case.Leg != events.LegReprotect {
+		return workflow.Result[[]known]{}, nil // its machine stands under guard with the case that reprotected it, until it is home
+	}
 	p, ok := g.sites[e.Site]
 	if !ok {
 		return workflow.Result[[]known]{}, workflow.UnknownSite(e.Site)

@@ -131,6 +131,8 @@ func (v validator) retry(ctx context.Context, e workflow.Event[events.Retry], _ 
 		}
 		draft := workflow.Fact(events.TypeRetrying, "", events.Retrying{Reason: e.Data.Reason, RequestedBy: e.Data.RequestedBy}).For(c.Site, id, c.Request).Numbered(c.Retries + 1)
 		return workflow.Result[workflow.None]{Publish: []workflow.Draft{draft}}, nil
+	case c.Good && c.Leg != events.LegReprotect && !c.DryRun:
+		return v.refuseChange(e.Header, c, "case.completed", fmt.Sprintf("Case %s has led its machine to where it was to go: %s", id, c.State), "Nothing is left to be done. 'reprotect failback', 'commit' and 'protect' ask for the next step."), nil
 	case c.State == events.CaseCompleted:
 		return v.refuseChange(e.Header, c, "case.completed", fmt.Sprintf("Every machine of case %s is protected", id), "Nothing is left to be done: failback may begin."), nil
 	case c.State == events.CaseRehearsed:

@@ -13,6 +13,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/readiness"
 	"reprotect.example/services/waiting"
 	"reprotect.example/services/workflow"
 )
@@ -40,6 +41,8 @@ type Site struct {
 	// RetentionWait is how long a retention drive is waited for that the master target does not offer: a new one
 	// shows up to 15 minutes after it was added (S25).
 	RetentionWait time.Duration
+	// Ready judges cases that lead machines home.
+	Ready readiness.Reader
 	// Elsewhere marks a site that another process serves: its requests are left to that one.
 	Elsewhere bool
 }
@@ -53,6 +56,10 @@ func New(sites map[string]Site, served []string, log Log, now func() time.Time) 
 		workflow.OnCommand(events.TypeCancel, v.cancel, v.refuse),
 		workflow.OnCommand(events.TypeRetry, v.retry, v.refuse),
 		workflow.OnCommand(events.TypeAcknowledge, v.acknowledge, v.refuse),
+		workflow.OnCommand(events.TypeFailback, v.failback, v.refuse),
+		workflow.OnCommand(events.TypeCommit, v.onward(events.TypeCommit, events.LegCommit), v.refuse),
+		workflow.OnCommand(events.TypeWithdraw, v.onward(events.TypeWithdraw, events.LegWithdraw), v.refuse),
+		workflow.OnCommand(events.TypeProtect, v.onward(events.TypeProtect, events.LegProtect), v.refuse),
 		workflow.OnUnknownCommand(v.refuse),
 	}}
 }
@@ -65,7 +72,16 @@ type validator struct {
 
 // requested makes cases of a request, all or none.
 func (v validator) requested(ctx context.Context, e workflow.Event[events.Request], told waiting.Told) (workflow.Result[waiting.Told], error) {
-	name, problem := v.site(e.Data.Site)
+	return becomes(ctx, v, e, e.Data.Site, machineNames(e.Data), told, func(vault observed.Vault, d Defaults) ([]string, map[string]events.Case, []events.Problem) {
+		return Resolve(e.ID, e.Data, e.Received.UTC(), vault, d)
+	})
+}
+
+// becomes makes cases of a command, all or none: of what resolve finds for it in the vault of its site.
+func becomes[T any](ctx context.Context, v validator, e workflow.Event[T], siteName string, names []string, told waiting.Told,
+	resolve func(observed.Vault, Defaults) (ids []string, cases map[string]events.Case, problems []events.Problem),
+) (workflow.Result[waiting.Told], error) {
+	name, problem := v.site(siteName)
 	if problem != nil {
 		return refused(v.anySite(), e.ID, nil, *problem), nil
 	}
@@ -88,14 +104,14 @@ func (v validator) requested(ctx context.Context, e workflow.Event[events.Reques
 	}
 	vault, err := site.Vault.Vault(ctx, site.Look)
 	if err != nil {
-		return waiting.Surroundings(err, machineNames(e.Data), told, e.Looks, v.now(), site.Look, into)
+		return waiting.Surroundings(err, names, told, e.Looks, v.now(), site.Look, into)
 	}
-	ids, cases, problems := Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
+	ids, cases, problems := resolve(vault, site.Defaults)
 	if problems == nil { // once it is known whose items count, they are read in full, and decide anew
 		if vault, err = site.Vault.Vault(ctx, site.Look, observed.ItemIDs(slices.Collect(maps.Values(cases))...)...); err != nil {
-			return waiting.Surroundings(err, machineNames(e.Data), told, e.Looks, v.now(), site.Look, into)
+			return waiting.Surroundings(err, names, told, e.Looks, v.now(), site.Look, into)
 		}
-		ids, cases, problems = Resolve(e.ID, e.Data, e.Received.UTC(), vault, site.Defaults)
+		ids, cases, problems = resolve(vault, site.Defaults)
 	}
 	if problems != nil {
 		return refused(name, e.ID, nil, problems...), nil
@@ -143,6 +159,9 @@ func (v validator) accepted(ctx context.Context, e workflow.Event[events.Accepte
 		case cancelled:
 			return workflow.Result[waiting.Told]{Publish: []workflow.Draft{workflow.Fact(events.TypeCancelled, events.StepValidation, events.Cancelled{Case: c, Reason: reason})}}, nil
 		}
+	}
+	if c.Leg != events.LegReprotect {
+		return v.judgeHome(ctx, e, site, told)
 	}
 	in, err := look(ctx, site, c, v.now)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"reprotect.example/services/internal/config"
 	"reprotect.example/services/internal/vsphere"
 	"reprotect.example/services/preflight"
+	"reprotect.example/services/readiness"
 	"reprotect.example/services/validator"
 )
 
@@ -115,9 +116,13 @@ func (s site) preflight() preflight.Site {
 	}
 }
 
+func (s site) ready() readiness.Reader {
+	return readiness.Reader{Azure: s.vault, Inventory: s.inventory, Strict: s.config.Strict, Now: time.Now}
+}
+
 func (s site) validator() validator.Site {
 	return validator.Site{
-		Vault: s.vault, Inventory: s.inventory, Checks: s.checks(), Defaults: s.defaults(),
+		Vault: s.vault, Inventory: s.inventory, Ready: s.ready(), Checks: s.checks(), Defaults: s.defaults(),
 		Look: s.config.Limits.Look, RetentionWait: min(15*time.Minute, s.config.Limits.AgentWait), Elsewhere: s.elsewhere,
 	}
 }
@@ -141,6 +146,7 @@ func (s site) executor() executor.Site {
 		Vault:   s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
 		Limits: admission.Limits{StartsPerMinute: s.config.Limits.StartsPerMinute, Concurrent: s.config.Limits.Concurrent},
 		Look:   s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
+		Home: s.vault.within(seldom * s.config.Limits.Look), Recheck: s.ready().Check,
 	}
 }
 
