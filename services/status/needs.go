@@ -239,6 +239,9 @@ const fewHandles = 5
 // plainName is a name that a shell takes as it is.
 var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
+// commitDue is the code of a failback that waits for its commit.
+const commitDue = "commit.due"
+
 // next is the command that goes on from here. It names machines where these are few, else the requests.
 func next(n Need) string {
 	handles := n.Machines
@@ -255,6 +258,8 @@ func next(n Need) string {
 		return "reprotect bus dead list"
 	case n.Kind == Alarm && n.State == cases.AlarmEnded:
 		return fmt.Sprintf("reprotect acknowledge %s --reason '…'", strings.Join(n.Alarms[:min(len(n.Alarms), fewHandles)], " "))
+	case n.Code == commitDue:
+		return "reprotect commit " + named
 	case n.Kind == Operator || n.Kind == Failed || n.Kind == Rejected:
 		return "reprotect retry " + named
 	}

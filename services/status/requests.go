@@ -86,7 +86,17 @@ func sumUp(id string, of []cases.Case, now time.Time) Request {
 	for _, s := range cases.Standings(of) {
 		r.Machines++
 		switch stage := StageOf(*s.Case, *s.Machine); stage {
-		case StageProtected, StageReturned, StageRehearsed:
+		case StageProtected, StageReturned, StageRehearsed, StageHome, StageCommitted, StageAgain:
+			if s.Case.Leg != events.LegReprotect && !s.Case.End { // it is to go on from there
+				percent += min(s.Case.Percent, 99)
+				left = append(left, s)
+				continue
+			}
+			if s.Machine.State == events.StateWithdrawn && !s.Case.Good {
+				r.Failed++
+				percent += 100
+				continue
+			}
 			r.Done++
 			percent += 100
 			ends = append(ends, endOf(s))

@@ -25,17 +25,24 @@ const (
 	StageStarting    = "starting" // its job runs, no data flows yet
 	StageReplicating = "replicating"
 	StageProtected   = "protected"
-	StageReturned    = "returned"  // its failback was seen
-	StageRehearsed   = "rehearsed" // only a dry run says anything of it
-	StageFailed      = "failed"
-	StageRejected    = "rejected"
-	StageCancelled   = "cancelled"
+	StageReturned    = "returned" // its failback was seen
+
+	StageFailingBack = "failing-back"    // a failback, or its withdrawal, goes on
+	StageHome        = "home"            // it runs on-premises, and its failback is not committed
+	StageCommitted   = "committed"       // its failback is
+	StageAgain       = "protected-again" // it replicates to Azure
+
+	StageRehearsed = "rehearsed" // only a dry run says anything of it
+	StageFailed    = "failed"
+	StageRejected  = "rejected"
+	StageCancelled = "cancelled"
 )
 
 // StageNames lists the stages in their order.
 func StageNames() []string {
 	return []string{
 		StageChecking, StagePlacing, StageAgent, StageQueued, StageStarting, StageReplicating, StageProtected, StageReturned,
+		StageFailingBack, StageHome, StageCommitted, StageAgain,
 		StageRehearsed, StageFailed, StageRejected, StageCancelled,
 	}
 }
@@ -58,8 +65,17 @@ var byStep = map[string]string{
 	events.StepRegistration: StageQueued, events.StepSubmission: StageQueued,
 }
 
+// homeStages are where a machine stands that is led home, by its state.
+var homeStages = map[events.State]string{
+	events.StateRunning: StageFailingBack, events.StateHome: StageHome, events.StateCommitted: StageCommitted, events.StateReplicating: StageCommitted,
+	events.StateProtected: StageAgain, events.StateWithdrawn: StageProtected,
+}
+
 // StageOf says where a machine of a case stands.
 func StageOf(c cases.Case, m cases.Machine) string {
+	if at, ok := homeStages[m.State]; ok && c.Leg != events.LegReprotect && c.State != events.CaseRehearsed {
+		return at
+	}
 	switch {
 	case m.State == events.StateProtected && !m.Returned.IsZero():
 		return StageReturned

@@ -13,17 +13,17 @@ import (
 
 // asked is a request that was published.
 type asked struct {
-	id      string
-	request events.Request
-	from    uint64 // its answers stand behind this place of the event log
-	unread  error  // the event log cannot be read, so nobody knows its answers
+	id       string
+	machines int    // that it names; 0: as many as the plan has, or the vault
+	from     uint64 // its answers stand behind this place of the event log
+	unread   error  // the event log cannot be read, so nobody knows its answers
 }
 
 // ask publishes a request, also when the event log cannot be read: the bus keeps it.
-func (a *app) ask(ctx context.Context, b Bus, request events.Request) (asked, error) {
-	q := asked{id: a.deps.NewID(a.deps.Now()), request: request}
-	q.from, q.unread = behind(ctx, b, events.CommandSubject(events.TypeRequest.Kind))
-	if err := command(ctx, a, b, events.TypeRequest, q.id, request); err != nil {
+func ask[T any](ctx context.Context, a *app, b Bus, t events.Type[T], request T, machines int) (asked, error) {
+	q := asked{id: a.deps.NewID(a.deps.Now()), machines: machines}
+	q.from, q.unread = behind(ctx, b, events.CommandSubject(t.Kind))
+	if err := command(ctx, a, b, t, q.id, request); err != nil {
 		return q, err
 	}
 	return q, nil
@@ -126,7 +126,7 @@ func (a *app) accepted(ctx context.Context, b Bus, q asked, forever bool) ([]cas
 			}
 			patience.Stop()
 			quiet.Reset(settled)
-			return slices.ContainsFunc(listed, isRefused) || q.request.Plan == "" && machines >= len(q.request.Machines)
+			return slices.ContainsFunc(listed, isRefused) || q.machines > 0 && machines >= q.machines
 		},
 	}
 	err := f.run(reading)

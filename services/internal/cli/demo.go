@@ -41,7 +41,7 @@ sample machines, and show how each becomes protected. Ends with 0 when all are.`
 			for _, name := range demo.Machines {
 				request.Machines = append(request.Machines, events.RequestMachine{Name: name})
 			}
-			q, err := a.ask(cmd.Context(), demo.Bus, request)
+			q, err := ask(cmd.Context(), a, demo.Bus, events.TypeRequest, request, len(request.Machines))
 			if err != nil {
 				return err
 			}

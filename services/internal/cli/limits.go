@@ -26,6 +26,9 @@ func (a *app) confirm(yes bool, n, most int, what string) error {
 	if yes || n <= most {
 		return nil
 	}
+	if a.answers == nil && most == 0 {
+		return usage("Say so with --yes.", "%s: nobody can be asked here", what)
+	}
 	if a.answers == nil {
 		return usage("Say so with --yes.", "%s: that are more than %d, and nobody can be asked here", what, most)
 	}

@@ -210,6 +210,7 @@ func stageLine(stages []status.Stage) string {
 var stageWords = map[string]string{
 	status.StageChecking: "being checked", status.StagePlacing: "being placed", status.StageAgent: "waiting for their agent", status.StageQueued: "queued",
 	status.StageStarting: "starting", status.StageReplicating: "replicating", status.StageProtected: "protected", status.StageReturned: "returned",
+	status.StageFailingBack: "failing back", status.StageHome: "home, not committed", status.StageCommitted: "home, committed", status.StageAgain: "protected to Azure again",
 	status.StageRehearsed: "rehearsed", status.StageFailed: "failed", status.StageRejected: "rejected", status.StageCancelled: "cancelled",
 }
 
@@ -217,14 +218,15 @@ var stageWords = map[string]string{
 var stageMarks = map[string]struct{ mark, level string }{
 	status.StageChecking: {"c", cases.Info}, status.StagePlacing: {"p", cases.Info}, status.StageAgent: {"a", cases.Warn}, status.StageQueued: {"q", cases.Warn},
 	status.StageStarting: {"s", cases.Info}, status.StageReplicating: {"r", cases.Info}, status.StageProtected: {"█", cases.Good}, status.StageReturned: {"h", cases.Good},
+	status.StageFailingBack: {"b", cases.Info}, status.StageHome: {"H", cases.Warn}, status.StageCommitted: {"C", cases.Good}, status.StageAgain: {"P", cases.Good},
 	status.StageRehearsed: {"d", cases.Good}, status.StageFailed: {"x", cases.Bad}, status.StageRejected: {"x", cases.Bad}, status.StageCancelled: {"-", cases.Info},
 }
 
 // stageBar draws the stages side by side; each that has a machine has a cell at least.
 func stageBar(stages []status.Stage, wide int, p paint) string {
-	total := 0
+	total, parts := 0, 0
 	for _, s := range stages {
-		total += s.Machines
+		total, parts = total+s.Machines, parts+min(s.Machines, 1)
 	}
 	if total == 0 {
 		return ""
@@ -232,7 +234,7 @@ func stageBar(stages []status.Stage, wide int, p paint) string {
 	bar := ""
 	for _, s := range stages {
 		if s.Machines > 0 {
-			cells := max(s.Machines*(wide-len(stages))/total, 1)
+			cells := max(s.Machines*(wide-parts)/total, 1)
 			bar += p.level(stageMarks[s.Stage].level, strings.Repeat(stageMarks[s.Stage].mark, cells))
 		}
 	}

@@ -297,7 +297,11 @@ as soon as one runs.`, manyMachines),
 				return err
 			}
 			defer b.Close()
-			asked, err := a.ask(ctx, b, request)
+			machines := len(request.Machines)
+			if request.Plan != "" {
+				machines = 0
+			}
+			asked, err := ask(ctx, a, b, events.TypeRequest, request, machines)
 			if err != nil {
 				return timedOut(ctx, err)
 			}

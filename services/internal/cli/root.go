@@ -137,12 +137,14 @@ reached, or did not answer in time; 4 not permitted, a password or token refused
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also: the variable NO_COLOR)")
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Reprotect machines:"},
+		&cobra.Group{ID: "home", Title: "Bring them home:"},
 		&cobra.Group{ID: "look", Title: "See what is going on:"},
 		&cobra.Group{ID: "run", Title: "Run the product:"},
 		&cobra.Group{ID: "try", Title: "Try it out:"},
 	)
 	for group, commands := range map[string][]*cobra.Command{
 		"work": {a.preflightCommand(), a.requestCommand(), a.cancelCommand(), a.retryCommand(), a.acknowledgeCommand(), a.notifyCommand(), a.datastoresCommand(), a.checksCommand(), a.errorsCommand()},
+		"home": {a.failbackCommand(), a.commitCommand(), a.withdrawCommand(), a.protectCommand()},
 		"look": {a.statusCommand(), a.topCommand(), a.listCommand(), a.showCommand(), a.watchCommand(), a.logCommand()},
 		"run":  {a.busCommand(), a.configCommand(), a.docsCommand(), a.versionCommand()},
 		"try":  {a.demoCommand(), a.labCommand()},

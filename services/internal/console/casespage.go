@@ -96,6 +96,7 @@ func caseStates() []string {
 	for _, s := range []events.CaseState{
 		events.CaseWaiting, events.CaseStarted, events.CaseCompleted, events.CaseFailed, events.CaseRejected, events.CaseRefused,
 		events.CaseCancelled, events.CaseCancelling, events.CaseRehearsed, events.CaseAccepted, events.CaseValidated, events.CasePlaced, events.CaseRegistered,
+		events.CaseHome, events.CaseCommitted, events.CaseWithdrawn, events.CaseProtected,
 	} {
 		states = append(states, string(s))
 	}
@@ -128,6 +129,7 @@ func rowOf(c *cases.Case) caseRow {
 var stateClass = map[events.CaseState]string{
 	events.CaseAccepted: "early", events.CaseValidated: "early", events.CasePlaced: "early", events.CaseRegistered: "wait", events.CaseStarted: "run",
 	events.CaseRehearsed: "good", events.CaseCompleted: "good", events.CaseFailed: "bad", events.CaseRejected: "bad", events.CaseRefused: "bad",
+	events.CaseHome: "run", events.CaseCommitted: "run", events.CaseWithdrawn: "off", events.CaseProtected: "good",
 	events.CaseCancelled: "off", events.CaseWaiting: "wait", events.CaseCancelling: "off",
 }
 

@@ -26,6 +26,7 @@ type segment struct {
 var stageClass = map[string]string{
 	status.StageChecking: "early", status.StagePlacing: "early", status.StageAgent: "wait", status.StageQueued: "wait",
 	status.StageStarting: "run", status.StageReplicating: "run", status.StageProtected: "good", status.StageReturned: "good",
+	status.StageFailingBack: "run", status.StageHome: "wait", status.StageCommitted: "good", status.StageAgain: "good",
 	status.StageRehearsed: "good", status.StageFailed: "bad", status.StageRejected: "bad", status.StageCancelled: "off",
 }
 

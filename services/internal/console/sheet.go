@@ -223,6 +223,7 @@ func (d *sheet) MachineClass(state events.State) string {
 	return map[events.State]string{
 		events.StateNotStarted: "early", events.StateRunning: "run", events.StateReplicating: "run", events.StateProtected: "good",
 		events.StateFailed: "bad", events.StateCancelled: "off",
+		events.StateHome: "run", events.StateCommitted: "good", events.StateWithdrawn: "off",
 	}[state]
 }
 
