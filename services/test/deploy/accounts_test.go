@@ -26,7 +26,8 @@ type right struct {
 
 var rights = []right{
 	{role: "ops", says: "People and scripts: publish commands, and follow them in the event log.",
-		sends: slices.Concat([]string{"reprotect.command.request", "reprotect.command.cancel", "reprotect.command.retry", "reprotect.command.acknowledge"}, readsStream("REPROTECT"))},
+		sends: slices.Concat([]string{"reprotect.command.request", "reprotect.command.cancel", "reprotect.command.retry", "reprotect.command.acknowledge",
+			"reprotect.command.failback", "reprotect.command.commit", "reprotect.command.withdraw", "reprotect.command.protect"}, readsStream("REPROTECT"))},
 	service("validator", "Turns requests into cases.",
 		facts("request.accepted", "request.refused", "validation.validated", "validation.rejected", "validation.failed",
 			"validation.cancelled", "cancel.cancelling", "retry.retrying", "guard.acknowledged", "progress.waiting", "progress.progressed"),
@@ -37,8 +38,10 @@ var rights = []right{
 	service("agentwatcher", "Waits for the agents.",
 		facts("registration.registered", "registration.failed", "registration.cancelled", "progress.waiting"),
 		marks("cancel.cancelling")),
-	service("executor", "Submits reprotects and follows them.",
+	service("executor", "Submits reprotects, and the jobs of the way home, and follows them.",
 		facts("submission.started", "submission.rejected", "submission.rehearsed", "submission.failed", "submission.cancelled",
+			"failback.home", "failback.failed", "failback.cancelled", "commit.committed", "commit.withdrawn", "commit.failed", "commit.cancelled",
+			"protection.protected", "protection.failed", "protection.cancelled",
 			"replication.completed", "replication.failed", "replication.cancelled", "progress.waiting", "progress.progressed"),
 		marks("cancel.cancelling", "retry.retrying", "guard.violated"), []string{"reprotect-wake.executor.hold"}),
 	service("notifier", "Words facts for people, and brings them to channels.",

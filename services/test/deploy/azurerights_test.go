@@ -189,7 +189,7 @@ func (w *warden) allows(identity, action string) bool {
 // B9: the roles of deploy/azure are what the product asks of Azure, no less and no more. Each service runs under an identity
 // of its own before a vault that refuses what its roles do not have, through what makes it ask: both architectures, a
 // retention drive that is missing, a case that is cancelled while its job runs, a stopped Azure VM, preflights of a plan,
-// and what is ready for failback.
+// what is ready for failback, and failbacks, of which one is withdrawn and one committed.
 func TestAzureRolesAreWhatTheProductAsksFor(t *testing.T) {
 	s := scenario.Default(6)
 	s.Speed = 600
@@ -247,6 +247,16 @@ func TestAzureRolesAreWhatTheProductAsksFor(t *testing.T) {
 	if all, err := app.Ready(t.Context(), people, "", zap.NewNop()); err != nil || len(all) == 0 {
 		t.Fatalf("%d machines are ready, %v", len(all), err)
 	}
+	ask(events.TypeFailback.Kind, "f1", `{"ready":true}`)
+	await(t, ops, "started", 5)
+	for _, m := range []string{"web01", "db01"} { // their failback does, where the lab's vCenter shows it
+		_ = lab.Do(t.Context(), filepath.Dir(ready.Config), "power-on", m)
+	}
+	await(t, ops, "home", 2)
+	ask(events.TypeWithdraw.Kind, "u1", `{"machines":[{"name":"web01"}]}`)
+	await(t, ops, "withdrawn", 1)
+	ask(events.TypeCommit.Kind, "k1", `{"machines":[{"name":"db01"}]}`)
+	await(t, ops, "committed", 1)
 
 	w.mu.Lock()
 	defer w.mu.Unlock()
