@@ -123,6 +123,8 @@ func (s *Server) getResult(rq *request) reply {
 		return rq.serviceError(http.StatusBadRequest, *op.job.fault)
 	case op.cancel || status == "Canceled":
 		return ok(s.full(op.job, rq.now))
+	case op.job.vault:
+		return s.getVaultHealth(rq)
 	case op.job.plan != "":
 		return s.planNamed(rq, op.job.plan)
 	case op.job.machine == nil:
@@ -139,6 +141,8 @@ func (s *Server) resultsOf(op *operation) string {
 	switch {
 	case op.cancel:
 		return s.jobID(op.job)
+	case op.job.vault:
+		return s.id("replicationVaultHealth", "default")
 	case op.job.plan != "":
 		return s.id("replicationRecoveryPlans", op.job.plan)
 	case op.job.machine == nil:

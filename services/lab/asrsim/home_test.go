@@ -568,3 +568,36 @@ func TestSiteAccounts(t *testing.T) {
 		t.Errorf("%s", resp.Status)
 	}
 }
+
+// TestFeeds (way-home 12): the SDK reads the vault's health, its events and its appliances.
+func TestFeeds(t *testing.T) {
+	t.Parallel()
+	h := newHomeLab(t, nil)
+	h.protectedInAzure("web01")
+	if err := h.sim.RequireResync("web01", true); err != nil {
+		t.Fatal(err)
+	}
+	health, err := h.sdk.NewReplicationVaultHealthClient().Get(t.Context(), h.sc.ResourceGroup, h.sc.Vault, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if items := health.Properties.ProtectedItemsHealth; *items.ResourceCount != 4 || len(items.Issues) != 1 || *items.CategorizedResourceCounts["protectedItemsCriticalCount"] != 1 {
+		t.Errorf("health %+v", items)
+	}
+	critical := 0
+	for events := h.sdk.NewReplicationEventsClient().NewListPager(h.sc.ResourceGroup, h.sc.Vault, nil); events.More(); {
+		page, err := events.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.Value {
+			if *e.Properties.Severity == "Critical" && *e.Properties.AffectedObjectFriendlyName == "web01" {
+				critical++
+			}
+		}
+	}
+	appliances, err := h.sdk.NewReplicationAppliancesClient().NewListPager(h.sc.ResourceGroup, h.sc.Vault, nil).NextPage(t.Context())
+	if err != nil || critical != 1 || len(appliances.Value) != 1 {
+		t.Errorf("%d critical events, %d appliances, %v", critical, len(appliances.Value), err)
+	}
+}

@@ -50,6 +50,7 @@ type job struct {
 	kind      *kind
 	machine   *machine // nil when the target is a server or a plan
 	plan      string   // the target
+	vault     bool     // the target is the vault itself
 	fabric    *fabric
 	parent    *job         // of a job that another one starts
 	children  map[int]*job // classic: the jobs that tasks of a reprotect start

@@ -97,6 +97,9 @@ func (s *Server) jobView(j *job, now time.Time, activity any, tasks, errors []an
 		actions = []string{"Cancel"}
 	}
 	target, name := j.fabric.provider, j.fabric.friendly
+	if j.vault {
+		target, name = "8000000000000000001", ""
+	}
 	if j.plan != "" {
 		target, name = s.sc.UUID("plan", j.plan), j.plan
 	}

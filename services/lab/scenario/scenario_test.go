@@ -38,6 +38,7 @@ func TestLoad(t *testing.T) {
 		"machines: [{name: a, architecture: classic, os: linux, expect: lost}]":                                "expect",
 		"machines: [{name: a, architecture: classic, os: linux}]\nplans: [{name: ERP, machines: [a, b]}]":      "there is no machine b",
 		"machinery: []": "machinery",
+		"machines: [{name: a, architecture: classic, os: linux, failActs: {dance: [x]}}]": `"dance" is not one of failback`,
 	} {
 		if _, err := load(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v, want %q", text, err, want)
@@ -56,5 +57,21 @@ func TestWholeSite(t *testing.T) {
 	}
 	if len(s.Machines) != 300 || len(groups)-1 != 5 || len(s.MasterTargets) != 2 {
 		t.Errorf("%d machines, %d groups, %d master targets", len(s.Machines), len(groups)-1, len(s.MasterTargets))
+	}
+}
+
+// TestNightHome (issue 16): the night has groups with what people have to do, and ends for each machine.
+func TestNightHome(t *testing.T) {
+	s, err := Load("../../../scripts/scenarios/night-home.yaml", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends := map[string]int{}
+	for _, m := range s.Machines {
+		ends[m.Expect]++
+	}
+	plan := s.Plans[0]
+	if len(s.Machines) != 8 || ends["protected-again"] != 7 || ends["protected"] != 1 || len(plan.Groups) != 3 || len(plan.Machines) != 8 || len(plan.Groups[1].Before) != 1 {
+		t.Errorf("%d machines, ends %v, plan %+v", len(s.Machines), ends, plan)
 	}
 }
