@@ -105,7 +105,7 @@ func run(ctx context.Context, o options) (f figures, err error) {
 		return f, err
 	}
 	defer s.stop()
-	t := &trouble{site: s, random: rand.New(rand.NewPCG(o.seed, 1)), counts: f.Faults} //nolint:gosec // drawn again from its seed
+	t := &trouble{site: s, random: rand.New(rand.NewPCG(o.seed, 1)), counts: f.Faults}
 	troubled, calm := context.WithTimeout(ctx, o.trouble)
 	asked := make(chan error, 1)
 	go func() { asked <- s.ask(ctx, o.trouble*3/4) }()

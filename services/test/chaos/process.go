@@ -44,7 +44,7 @@ func (p *process) begin() error {
 		defer func() { _ = out.Close() }() // it has ended
 		for {
 			_ = p.cmd.Wait() // killed, most of the time
-			time.Sleep(startAgain)
+			<-time.After(startAgain)
 			p.mu.Lock()
 			over := p.stopped
 			p.mu.Unlock()
@@ -79,12 +79,7 @@ func (p *process) signal(s syscall.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.cmd.Process.Signal(s) // it may have ended by itself
-	switch s {
-	case syscall.SIGSTOP:
-		p.frozen = true
-	case syscall.SIGCONT:
-		p.frozen = false
-	}
+	p.frozen = s == syscall.SIGSTOP
 }
 
 // kill ends it without a word; it starts again.

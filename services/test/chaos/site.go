@@ -67,7 +67,7 @@ func start(ctx context.Context, o options) (s *site, err error) {
 		return s, err
 	}
 	s.closes = append(s.closes, s.lab.Close)
-	busPart, err := s.startBus(ctx)
+	busPart, err := s.startBus()
 	if err != nil {
 		return s, err
 	}
@@ -104,7 +104,7 @@ func start(ctx context.Context, o options) (s *site, err error) {
 }
 
 // startBus starts the bus, and gives what the config says of it.
-func (s *site) startBus(ctx context.Context) (string, error) {
+func (s *site) startBus() (string, error) {
 	if s.bus == "servicebus" {
 		s.peer = sbpeer.New(sbpeer.Options{Ahead: s.ahead})
 		s.closes = append(s.closes, s.peer.Close)
@@ -159,7 +159,7 @@ func (s *site) setUp(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	for until := time.Now().Add(time.Minute); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(time.Second) { // a cluster elects first
+	for until := time.Now().Add(time.Minute); time.Now().Before(until) && wait(ctx, time.Second); { // a cluster elects first
 		if _, err = s.command(ctx, "bus", "setup"); err == nil {
 			return nil
 		}
@@ -334,7 +334,7 @@ func (s *site) count(ctx context.Context, f *figures) error {
 func (s *site) compare(ctx context.Context, b *app.Bus, f *figures) error {
 	var counter audit.Counter
 	f.Stream = 0
-	each := func(r bus.Received) error {
+	each := func(r bus.Received) error { //nolint:unparam // as a reader of the bus must be
 		if _, ok := counter.Next(r); ok {
 			f.Stream++
 		}
