@@ -64,8 +64,9 @@ type Site struct {
 	JobWait   time.Duration // a machine that is not protected by then fails the case, unless it still moves
 
 	// Home is the same vault for the way home, and Recheck what judges a case of it anew (homeward.Site).
-	Home    homeward.Vault
-	Recheck func(ctx context.Context, c events.Case, vault observed.Vault) ([]events.Finding, error)
+	Home         homeward.Vault
+	RunAsAccount func(os string) string // homeward.Site
+	Recheck      func(ctx context.Context, c events.Case, vault observed.Vault) ([]events.Finding, error)
 }
 
 // look is a look at the vault that shows all that a start depends on: a job that runs unseen would be started again,
@@ -125,7 +126,7 @@ func stepOf(s events.Started) string {
 func (x executor) homeSite(name string) (homeward.Site, error) {
 	site, queue, err := x.site(name)
 	return homeward.Site{
-		Vault: site.Home, Inventory: site.Inventory, Recheck: site.Recheck, Look: site.Look, JobWait: site.JobWait,
+		Vault: site.Home, Inventory: site.Inventory, Recheck: site.Recheck, RunAsAccount: site.RunAsAccount, Look: site.Look, JobWait: site.JobWait,
 		MaxAge: queue.MaxAge, Pace: func(ctx context.Context) error { return queue.Pace(ctx, 1) },
 	}, err
 }

@@ -327,6 +327,7 @@ func TestViolations(t *testing.T) {
 
 	w.do("fail-back", "calm-m") // S41
 	await(w, 1, events.TypeReturned, caseOf("calm-m"), func(d events.Returned) bool { return d.Machine == "calm-m" })
+	w.do("power-off", "calm-m") // the failback has switched it on
 	w.do("power-on", "calm-m")
 	w.raises(1, "guard.powered-on", "moved-c", "power-on", "moved-c")
 	w.only("calm-m", "guard.storage-vmotion")

@@ -142,6 +142,7 @@ sites:
       datastore: auto
       retentionDrive: {windows: {{printf "%q" .RetentionDrive.windows}}, linux: {{printf "%q" .RetentionDrive.linux}}}
       logStorageAccount: {{printf "%q" .LogStorage}}
+      runAsAccount: {windows: windows, linux: linux}
     network: {path: expressroute, probes: [{name: {{.ProbeName}}, address: {{printf "%q" .Probe}}}]}
 {{- with .ServerAddress}}
     configurationServerAddress: {{printf "%q" .}}

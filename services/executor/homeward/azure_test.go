@@ -24,9 +24,10 @@ type azure struct {
 	answer   func(scenario string) error // of a submission: an error is what its caller sees
 	applies  func(scenario string) bool  // with an error: it is done all the same
 	accounts []observed.RunAsAccount
-	looked   *observed.Vault // of the last look
-	unseen   func() bool     // a look that may be old is
-	byHand   bool            // what is submitted now is by a person
+	account  map[string]string // of the config, by system
+	looked   *observed.Vault   // of the last look
+	unseen   func() bool       // a look that may be old is
+	byHand   bool              // what is submitted now is by a person
 
 	submitted map[string]int // of the product, accepted, by scenario
 	commits   []time.Time    // those of the product
@@ -140,7 +141,7 @@ func (a *azure) Vault(_ context.Context, maxAge time.Duration, _ ...string) (obs
 	}
 	v := observed.Vault{
 		Name: "v", Began: a.now, Taken: a.now, Items: []observed.Item{a.item}, Jobs: slices.Clone(a.jobs),
-		Fabrics:  []observed.Fabric{{ID: "/f", Name: "f", RunAsAccounts: map[string]string{"1": "root"}, ProcessServers: []observed.ProcessServer{{ID: "ps", Name: "PS"}}}},
+		Fabrics:  []observed.Fabric{{ID: "/f", SiteID: "/site", Name: "f", RunAsAccounts: map[string]string{"1": "root"}, ProcessServers: []observed.ProcessServer{{ID: "ps", Name: "PS"}}}},
 		Policies: []observed.Policy{{ID: "/p"}},
 	}.Indexed()
 	a.looked = &v
@@ -185,7 +186,7 @@ func (a *azure) Inventory(context.Context, observed.Query) (observed.Inventory, 
 func (a *azure) leader() Leader {
 	tookOver := a.now
 	site := Site{
-		Vault: a, Inventory: a, Look: look, JobWait: 24 * time.Hour, Pace: func(context.Context) error { return nil },
+		Vault: a, Inventory: a, Look: look, JobWait: 24 * time.Hour, RunAsAccount: func(os string) string { return a.account[os] }, Pace: func(context.Context) error { return nil },
 		MaxAge: func(most time.Duration) time.Duration { return max(min(most, a.now.Sub(tookOver)-1), 0) },
 	}
 	return New(func(string) (Site, error) { return site, nil }, func() time.Time { return a.now })

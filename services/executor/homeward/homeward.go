@@ -52,6 +52,9 @@ type Site struct {
 	Recheck func(ctx context.Context, c events.Case, vault observed.Vault) ([]events.Finding, error)
 	Look    time.Duration
 	JobWait time.Duration // a job that has not ended by then fails the case
+	// RunAsAccount is the account, by id or name, with which Site Recovery reaches a machine of a system that is protected to
+	// Azure again, where it is not known which one it had and there are several; "" when none is named.
+	RunAsAccount func(os string) string
 	// MaxAge is how old a look may be for one who would bear this age; Pace waits until the next submission may be made.
 	MaxAge func(time.Duration) time.Duration
 	Pace   func(ctx context.Context) error

@@ -59,6 +59,44 @@ func TestTheWayHome(t *testing.T) {
 	}
 }
 
+// With which account a machine is reached is the one that it had, else the only one, else the config's; never a guess.
+func TestWithWhichAccount(t *testing.T) {
+	t.Parallel()
+	several := []observed.RunAsAccount{{ID: "/acc/1", Name: "root"}, {ID: "/acc/2", Name: "backup"}}
+	for _, tt := range []struct {
+		name, had string
+		accounts  []observed.RunAsAccount
+		config    string
+		want      string // "": nobody knows
+	}{
+		{"what it had", "/acc/2", several, "", "/acc/2"},
+		{"what it had, before the config", "/acc/2", several, "root", "/acc/2"},
+		{"the only one", "", several[:1], "", "/acc/1"},
+		{"the config's", "", several, "BACKUP", "/acc/2"},
+		{"several", "", several, "", ""},
+		{"one that is not there", "", several, "nobody", ""},
+	} {
+		a := newAzure(false)
+		a.accounts, a.item.Forward.RunAsAccountID = tt.accounts, tt.had
+		if tt.config != "" {
+			a.account = map[string]string{"linux": tt.config}
+		}
+		vault, err := a.Vault(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &leading{site: Site{Vault: a, RunAsAccount: func(os string) string { return a.account[os] }}}
+		d.vault, d.item, d.title, d.machine = vault, a.item, "web01", events.Machine{Name: "web01", OS: "linux"}
+		f, unclear, err := d.forward(t.Context())
+		if err != nil || (unclear == nil) != (tt.want != "") || f.RunAsAccountID != tt.want {
+			t.Errorf("%s: %+v, %+v, %v", tt.name, f, unclear, err)
+		}
+		if unclear != nil && (unclear.Code != "protect.choice" || !strings.Contains(unclear.Remedy, "runAsAccount")) {
+			t.Errorf("%s: %+v", tt.name, unclear)
+		}
+	}
+}
+
 // A failback that waits for a person says what the commit destroys and both ways to go on, and goes on by itself when
 // somebody has committed it, whoever that was.
 func TestACommitIsForAPerson(t *testing.T) {

@@ -196,9 +196,12 @@ func (d *leading) forward(ctx context.Context) (f observed.Forward, choose *fail
 		}
 	}
 	f, unclear := d.vault.ForwardOf(d.item, accounts, "")
+	if wanted := d.site.RunAsAccount(d.machine.OS); unclear != nil && wanted != "" {
+		f, unclear = d.vault.ForwardOf(d.item, accounts, wanted)
+	}
 	if unclear != nil {
 		row := failure{Code: "protect.choice", Message: fmt.Sprintf("It is not known how %s is to be protected to Azure: %v", d.title, unclear)}
-		row.Remedy = "Correct that in the vault, or protect the machine there: the case finds it protected then."
+		row.Remedy = "Name it in the config (a run-as account under sites.SITE.defaults.runAsAccount), correct it in the vault, or protect the machine there: the case finds it protected then."
 		return f, &row, nil
 	}
 	return f, nil, nil

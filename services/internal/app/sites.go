@@ -146,7 +146,7 @@ func (s site) executor() executor.Site {
 		Vault:   s.vault.within(seldom * s.config.Limits.Look), Inventory: s.inventory, Checks: s.checks(),
 		Limits: admission.Limits{StartsPerMinute: s.config.Limits.StartsPerMinute, Concurrent: s.config.Limits.Concurrent},
 		Look:   s.config.Limits.Look, AgentWait: s.config.Limits.AgentWait, JobWait: s.config.Limits.JobWait,
-		Home: s.vault.within(seldom * s.config.Limits.Look), Recheck: s.ready().Check,
+		Home: s.vault.within(seldom * s.config.Limits.Look), RunAsAccount: s.config.Defaults.RunAsAccount.For, Recheck: s.ready().Check,
 	}
 }
 

@@ -151,6 +151,7 @@ type Defaults struct {
 	Datastore         string `koanf:"datastore"` // a name, or auto (default)
 	RetentionDrive    ByOS   `koanf:"retentionDrive"`
 	LogStorageAccount string `koanf:"logStorageAccount"`
+	RunAsAccount      ByOS   `koanf:"runAsAccount"` // by id or name: for a machine that is protected to Azure again, where which one it had is not known
 }
 
 // ByOS is a choice that depends on the machine's system.
