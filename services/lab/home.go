@@ -71,7 +71,8 @@ func (h *homecoming) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case muted:
 		http.Error(w, "the service does not work", http.StatusServiceUnavailable)
 	default:
-		_, _ = fmt.Fprintln(w, machine, "works") // fails only when the caller has gone
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = fmt.Fprintln(w, machine, "works") //nolint:gosec // text, of the lab's own machines; fails only when the caller has gone
 	}
 }
 

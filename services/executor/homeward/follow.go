@@ -136,7 +136,7 @@ func (l Leader) Commit(ctx context.Context, e workflow.Event[events.Home], befor
 	case rests && stage == observed.StageHomeUncommitted && d.cancelling != nil && d.kept.Job == "":
 		return d.cancels(events.StateHome), nil
 	case rests && stage == observed.StageHomeUncommitted && !t.begins:
-		return d.awaitsCommit(c, e.Time.Add(after), timed), nil
+		return d.awaitsCommit(e.Time.Add(after), timed), nil
 	}
 	st, err := d.settle(ctx)
 	switch {
@@ -158,7 +158,7 @@ func (l Leader) Commit(ctx context.Context, e workflow.Event[events.Home], befor
 }
 
 // awaitsCommit says what a failback waits for that is not committed: what the commit will destroy, and who does it.
-func (d *leading) awaitsCommit(c events.Case, due time.Time, timed bool) Result {
+func (d *leading) awaitsCommit(due time.Time, timed bool) Result {
 	w := events.Waiting{For: events.ForOperator, Code: "commit.due"}
 	w.Message = fmt.Sprintf("%s has come home, and its failback is not committed. The commit destroys for good: %s", d.title, strings.Join(d.gone(), "; "))
 	w.Remedy = fmt.Sprintf("When the machine works, run 'reprotect commit %s'. To go back to Azure, run 'reprotect withdraw %s'", d.title, d.title)
@@ -178,7 +178,11 @@ func (d *leading) awaitsCommit(c events.Case, due time.Time, timed bool) Result 
 
 // gone is what a commit destroys.
 func (d *leading) gone() []string {
-	return []string{"Azure VM " + cmp.Or(d.item.AzureVMName, d.item.Name), "the way back to Azure by 'withdraw'"}
+	gone := []string{"Azure VM " + cmp.Or(d.item.AzureVMName, d.item.Name)}
+	if d.item.Architecture == observed.Modernized { // there is none for a classic machine
+		gone = append(gone, "the way back to Azure by 'withdraw'")
+	}
+	return gone
 }
 
 func (d *leading) committed(ctx context.Context) (Result, error) {

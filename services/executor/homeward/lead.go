@@ -163,6 +163,7 @@ func (d *leading) usual(st step, state events.State, percent int) (Result, error
 			w.For, w.Remedy = events.ForOperator, "Look in the vault where the machine stands."
 		}
 		return d.waits(w, waiting.Pause(d.look, d.state.Looks)), nil
+	case arrived, read, submit: // what comes of these depends on the step
 	}
 	return Result{}, fmt.Errorf("%s: nothing is known to be done at step %s (%d)", d.title, d.at, st.move)
 }

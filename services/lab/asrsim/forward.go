@@ -168,7 +168,7 @@ func (s *Server) describeForward(p object, m *machine, f *fabric, now time.Time)
 	p["failoverRecoveryPointId"] = nil
 	if s.phase(m, now) == ProtectedAgain {
 		p["failoverHealth"], p["healthErrors"] = "Warning", []any{s.untested(m)}
-		s.describeResync(p, m, now)
+		s.describeResync(p, m)
 	}
 	if m.classic() {
 		p["failoverRecoveryPointId"] = s.recoveryPoint(m, now) // lists leave it out (seen in recordings)

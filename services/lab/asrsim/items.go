@@ -112,7 +112,7 @@ func (s *Server) describeReturn(p object, m *machine, f *fabric, now time.Time) 
 		if f := m.way.failover; m.classic() && f != nil && f.state(now) == "Failed" { // recorded of a failover to Azure
 			p["protectionState"], p["protectionStateDescription"] = "UnplannedFailoverCompletionFailed", "Failover couldn't be completed"
 		}
-		s.describeResync(p, m, now)
+		s.describeResync(p, m)
 	case FailingBack:
 		p["protectionState"], p["protectionStateDescription"] = "PlannedFailoverTransitionStatesBegin", "Planned failover in progress"
 		if m.classic() {

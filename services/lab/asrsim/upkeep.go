@@ -160,7 +160,7 @@ func (s *Server) postRemove(rq *request) reply {
 func lastOf(id string) string { return id[strings.LastIndexByte(strings.TrimRight(id, "/"), '/')+1:] }
 
 // describeResync says of an item that its disks have to be compared anew, and how far that is.
-func (s *Server) describeResync(p object, m *machine, now time.Time) {
+func (s *Server) describeResync(p object, m *machine) {
 	if !m.resyncDue {
 		return
 	}

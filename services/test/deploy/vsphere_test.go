@@ -113,7 +113,7 @@ func TestVSphereRole(t *testing.T) {
 		for _, c := range report.Cases {
 			for _, f := range c.Findings {
 				if f.Check == "vcenter.privileges" {
-					statuses, evidence = append(statuses, string(f.Status)), evidence+f.Evidence
+					statuses, evidence = append(statuses, f.Status), evidence+f.Evidence
 				}
 			}
 		}
