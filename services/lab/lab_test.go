@@ -119,6 +119,7 @@ func TestWrittenConfig(t *testing.T) {
 			Defaults: config.Defaults{
 				MasterTarget: config.ByOS{Windows: "MT-WIN-01", Linux: "MT-LINUX-01"}, ProcessServer: "PS-AZ-01", Appliance: "ASR-APPL-01",
 				Datastore: "auto", RetentionDrive: config.ByOS{Windows: "R", Linux: "/mnt/retention"}, LogStorageAccount: l.Azure().LogStorage(),
+				RunAsAccount: config.ByOS{Windows: "windows", Linux: "linux"},
 			},
 			Network: config.Network{Path: "expressroute", Probes: []config.Probe{{Name: "ps-to-cs", Address: c.Sites["tokyo"].Network.Probes[0].Address}}},
 
