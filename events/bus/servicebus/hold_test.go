@@ -85,8 +85,8 @@ func TestACleanLeaveIsTakenAtOnce(t *testing.T) {
 		}
 		var released atomic.Int64
 		time.AfterFunc(time.Minute, func() {
+			released.Store(time.Now().UnixNano()) // before: the next one may have it while release returns
 			release()
-			released.Store(time.Now().UnixNano())
 		})
 		_, release, err = second.Lease(t.Context(), "executor")
 		if err != nil {
