@@ -84,7 +84,7 @@ func (x executor) started(ctx context.Context, e workflow.Event[events.Started],
 // observe reads the marks of the case and looks at the vault.
 func (f *follower) observe(ctx context.Context) error {
 	for i, m := range f.c.Machines {
-		f.machines = append(f.machines, machine{Machine: m, place: i, known: f.state.Machines[key(m.Item)]})
+		f.machines = append(f.machines, machine{Machine: m, place: i, known: f.state.Machines[observed.NormalID(m.Item)]})
 	}
 	for n, job := range f.e.Data.Jobs {
 		i := f.c.Find(job.Machine, job.Item)
@@ -183,7 +183,7 @@ func (f *follower) keep(m machine) {
 	if f.state.Machines == nil {
 		f.state.Machines = map[string]known{}
 	}
-	f.state.Machines[key(m.Item)] = m.known
+	f.state.Machines[observed.NormalID(m.Item)] = m.known
 }
 
 func (f *follower) readJob(ctx context.Context, m *machine) error {
@@ -222,7 +222,7 @@ func (f *follower) cancelJob(ctx context.Context, m *machine) error {
 }
 
 // requestID is under what a machine asks the queue for its turn to be submitted again.
-func (f *follower) requestID(m machine) string { return f.e.Case + "/" + key(m.Item) }
+func (f *follower) requestID(m machine) string { return f.e.Case + "/" + observed.NormalID(m.Item) }
 
 // resubmit submits a machine once more when it is its turn.
 func (f *follower) resubmit(ctx context.Context, m *machine) error {

@@ -129,12 +129,6 @@ func (f *failure) fails(cause observed.Problem, do submission.Handling, at time.
 	f.Cause, f.Do, f.At, f.Settled = cause, do, at, false
 }
 
-// clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
-const clockStep = time.Microsecond
-
-// key makes ids comparable: the service spells them in any letter case.
-func key(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
-
 // title is what people call machine i of a case: its name, and its item where another has that name.
 func title(c events.Case, i int) string {
 	if item := c.Beside(i); item != "" {
@@ -309,10 +303,10 @@ func (s sight) byName(m events.Machine) (job string, ok bool) {
 		return "", false
 	}
 	for _, j := range s.vault.ReprotectsOf(m.Name) {
-		if j.Start.Before(s.since.Add(-clockStep)) && j.Done() {
+		if j.Start.Before(s.since.Add(-observed.ClockStep)) && j.Done() {
 			continue
 		}
-		if item, known := s.owner(j.ID); !known || key(item) == key(m.Item) {
+		if item, known := s.owner(j.ID); !known || observed.NormalID(item) == observed.NormalID(m.Item) {
 			return j.ID, true
 		}
 	}
@@ -331,21 +325,21 @@ func (s sight) successor() (observed.Item, bool) {
 			continue
 		}
 		if item, there := s.vault.Item(o.Item); there {
-			taken[key(item.ID)] = true
+			taken[observed.NormalID(item.ID)] = true
 			continue
 		}
 		if i < len(s.now) && s.now[i].ID != "" && i != s.i {
-			taken[key(s.now[i].ID)] = true
+			taken[observed.NormalID(s.now[i].ID)] = true
 			continue
 		}
 		if missing++; i < s.i {
 			rank++
 		}
 	}
-	back := slices.DeleteFunc(s.vault.ItemsNamed(m.Name), func(i observed.Item) bool { return !i.ReversedOnce() || taken[key(i.ID)] })
+	back := slices.DeleteFunc(s.vault.ItemsNamed(m.Name), func(i observed.Item) bool { return !i.ReversedOnce() || taken[observed.NormalID(i.ID)] })
 	if len(back) != missing {
 		return observed.Item{}, false
 	}
-	slices.SortFunc(back, func(a, b observed.Item) int { return strings.Compare(key(a.ID), key(b.ID)) })
+	slices.SortFunc(back, func(a, b observed.Item) int { return strings.Compare(observed.NormalID(a.ID), observed.NormalID(b.ID)) })
 	return back[rank], true
 }

@@ -347,7 +347,7 @@ func (s *starter) checkAgain(ctx context.Context) (result startResult, over bool
 // concerns says whether a finding is about machine i, as far as it tells two of one name apart.
 func (s *starter) concerns(f events.Finding, i int) bool {
 	m := s.c.Machines[i]
-	return strings.EqualFold(f.Machine, m.Name) && (f.Item == "" || key(f.Item) == key(m.Item))
+	return strings.EqualFold(f.Machine, m.Name) && (f.Item == "" || observed.NormalID(f.Item) == observed.NormalID(m.Item))
 }
 
 // states says of each machine of a case that did not start where it stands.

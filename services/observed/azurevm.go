@@ -68,7 +68,7 @@ func (a AzureVMs) Indexed() AzureVMs {
 	}
 	x := &azureIndex{ids: make(map[string]int, len(a.VMs)), disks: make(map[string]int, len(a.VMs))}
 	for n, vm := range a.VMs {
-		x.ids[normalID(vm.ID)] = n
+		x.ids[NormalID(vm.ID)] = n
 		for _, disk := range vm.Disks {
 			x.disks[strings.ToLower(disk)] = n
 		}
@@ -87,7 +87,7 @@ func (a AzureVMs) Indexed() AzureVMs {
 // adds a GUID to it (28175, seen in recordings).
 func (a AzureVMs) Of(i Item) (vms []AzureVM, sure bool) {
 	x := a.Indexed().index
-	if n, ok := x.ids[normalID(i.AzureVM)]; ok && i.AzureVM != "" {
+	if n, ok := x.ids[NormalID(i.AzureVM)]; ok && i.AzureVM != "" {
 		return []AzureVM{a.VMs[n]}, true
 	}
 	for _, disk := range i.AzureDisks {

@@ -23,7 +23,7 @@ func (v Vault) Indexed() Vault {
 		fabrics: map[string]int{}, jobs: make(map[string]int, len(v.Jobs)), targets: map[string][]int{},
 	}
 	for n, i := range v.Items {
-		id, name := normalID(i.ID), strings.ToLower(i.Name)
+		id, name := NormalID(i.ID), strings.ToLower(i.Name)
 		x.items[id] = n
 		x.names[name] = append(x.names[name], n)
 		if last := LastSegment(id); last != name {
@@ -34,7 +34,7 @@ func (v Vault) Indexed() Vault {
 		}
 	}
 	for n, f := range v.Fabrics {
-		x.fabrics[normalID(f.ID)] = n
+		x.fabrics[NormalID(f.ID)] = n
 	}
 	for n, j := range v.Jobs {
 		x.jobs[strings.ToLower(j.ID)] = n
@@ -46,15 +46,16 @@ func (v Vault) Indexed() Vault {
 	return v
 }
 
-func normalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
+// NormalID makes ids comparable: the service spells them in any letter case.
+func NormalID(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
 
 // GroupKey tells replication groups apart: a modernized group has no id but its name, which another fabric may
 // have too.
-func (i Item) GroupKey() string { return normalID(i.FabricID) + "/" + strings.ToLower(i.GroupID) }
+func (i Item) GroupKey() string { return NormalID(i.FabricID) + "/" + strings.ToLower(i.GroupID) }
 
 // Item returns the item of that ARM id.
 func (v Vault) Item(id string) (Item, bool) {
-	n, ok := v.Indexed().index.items[normalID(id)]
+	n, ok := v.Indexed().index.items[NormalID(id)]
 	if !ok {
 		return Item{}, false
 	}
@@ -79,7 +80,7 @@ func (v Vault) Group(i Item) []Item {
 
 // Fabric returns the fabric of that ARM id.
 func (v Vault) Fabric(id string) (Fabric, bool) {
-	n, ok := v.Indexed().index.fabrics[normalID(id)]
+	n, ok := v.Indexed().index.fabrics[NormalID(id)]
 	if !ok {
 		return Fabric{}, false
 	}

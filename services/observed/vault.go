@@ -319,6 +319,9 @@ type Reprotect struct {
 // SameID compares two Azure ids as the service does: without regard to case.
 func SameID(a, b string) bool { return strings.EqualFold(strings.Trim(a, "/"), strings.Trim(b, "/")) }
 
+// ClockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
+const ClockStep = time.Microsecond
+
 // LastSegment is the name at the end of an Azure id, or the whole when it has no slash.
 func LastSegment(id string) string {
 	id = strings.TrimRight(id, "/")

@@ -3,7 +3,6 @@ package validator
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -107,17 +106,18 @@ func homeCases(id string, wanted []named, problems []events.Problem, like events
 			continue
 		}
 		if other, twice := taken[strings.ToLower(item.ID)]; twice {
-			problems = append(problems, events.Problem{
-				Code: "machine.twice", Place: n.place, Message: fmt.Sprintf("%s is the same machine as %s", n.place, other), Remedy: "Name it once.",
-			})
+			problems = append(problems, namedTwice(item, other, n))
 			continue
 		}
-		taken[strings.ToLower(item.ID)] = n.place
+		taken[strings.ToLower(item.ID)] = n.request.Name
 		caseID := unused(made, events.Token(id)+"--"+events.Token(item.Name))
 		ids = append(ids, caseID)
 		c := like
 		c.Machines, c.Rank = []events.Machine{ofItem(item, vault)}, len(ids)
 		made[caseID] = c
+	}
+	if problems == nil {
+		problems = waivedInVain(like.Leg, like.Waive)
 	}
 	if problems != nil {
 		return nil, nil, problems

@@ -8,6 +8,7 @@ import (
 	"reprotect.example/events"
 	"reprotect.example/services/checks"
 	"reprotect.example/services/observed"
+	"reprotect.example/services/readiness"
 )
 
 // options are those of a request that are for the machines of one architecture only.
@@ -28,7 +29,7 @@ var options = []struct {
 // must be for that machine; what the request gives to all of them, and a waiver or an attestation, for at least one.
 func withoutEffect(r events.Request, members []member) (problems []events.Problem) {
 	add := func(place, remedy, format string, args ...any) {
-		problems = append(problems, events.Problem{Code: "option.no-effect", Place: place, Message: fmt.Sprintf(format, args...), Remedy: remedy})
+		problems = append(problems, noEffect(place, remedy, format, args...))
 	}
 	anyOf := func(architectures ...observed.Architecture) bool {
 		return slices.ContainsFunc(members, func(m member) bool { return slices.Contains(architectures, m.item.Architecture) })
@@ -54,10 +55,30 @@ func withoutEffect(r events.Request, members []member) (problems []events.Proble
 			case !known:
 				add("/data/"+key+"/"+code, "'reprotect checks' lists them.", "There is no check %s", code)
 			case key == "waive" && check.NeverWaived:
-				add("/data/"+key+"/"+code, "Put right what it finds: 'reprotect checks "+code+"' says how.", "%s cannot be waived", code)
+				add("/data/"+key+"/"+code, "Put right what it finds: 'reprotect checks "+code+"' says how.", neverWaived, code)
 			case !anyOf(check.For...):
 				add("/data/"+key+"/"+code, "Leave it out.", "The check %s is made of no machine of the request", code)
 			}
+		}
+	}
+	return problems
+}
+
+const neverWaived = "%s cannot be waived"
+
+func noEffect(place, remedy, format string, args ...any) events.Problem {
+	return events.Problem{Code: "option.no-effect", Place: place, Message: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// waivedInVain is the same of a command for the way home, whose checks are those of readiness.
+func waivedInVain(leg events.Leg, waive map[string]string) (problems []events.Problem) {
+	for _, code := range slices.Sorted(maps.Keys(waive)) {
+		rules := readiness.Rules()
+		switch i := slices.IndexFunc(rules, func(r readiness.Rule) bool { return r.Code == code && slices.Contains(r.Legs, leg) }); {
+		case i < 0:
+			problems = append(problems, noEffect("/data/waive/"+code, "Leave it out.", "The check %s is not made before a %s", code, leg))
+		case rules[i].NeverWaived:
+			problems = append(problems, noEffect("/data/waive/"+code, "Put right what it finds: 'reprotect list --ready' says what.", neverWaived, code))
 		}
 	}
 	return problems

@@ -55,3 +55,38 @@ func TestWithoutEffect(t *testing.T) {
 		}
 	}
 }
+
+// The same of the way home, whose checks are others (A7b).
+func TestWaivedInVain(t *testing.T) {
+	for _, tt := range []struct {
+		leg  events.Leg
+		code string
+		says string // "": it is waived
+	}{
+		{events.LegFailback, "readiness.recovery-point", ""},
+		{events.LegCommit, "readiness.on-premises-on", ""},
+		{events.LegCommit, "readiness.recovery-point", "is not made before a commit"},
+		{events.LegFailback, "master-target.snapshots", "is not made before a failback"},
+		{events.LegFailback, "no.such", "is not made before a failback"},
+		{events.LegFailback, "readiness.stage", "cannot be waived"},
+		{events.LegProtect, "readiness.stage", "cannot be waived"},
+	} {
+		like := events.Case{HomeCase: events.HomeCase{Leg: tt.leg}, Waive: map[string]string{tt.code: "please"}}
+		_, made, problems := homeCases("r7", []named{{events.RequestMachine{Name: "web01"}, "/data/machines/0/name"}}, nil, like, theVault(), Defaults{})
+		if (problems == nil) != (tt.says == "") || (len(made) == 1) != (tt.says == "") {
+			t.Fatalf("%s %s: %v, %+v", tt.leg, tt.code, made, problems)
+		}
+		if problems != nil && (problems[0].Code != "option.no-effect" || !strings.Contains(problems[0].Message, tt.says) || problems[0].Remedy == "") {
+			t.Errorf("%s %s: %+v", tt.leg, tt.code, problems)
+		}
+	}
+}
+
+// Nobody is shown a place in JSON for a machine that is named twice, whatever the command (A10b).
+func TestNamedTwiceOnTheWayHome(t *testing.T) {
+	twice := []named{{events.RequestMachine{Name: "web01"}, "/data/machines/0/name"}, {events.RequestMachine{Name: "WEB01"}, "/data/machines/1/name"}}
+	_, _, problems := homeCases("r7", twice, nil, events.Case{HomeCase: events.HomeCase{Leg: events.LegFailback}}, theVault(), Defaults{})
+	if len(problems) != 1 || problems[0].Code != "machine.twice" || strings.Contains(problems[0].Message, "/data/") || !strings.Contains(problems[0].Message, "same machine") {
+		t.Errorf("%+v", problems)
+	}
+}

@@ -48,9 +48,7 @@ func Resolve(id string, r events.Request, at time.Time, vault observed.Vault, d 
 			continue
 		}
 		if other, twice := taken[strings.ToLower(item.ID)]; twice {
-			problems = append(problems, events.Problem{
-				Code: "machine.twice", Place: n.place, Message: fmt.Sprintf("The request names %s more than once: %q and %q are the same machine", item.Name, other, n.request.Name), Remedy: "Name it once.",
-			})
+			problems = append(problems, namedTwice(item, other, n))
 			continue
 		}
 		taken[strings.ToLower(item.ID)] = n.request.Name
@@ -172,6 +170,13 @@ func find(n named, vault observed.Vault, fabric string) (observed.Item, *events.
 	return observed.Item{}, &events.Problem{
 		Code: "machine.ambiguous", Place: n.place, Message: fmt.Sprintf("%d replicated machines are called %q", len(found), n.request.Name),
 		Remedy: "Name the one you mean by its id: " + strings.Join(ids, " or "),
+	}
+}
+
+func namedTwice(item observed.Item, before string, again named) events.Problem {
+	return events.Problem{
+		Code: "machine.twice", Place: again.place, Remedy: "Name it once.",
+		Message: fmt.Sprintf("The request names %s more than once: %q and %q are the same machine", item.Name, before, again.request.Name),
 	}
 }
 

@@ -20,7 +20,6 @@ package admission
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -236,7 +235,7 @@ func (q *Queue) Submitted(item, job string) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.use.submitted(key(item), job, l.now())
+	l.use.submitted(observed.NormalID(item), job, l.now())
 }
 
 // Occupied notes the place of a machine whose job runs already, where it is not known: another process started it, or
@@ -245,7 +244,7 @@ func (q *Queue) Occupied(id string, m Machine, job string, vault observed.Vault)
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.use.reserved[key(m.Item)] == nil {
+	if l.use.reserved[observed.NormalID(m.Item)] == nil {
 		l.use.hold(&reservation{Machine: m.normal(), request: q.own(id), state: submitted, job: job, at: vault.Began.Add(-1)})
 	}
 }
@@ -255,7 +254,7 @@ func (q *Queue) Job(item string) (job string, at time.Time) {
 	l := q.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.use.reserved[key(item)]; r != nil {
+	if r := l.use.reserved[observed.NormalID(item)]; r != nil {
 		return r.job, r.at
 	}
 	return "", time.Time{}
@@ -267,17 +266,14 @@ func (q *Queue) Owner(job string) (item string, known bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, r := range l.use.reserved {
-		if job != "" && key(r.job) == key(job) {
+		if job != "" && observed.NormalID(r.job) == observed.NormalID(job) {
 			return r.Item, true
 		}
 	}
 	return "", false
 }
 
-// key makes ids comparable: the service spells them in any letter case.
-func key(id string) string { return strings.ToLower(strings.Trim(id, "/")) }
-
 func (m Machine) normal() Machine {
-	m.Item, m.Writer = key(m.Item), key(m.Writer)
+	m.Item, m.Writer = observed.NormalID(m.Item), observed.NormalID(m.Writer)
 	return m
 }

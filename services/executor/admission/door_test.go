@@ -70,7 +70,7 @@ func TestWhoseAJobIs(t *testing.T) {
 	if job, at := q.Job("/ITEMS/a-0"); job != "J1" || !at.Equal(q.now) {
 		t.Errorf("%q at %v", job, at)
 	}
-	if item, known := q.Owner("j1"); !known || item != key("/items/a-0") {
+	if item, known := q.Owner("j1"); !known || item != observed.NormalID("/items/a-0") {
 		t.Errorf("%q, %v", item, known)
 	}
 	for _, job := range []string{"j9", "", "j2"} {
@@ -85,7 +85,7 @@ func TestReservationsAreCountedOnce(t *testing.T) {
 	q := newSite(Limits{Concurrent: 9, StartsPerMinute: 9})
 	use := func() (jobs, slots, starts int) {
 		in := q.ledger.use.now(q.now)
-		return in.jobs, q.ledger.waiting.writer(key("/agents/1")).used, len(in.starts)
+		return in.jobs, q.ledger.waiting.writer(observed.NormalID("/agents/1")).used, len(in.starts)
 	}
 	check := func(when string, jobs, slots, starts int) {
 		t.Helper()
@@ -145,7 +145,7 @@ func TestAClassicMachineKeepsItsSlotsWhileItsItemIsReplaced(t *testing.T) {
 		q.now = cleared.Add(time.Hour)
 		tt.vault.Began, tt.vault.Taken = q.now, q.now
 		q.Ask(q.request("none", 2), tt.vault)
-		if got := q.ledger.waiting.writer(key("/targets/1")).used; got != tt.used {
+		if got := q.ledger.waiting.writer(observed.NormalID("/targets/1")).used; got != tt.used {
 			t.Errorf("%s: %d slots, want %d", tt.name, got, tt.used)
 		}
 	}
@@ -178,7 +178,7 @@ func TestJobsOfStrangersCountWhereTheyMayGo(t *testing.T) {
 		q.vault.Jobs = []observed.Job{{ID: "j", State: "InProgress", Scenario: observed.ReprotectScenario, TargetName: "x"}, {ID: "k", State: "InProgress", Scenario: "TestFailover", TargetName: "x"}}
 		q.Ask(q.request("none", 2), q.vault)
 		for i, id := range []string{"/agents/1", "/targets/w", "/targets/l"} {
-			if got := q.ledger.waiting.writer(key(id)).used; got != tt.want[i] {
+			if got := q.ledger.waiting.writer(observed.NormalID(id)).used; got != tt.want[i] {
 				t.Errorf("%s: %d at %s, want %d", tt.name, got, id, tt.want[i])
 			}
 		}
@@ -245,7 +245,7 @@ func TestRequestsOfTwoSitesOfOneName(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	other.Leave("case", 1)
-	if q.ledger.use.reserved[key("/items/case-0")] == nil {
+	if q.ledger.use.reserved[observed.NormalID("/items/case-0")] == nil {
 		t.Error("the other site's case has given it back")
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"reprotect.example/services/observed"
 )
 
-// clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
-const clockStep = time.Microsecond
-
 // ReplacedWithin is how long after a successful job the new item may still be on its way.
 const ReplacedWithin = 30 * time.Minute
 
@@ -31,7 +28,7 @@ func (u *use) read(vault observed.Vault, now time.Time) (news bool) {
 	ours := map[string]bool{}
 	for _, r := range slices.Collect(maps.Values(u.reserved)) {
 		if r.job != "" {
-			ours[key(r.job)] = true
+			ours[observed.NormalID(r.job)] = true
 		}
 		u.settle(r, vault, now)
 	}
@@ -44,18 +41,18 @@ func (u *use) read(vault observed.Vault, now time.Time) (news bool) {
 		if !j.Done() {
 			u.seen.running++
 		}
-		if changes(j, vault) && !ours[key(j.ID)] {
+		if changes(j, vault) && !ours[observed.NormalID(j.ID)] {
 			u.seen.strangers(vault, j)
 		}
-		if j.Start.After(now.Add(-time.Minute)) && !slices.ContainsFunc(u.starts, func(s start) bool { return key(s.job) == key(j.ID) }) {
-			u.seen.recent = append(u.seen.recent, j.Start.Add(clockStep))
+		if j.Start.After(now.Add(-time.Minute)) && !slices.ContainsFunc(u.starts, func(s start) bool { return observed.NormalID(s.job) == observed.NormalID(j.ID) }) {
+			u.seen.recent = append(u.seen.recent, j.Start.Add(observed.ClockStep))
 		}
 	}
 	for _, i := range vault.Items {
 		if !i.ReversedOnce() || i.Home() {
 			continue
 		}
-		if writer := key(i.MasterTargetID + i.ApplianceID); writer != "" {
+		if writer := observed.NormalID(i.MasterTargetID + i.ApplianceID); writer != "" {
 			u.seen.disks[writer] += i.DiskCount()
 		} else { // it could not be read in full
 			u.seen.wherever(vault, i)
@@ -92,10 +89,10 @@ func (u *use) recount(vault observed.Vault, before look) {
 	}
 	for _, f := range vault.Fabrics {
 		for _, a := range f.Appliances {
-			u.waiting.writer(key(a.ID)).name = a.Name
+			u.waiting.writer(observed.NormalID(a.ID)).name = a.Name
 		}
 		for _, mt := range f.MasterTargets {
-			u.waiting.writer(key(mt.ID)).name = mt.Name
+			u.waiting.writer(observed.NormalID(mt.ID)).name = mt.Name
 		}
 	}
 	if !vault.AsOf().Before(vault.Began) || vault.Oldest.IsZero() { // else its counts are of a look before
@@ -119,7 +116,7 @@ func foreign(vault observed.Vault, back, pending, before map[string]int) map[str
 	counts := map[string]int{}
 	for _, f := range vault.Fabrics {
 		for _, mt := range f.MasterTargets {
-			id := key(mt.ID)
+			id := observed.NormalID(mt.ID)
 			most := max(mt.DiskCount-back[id], 0)
 			last, known := before[id]
 			if !known {
@@ -148,12 +145,12 @@ func (s *look) wherever(vault observed.Vault, i observed.Item) {
 	for _, f := range vault.Fabrics {
 		for _, a := range f.Appliances {
 			if i.Architecture == observed.Modernized {
-				s.disks[key(a.ID)] += i.DiskCount()
+				s.disks[observed.NormalID(a.ID)] += i.DiskCount()
 			}
 		}
 		for _, mt := range f.MasterTargets {
 			if i.Architecture == observed.Classic && (mt.OS == i.OS || mt.OS == "" || i.OS == "") {
-				s.disks[key(mt.ID)] += i.DiskCount()
+				s.disks[observed.NormalID(mt.ID)] += i.DiskCount()
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"reprotect.example/services/observed"
 )
 
 // state of a reservation, as the package says.
@@ -81,7 +83,7 @@ func (u *use) now(now time.Time) inUse {
 func (u *use) claim(r Request) (d Decision, decided bool) {
 	own := 0
 	for _, m := range r.Machines {
-		reserved := u.reserved[key(m.Item)]
+		reserved := u.reserved[observed.NormalID(m.Item)]
 		switch {
 		case reserved == nil || !reserved.begins():
 		case reserved.request != r.ID:
@@ -100,7 +102,7 @@ func (u *use) claim(r Request) (d Decision, decided bool) {
 	}
 	u.turns++
 	for _, m := range r.Machines {
-		reserved := u.reserved[key(m.Item)]
+		reserved := u.reserved[observed.NormalID(m.Item)]
 		reserved.state, reserved.turn, reserved.until = held, u.turns, time.Time{}
 	}
 	return Decision{Outcome: Admitted, Turn: u.turns}, true

@@ -101,7 +101,7 @@ func (w *waiting) put(q *Queue, r Request, now time.Time) *entry {
 func needs(machines []Machine) map[string]int {
 	disks := map[string]int{}
 	for _, m := range machines {
-		disks[key(m.Writer)] += m.Disks
+		disks[observed.NormalID(m.Writer)] += m.Disks
 	}
 	return disks
 }

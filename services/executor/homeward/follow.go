@@ -234,7 +234,7 @@ func (l Leader) Protect(ctx context.Context, e workflow.Event[events.Committed],
 
 func (d *leading) protected() Result {
 	p := events.ProtectedState{Machine: d.machine.Name, Item: d.item.ID, Since: d.now.UTC(), LagSeconds: d.item.Replication.LagSeconds}
-	if key(d.item.ID) != key(d.machine.Item) {
+	if observed.NormalID(d.item.ID) != observed.NormalID(d.machine.Item) {
 		p.FormerItem = d.machine.Item
 	}
 	return end(workflow.Fact(events.TypeProtected, "", events.Protected{Case: d.c, Machines: []events.ProtectedState{p}}))

@@ -16,7 +16,6 @@ package homeward
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,11 +97,11 @@ type submitted struct {
 func (s *submissions) claim(item string, leg events.Leg, began time.Time) (before submitted, mine bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, known := s.last[key(item)]
+	before, known := s.last[observed.NormalID(item)]
 	if known && (before.now || !began.After(before.at)) {
 		return before, false
 	}
-	s.last[key(item)] = submitted{leg: leg, now: true}
+	s.last[observed.NormalID(item)] = submitted{leg: leg, now: true}
 	return before, true
 }
 
@@ -111,18 +110,16 @@ func (s *submissions) settle(item string, leg events.Leg, job string, sent bool,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !sent {
-		delete(s.last, key(item))
+		delete(s.last, observed.NormalID(item))
 		return
 	}
-	s.last[key(item)] = submitted{leg: leg, job: job, at: at}
+	s.last[observed.NormalID(item)] = submitted{leg: leg, job: job, at: at}
 }
 
 // of is what was submitted of a machine that no look shows that began then.
 func (s *submissions) of(item string, leg events.Leg, began time.Time) (job string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, known := s.last[key(item)]
+	last, known := s.last[observed.NormalID(item)]
 	return last.job, known && !last.now && last.leg == leg && !began.After(last.at)
 }
-
-func key(id string) string { return strings.ToLower(strings.Trim(id, "/")) }

@@ -215,9 +215,6 @@ func (w *way) late(id string) bool {
 	return known && !job.Start.IsZero() && w.now.Sub(job.Start) > w.jobWait
 }
 
-// clockStep is more than what Azure's times, in steps of 100 ns, lack of the real ones.
-const clockStep = time.Microsecond
-
 // byName finds the job of the leg that began since the step did, of a machine that shows none: a process died after it had
 // submitted, or the job was short. A job says the name of its machine, and nothing that leads to its item: where another
 // machine has that name, only the lock on the item tells, and Azure's refusal to run two jobs on it.
@@ -227,7 +224,7 @@ func (w *way) byName() string {
 	}
 	var latest observed.Job
 	for _, j := range w.vault.Jobs {
-		if w.owns(j.Scenario) && strings.EqualFold(j.TargetName, w.item.Name) && !j.Start.Before(w.since.Add(-clockStep)) && !j.Start.Before(latest.Start) {
+		if w.owns(j.Scenario) && strings.EqualFold(j.TargetName, w.item.Name) && !j.Start.Before(w.since.Add(-observed.ClockStep)) && !j.Start.Before(latest.Start) {
 			latest = j
 		}
 	}
